@@ -1,0 +1,101 @@
+"""The detections table: one row per cell and frame."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from engine.errors import InputError
+from engine.files import atomic
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Frozen columns sorted by (position, frame, label); a detection's id is its row number.
+
+    positions : names; position, frame, label : (N,) int32; yx : (N, 2) float32 centroid, px;
+    columns : the measures, each (N,), as named in `engine.measure`.
+    """
+
+    positions: tuple[str, ...]
+    position: NDArray[np.int32]
+    frame: NDArray[np.int32]
+    label: NDArray[np.int32]
+    yx: NDArray[np.float32]
+    columns: Mapping[str, Array]
+
+    def __post_init__(self) -> None:
+        for array in (self.position, self.frame, self.label, self.yx, *self.columns.values()):
+            array.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __getitem__(self, name: str) -> Array:
+        """(N,) the measure of that name."""
+        try:
+            return self.columns[name]
+        except KeyError:
+            raise InputError(f"no measure {name!r}; there are {', '.join(self.columns)}") from None
+
+    def span(self, position: str) -> slice:
+        """The rows of one position."""
+        index = self.positions.index(position)
+        start, stop = np.searchsorted(self.position, [index, index + 1])
+        return slice(int(start), int(stop))
+
+    def of_position(self, position: str) -> "Detections":
+        """The detections of one position, ids counted from its first row."""
+        rows = self.span(position)
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        zeros = np.zeros(rows.stop - rows.start, np.int32)
+        return Detections((position,), zeros, self.frame[rows], self.label[rows], self.yx[rows], columns)
+
+    def rows(self, position: int, frame: int) -> slice:
+        """The rows of one frame of the position with that index; label l is row start + l - 1."""
+        start, stop = np.searchsorted(self.position, [position, position + 1])
+        first, last = np.searchsorted(self.frame[start:stop], [frame, frame + 1])
+        return slice(int(start + first), int(start + last))
+
+    def save(self, path: Path) -> None:
+        """Write as parquet, atomically; the same detections give the same bytes."""
+        columns = {
+            "position": pa.DictionaryArray.from_arrays(self.position, pa.array(self.positions, pa.string())),
+            "frame": self.frame,
+            "label": self.label,
+            "y": self.yx[:, 0],
+            "x": self.yx[:, 1],
+            **self.columns,
+        }
+        write_table(path, columns)
+
+    @classmethod
+    def load(cls, path: Path) -> "Detections":
+        """Read what `save` wrote."""
+        table = pq.read_table(path, memory_map=True)
+        position = table["position"].combine_chunks()
+        columns = {name: table[name].to_numpy() for name in table.column_names}
+        yx = np.stack([columns.pop("y"), columns.pop("x")], axis=1)
+        del columns["position"]
+        return cls(
+            positions=tuple(position.dictionary.to_pylist()),
+            position=position.indices.to_numpy(zero_copy_only=False).astype(np.int32),
+            frame=columns.pop("frame").copy(),
+            label=columns.pop("label").copy(),
+            yx=yx,
+            columns={name: column.copy() for name, column in columns.items()},
+        )
+
+
+def write_table(path: Path, columns: Mapping[str, Any]) -> None:
+    """Write columns as parquet, atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(path) as temporary:
+        pq.write_table(pa.table(dict(columns)), temporary, compression="zstd")

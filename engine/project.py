@@ -1,0 +1,144 @@
+"""A project: one folder that holds a movie, its cells, their genealogies and how they were made."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.detections import Detections
+from engine.errors import InputError
+from engine.files import write_json
+from engine.movie import Movie
+
+if TYPE_CHECKING:
+    from engine.lineage import Lineage
+
+FORMAT = "lineage project"
+VERSION = 1
+UNFINISHED_IMPORT = "import.json"  # in the folder while an import is under way
+
+
+@dataclass(frozen=True)
+class Position:
+    """One field of view. shape is (Y, X) px; x_um, y_um its place on the stage; source an OME-Zarr used by reference."""
+
+    name: str
+    n_frames: int
+    shape: tuple[int, int]
+    x_um: float | None = None
+    y_um: float | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class Project:
+    """What project.json says. `markers` maps a channel to the fate it marks; `stages` holds what each step was made with."""
+
+    path: Path
+    um_per_px: float
+    frame_interval_s: float
+    channels: tuple[str, ...]
+    positions: tuple[Position, ...]
+    markers: Mapping[str, str] = field(default_factory=dict)
+    scale_is_known: bool = True
+    stages: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, path: Path | str, unfinished: bool = False) -> "Project":
+        """The project in a folder; raises InputError where there is none, or only the beginning of one.
+
+        unfinished : accept a project whose import has not ended.
+        """
+        path = Path(path)
+        file = path / "project.json"
+        if not path.exists():
+            raise InputError(f"{path}: no such project; make one with `lineage import {path} --images PATH`")
+        if not unfinished and (path / UNFINISHED_IMPORT).exists():
+            raise InputError(
+                f"{path}: its import is unfinished; run the same `lineage import` again, it goes on from there"
+            )
+        if not file.is_file():
+            raise InputError(
+                f"{path}: no project.json in it, so it is not a project; give a folder made by `lineage import`"
+            )
+        try:
+            values = json.loads(file.read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{file}: not readable as JSON ({error}); restore it from a copy") from error
+        return _from_json(cls, path, file, values)
+
+    def save(self) -> None:
+        """Write project.json, atomically."""
+        values = {"format": FORMAT, "version": VERSION}
+        values |= {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("path", "positions")}
+        values["positions"] = [asdict(position) for position in self.positions]
+        write_json(self.path / "project.json", values)
+
+    def position(self, name: str) -> Position:
+        """The position of that name; raises InputError with the names there are."""
+        for position in self.positions:
+            if position.name == name:
+                return position
+        names = ", ".join(position.name for position in self.positions)
+        raise InputError(f"{self.path}: no position {name!r}; it has {names}")
+
+    def movie(self, name: str) -> Movie:
+        """The frames and label images of a position, read lazily."""
+        position = self.position(name)
+        return Movie(
+            store=self.path / "images.zarr",
+            name=name,
+            n_frames=position.n_frames,
+            shape=position.shape,
+            channels=self.channels,
+            um_per_px=self.um_per_px,
+            frame_interval_s=self.frame_interval_s,
+            source=None if position.source is None else (self.path / position.source),
+        )
+
+    def table(self, name: str) -> Path:
+        """Where the table of that name is kept."""
+        return self.path / "tables" / f"{name}.parquet"
+
+    def detections(self) -> Detections:
+        """All detections; raises InputError before `lineage measure` has made them."""
+        if not self.table("detections").is_file():
+            raise InputError(f"{self.path}: no cells found yet; run `lineage run {self.path}`")
+        return Detections.load(self.table("detections"))
+
+    def lineage(self) -> "Lineage":
+        """The genealogies of all positions; raises InputError before `lineage track` has made them."""
+        from engine.lineage import load_lineage
+
+        if not self.table("links").is_file():
+            raise InputError(f"{self.path}: not tracked yet; run `lineage track {self.path}`")
+        return load_lineage(self)
+
+    def with_stage(self, name: str, record: Any) -> "Project":
+        """The same project with what a step was made with put on record (None: taken off)."""
+        stages = {key: value for key, value in self.stages.items() if key != name}
+        return replace(self, stages=stages if record is None else stages | {name: record})
+
+
+def _from_json(cls: type[Project], path: Path, file: Path, values: Any) -> Project:
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise InputError(f'{file}: expected "format": "{FORMAT}"; this is another program\'s file')
+    version = values.pop("version", None)
+    if version != VERSION:
+        raise InputError(f"{file}: format version {version}, this program reads {VERSION}; update Lineage")
+    del values["format"]
+    unknown = sorted(set(values) - {f.name for f in fields(cls) if f.name != "path"})
+    if unknown:
+        raise InputError(f"{file}: unknown key {', '.join(unknown)}; remove it or update Lineage")
+    try:
+        values["positions"] = tuple(_position(entry) for entry in values["positions"])
+        values["channels"] = tuple(values["channels"])
+        return cls(path=path, **values)
+    except (TypeError, KeyError, ValueError) as error:
+        raise InputError(f"{file}: not a complete project ({error}); restore it from a copy") from error
+
+
+def _position(entry: dict[str, Any]) -> Position:
+    height, width = entry["shape"]
+    return Position(**{**entry, "shape": (int(height), int(width))})
