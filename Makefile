@@ -1,0 +1,38 @@
+# make setup   create .venv with everything in it        make lint    ruff and mypy
+# make demo    simulate a movie and run all of it        make bench   speed and accuracy, as a table
+# make test    run the tests                             make app     start the desktop app
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install
+STAMP := .venv/.set-up
+
+.PHONY: setup demo test lint bench app
+.DEFAULT_GOAL := setup
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt tools/system-packages.sh tools/build-btrack.sh
+	@PYTHON="$(PYTHON)" bash tools/system-packages.sh
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	$(PIP) --quiet -c constraints.txt torch
+	$(PIP) --quiet -c constraints.txt -e '.[gui,learn,distributed,trackers,dev]'
+	@bash tools/build-btrack.sh $(BIN)/python
+	@touch $@
+
+demo: setup
+	$(BIN)/lineage demo
+
+test: setup
+	$(BIN)/python -m pytest -n auto
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+app: setup
+	$(BIN)/lineage app
