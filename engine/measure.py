@@ -29,25 +29,29 @@ class MeasureParameters:
 
 def measure_frame(
     labels: NDArray[np.int32],
-    images: Mapping[str, NDArray[Any]],
+    images: Mapping[str, NDArray[Any] | None],
     um_per_px: float = 1.0,
     parameters: MeasureParameters = MeasureParameters(),
 ) -> dict[str, NDArray[Any]]:
     """The measures of each cell of a frame, one entry per label 1..n.
 
-    labels : (Y, X) int32, 1..n without holes in the numbering; images : channel -> (Y, X) grey values.
+    labels : (Y, X) int32, 1..n without holes in the numbering; images : channel -> (Y, X) grey values, or None where it was not imaged.
     Returns columns of length n: label; y, x (centroid, px); area (px); cov_yy, cov_yx, cov_xx (second central moments of the
     mask with each pixel a unit square, px^2); perimeter (px); eccentricity [0, 1]; touches_border; y0, x0, y1, x1 (bounding box, end
-    excluded); and per channel c mean_c, std_c and background_c (median of a ring around the cell that holds no cell).
+    excluded); and per channel c mean_c, std_c and background_c (median of a ring around the cell that holds no cell), NaN where not imaged.
     """
     n = int(labels.max(initial=0))
     flat = np.flatnonzero(labels)
     ids = labels.ravel()[flat] - 1
     columns = {"label": np.arange(1, n + 1, dtype=np.int32)}
     columns |= _shape(labels, flat, ids, n)
-    if images:
-        ring = _ring(labels, n, um_per_px, parameters)
-        for name, image in images.items():
+    ring = _ring(labels, n, um_per_px, parameters) if images else None
+    for name, image in images.items():
+        if image is None or ring is None:
+            columns |= {
+                f"{measure}_{name}": np.full(n, np.nan, np.float32) for measure in ("mean", "std", "background")
+            }
+        else:
             columns |= _intensity(name, image.ravel(), flat, ids, ring, n)
     return columns
 
@@ -104,7 +108,10 @@ def _shape(labels: NDArray[np.int32], flat: NDArray[Any], ids: NDArray[Any], n: 
         "perimeter": _perimeter(labels, n),
         "eccentricity": np.sqrt(1 - (middle - spread) / (middle + spread)).astype(np.float32),
         "touches_border": (y0 == 0) | (x0 == 0) | (y1 == height) | (x1 == width),
-        **{"y0": y0, "x0": x0, "y1": y1, "x1": x1},
+        "y0": y0,
+        "x0": x0,
+        "y1": y1,
+        "x1": x1,
     }
 
 

@@ -90,11 +90,11 @@ class Movie:
             return self.channels.index(channel)
         return channel
 
-    def frames(self, channel: int | str = 0) -> tuple[int, ...]:
+    def frames(self, channel: int | str = 0) -> Sequence[int]:
         """The frames in which a channel was imaged, ascending."""
         index = self.channel_index(channel)
         listed = self._images.sparse_frames.get(self.channels[index])
-        return tuple(range(self.n_frames)) if listed is None else tuple(listed)
+        return range(self.n_frames) if listed is None else listed
 
     def frame(self, t: int, channel: int | str = 0, level: int = 0) -> NDArray[Any]:
         """(Y, X) the image as stored; raises InputError where the channel was not imaged at that time."""
@@ -187,7 +187,7 @@ class _Image:
 
     @classmethod
     def open(cls, path: Path) -> "_Image":
-        attributes = dict(zarr.open_group(path, mode="r").attrs)
+        attributes: dict[str, Any] = dict(zarr.open_group(path, mode="r").attrs)
         ome = attributes.get("ome", attributes)
         try:
             multiscale = ome["multiscales"][0]

@@ -3,6 +3,8 @@
 from dataclasses import asdict, fields, is_dataclass
 from typing import Any, TypeVar
 
+from pydantic import TypeAdapter, ValidationError
+
 from engine.errors import InputError
 
 P = TypeVar("P")
@@ -14,7 +16,10 @@ def to_dict(parameters: Any) -> dict[str, Any]:
 
 
 def from_dict(kind: type[P], values: dict[str, Any]) -> P:
-    """The parameters of class `kind` with the given values; raises InputError for a name it does not have."""
+    """The parameters of dataclass `kind` with the given values, numbers may be text.
+
+    Raises InputError for a name that the class does not have, or a value of the wrong kind.
+    """
     assert is_dataclass(kind)
     known = {field.name for field in fields(kind)}
     unknown = sorted(set(values) - known)
@@ -22,4 +27,9 @@ def from_dict(kind: type[P], values: dict[str, Any]) -> P:
         raise InputError(
             f"{kind.__name__}: unknown parameter {', '.join(unknown)}; expected some of {', '.join(sorted(known))}"
         )
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    try:
+        return TypeAdapter(kind).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{kind.__name__}: {name} = {first['input']!r}: {first['msg']}") from error

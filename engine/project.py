@@ -33,7 +33,10 @@ class Position:
 
 @dataclass(frozen=True)
 class Project:
-    """What project.json says. `markers` maps a channel to the fate it marks; `stages` holds what each step was made with."""
+    """What project.json says. `markers` maps a channel to the fate it marks.
+
+    parameters : what the steps are to be made with; stages : for each step made, the fingerprint of what it was made with.
+    """
 
     path: Path
     um_per_px: float
@@ -42,6 +45,7 @@ class Project:
     positions: tuple[Position, ...]
     markers: Mapping[str, str] = field(default_factory=dict)
     scale_is_known: bool = True
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     stages: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod

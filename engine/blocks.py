@@ -1,0 +1,114 @@
+"""Work on a long movie cut into blocks of frames: on threads or on a Dask cluster, continued where it stopped."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from engine.errors import InputError
+from engine.progress import Progress
+
+FRAMES_PER_BLOCK = 32
+
+
+@dataclass(frozen=True)
+class Block:
+    """Frames first .. stop - 1 of a position; `part` is the file that its result becomes, whole or not at all."""
+
+    project: Path
+    position: str
+    first: int
+    stop: int
+    part: Path
+
+    @property
+    def frames(self) -> range:
+        return range(self.first, self.stop)
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Who does the work: `threads` of this process (None: one per core), or the Dask cluster whose scheduler has that address."""
+
+    threads: int | None = None
+    scheduler: str | None = None
+
+
+def cut(project: Path, position: str, frames: range, parts: Path, suffix: str) -> list[Block]:
+    """The blocks of a position, cut at multiples of 32 frames whatever the first frame is."""
+    edges = [
+        frames.start,
+        *range(-(-(frames.start + 1) // FRAMES_PER_BLOCK) * FRAMES_PER_BLOCK, frames.stop, FRAMES_PER_BLOCK),
+    ]
+    pairs = zip(edges, [*edges[1:], frames.stop], strict=True)
+    return [Block(project, position, a, b, parts / f"{position}-{a:06d}-{b:06d}{suffix}") for a, b in pairs]
+
+
+def for_each(
+    work: Callable[..., None], blocks: Sequence[Block], arguments: tuple[Any, ...], workers: Workers, progress: Progress
+) -> None:
+    """Call work(block, *arguments) for every block whose part is not there yet.
+
+    work writes block.part atomically and returns nothing, so that it may run on another machine that sees the same
+    folder. Progress counts frames. The first error stops the rest; what was finished stays.
+    """
+    total = sum(len(block.frames) for block in blocks)
+    waiting = [block for block in blocks if not block.part.exists()]
+    done = total - sum(len(block.frames) for block in waiting)
+    progress(done, total)
+    for block in _finished(work, waiting, arguments, workers):
+        done += len(block.frames)
+        progress(done, total)
+
+
+def _finished(
+    work: Callable[..., None], blocks: Sequence[Block], arguments: tuple[Any, ...], workers: Workers
+) -> Iterator[Block]:
+    if workers.scheduler:
+        yield from _finished_on_cluster(work, blocks, arguments, workers.scheduler)
+        return
+    pool = ThreadPoolExecutor(workers.threads or os.cpu_count())
+    futures: dict[Future[None], Block] = {pool.submit(work, block, *arguments): block for block in blocks}
+    try:
+        for future in as_completed(futures):
+            future.result()
+            yield futures[future]
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _finished_on_cluster(
+    work: Callable[..., None], blocks: Sequence[Block], arguments: tuple[Any, ...], address: str
+) -> Iterator[Block]:
+    try:
+        from dask import distributed
+    except ImportError as error:
+        raise InputError(
+            "--scheduler needs dask.distributed; install it with `pip install lineage[distributed]`"
+        ) from error
+    try:
+        client = distributed.Client(address, timeout="10s")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{address}: no Dask scheduler answers there; start one with `dask scheduler`") from error
+    with client:
+        futures = {client.submit(work, block, *arguments, pure=False): block for block in blocks}
+        for future in distributed.as_completed(futures):
+            future.result()
+            yield futures[future]
+
+
+@contextmanager
+def sole_worker(project: Path) -> Iterator[None]:
+    """Hold the project for this process; raises InputError while another one works on it."""
+    lock = FileLock(project / ".lock", blocking=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise InputError(f"{project}: another lineage command is working on it; wait until it has ended") from error
+    with lock:
+        yield

@@ -1,0 +1,244 @@
+"""The steps from a movie to genealogies: each streams, is skipped where it is up to date, and goes on where it stopped.
+
+illumination -> segment -> measure -> track. A step's record in project.json holds the parameters it was made with and a
+fingerprint of them, of the frames taken and of the step before; a step whose fingerprint differs is made again.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engine import steps
+from engine.blocks import Workers, cut, for_each, sole_worker
+from engine.errors import InputError
+from engine.files import atomic, remove
+from engine.measure import MeasureParameters
+from engine.parameters import from_dict, to_dict
+from engine.progress import Progress
+from engine.project import Project
+from engine.segmentation import SegmentationParameters
+from engine.tracking import TrackingParameters
+
+STEPS = ("illumination", "segment", "measure", "track")
+STEP_VERSION = {"illumination": 1, "segment": 1, "measure": 1, "track": 1}  # raised when a step's result changes
+IMPORTED_LABELS = {"labels": "imported"}  # the record of `segment` where the label images came from outside
+
+StepProgress = Callable[[str], Progress]  # step name -> its progress
+
+
+@dataclass(frozen=True)
+class RunParameters:
+    """What to run on what. positions, frames (first, stop): all where None; channel: the one to segment."""
+
+    positions: tuple[str, ...] | None = None
+    frames: tuple[int, int] | None = None
+    channel: str | None = None
+    segment: SegmentationParameters = field(default_factory=SegmentationParameters)
+    measure: MeasureParameters = field(default_factory=MeasureParameters)
+    track: TrackingParameters = field(default_factory=TrackingParameters)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One run of one step."""
+
+    project: Project
+    parameters: RunParameters
+    workers: Workers
+    progress: Progress
+    parts: Path
+
+    @property
+    def positions(self) -> tuple[str, ...]:
+        return self.parameters.positions or tuple(position.name for position in self.project.positions)
+
+    @property
+    def channel(self) -> str:
+        return self.parameters.channel or self.project.channels[0]
+
+    def frames(self, position: str) -> range:
+        first, stop = self.parameters.frames or (0, self.project.position(position).n_frames)
+        return range(first, min(stop, self.project.position(position).n_frames))
+
+
+def run(
+    project: Project,
+    parameters: RunParameters = RunParameters(),
+    workers: Workers = Workers(),
+    until: str = "track",
+    progress: StepProgress | None = None,
+) -> tuple[Project, dict[str, str]]:
+    """Bring every step up to `until` up to date. Returns the project and, for each step, "done" or "up to date".
+
+    Killed at any time and run again it continues, and ends with the same tables.
+    """
+    _check(project, parameters)
+    if project.parameters != to_dict(parameters):
+        project = replace(project, parameters=to_dict(parameters))
+        project.save()
+    outcome: dict[str, str] = {}
+    fingerprint = ""
+    with sole_worker(project.path):
+        for step in STEPS[: STEPS.index(until) + 1]:
+            fingerprint = _fingerprint(step, project, parameters, fingerprint)
+            if _is_up_to_date(project, step, fingerprint):
+                outcome[step] = "up to date"
+                continue
+            project = _redo(project, step, fingerprint, parameters, workers, progress)
+            outcome[step] = "done"
+    return project, outcome
+
+
+def recorded(project: Project) -> RunParameters:
+    """The parameters that the project was last run with, or the defaults."""
+    kinds = {"segment": SegmentationParameters, "measure": MeasureParameters, "track": TrackingParameters}
+    values = {
+        name: from_dict(kinds[name], value) if name in kinds else value for name, value in project.parameters.items()
+    }
+    return from_dict(RunParameters, values)
+
+
+def _check(project: Project, parameters: RunParameters) -> None:
+    for name in parameters.positions or ():
+        project.position(name)
+    if parameters.channel and parameters.channel not in project.channels:
+        raise InputError(f"{project.path}: no channel {parameters.channel!r}; it has {', '.join(project.channels)}")
+    if parameters.frames and not 0 <= parameters.frames[0] < parameters.frames[1]:
+        raise InputError(
+            f"--frames {parameters.frames[0]}:{parameters.frames[1]}: expected first:stop with first < stop"
+        )
+    longest = max(position.n_frames for position in project.positions)
+    if parameters.frames and parameters.frames[0] >= longest:
+        raise InputError(f"--frames starts at {parameters.frames[0]}, but {project.path} has {longest} frames")
+
+
+def _fingerprint(step: str, project: Project, parameters: RunParameters, before: str) -> str:
+    asked: dict[str, Any] = {"step": step, "version": STEP_VERSION[step], "before": before}
+    if step == "illumination":
+        asked["channel"] = parameters.channel
+        asked["positions"] = [(p.name, p.n_frames, p.shape) for p in project.positions]
+        asked["selected"] = (parameters.positions, parameters.frames)
+    elif step == "segment" and _has_imported_labels(project):
+        asked |= IMPORTED_LABELS
+    else:
+        asked["parameters"] = to_dict(getattr(parameters, step))
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _has_imported_labels(project: Project) -> bool:
+    return bool(project.stages.get("segment", {}).get("labels") == "imported")
+
+
+def _is_up_to_date(project: Project, step: str, fingerprint: str) -> bool:
+    return bool(project.stages.get(step, {}).get("fingerprint") == fingerprint)
+
+
+def _redo(
+    project: Project,
+    step: str,
+    fingerprint: str,
+    parameters: RunParameters,
+    workers: Workers,
+    progress: StepProgress | None,
+) -> Project:
+    """Make a step anew; what was made from its former result is taken off the record first."""
+    for later in STEPS[STEPS.index(step) :]:
+        if later == "segment" and _has_imported_labels(project):
+            continue
+        project = project.with_stage(later, None)
+        for table in _TABLES[later]:
+            remove(project.table(table))
+    project.save()
+    parts = project.path / "tables" / ".parts" / f"{step}-{fingerprint}"
+    for old in parts.parent.glob(f"{step}-*"):
+        if old != parts:
+            remove(old)
+    parts.mkdir(parents=True, exist_ok=True)
+    job = _Job(project, parameters, workers, progress(step) if progress else (lambda done, total: None), parts)
+    record = _MAKE[step](job)
+    project = project.with_stage(step, {**record, "fingerprint": fingerprint})
+    project.save()
+    remove(parts)
+    return project
+
+
+def _illumination(job: _Job) -> Mapping[str, Any]:
+    """Estimate each position's flat field, and the grey values that patches span."""
+    if not job.project.channels:
+        return {}
+    blocks = [cut(job.project.path, name, range(1), job.parts, ".npz")[0] for name in job.positions]
+    for_each(steps.estimate_position, blocks, (job.channel,), job.workers, job.progress)
+    folder = job.project.path / "tables" / "illumination"
+    folder.mkdir(parents=True, exist_ok=True)
+    ranges = [steps.keep_illumination(block.part, folder / f"{block.position}.npz") for block in blocks]
+    low, high = np.median(np.array(ranges), axis=0)
+    return {"channel": job.channel, "grey_range": [float(low), float(high)]}
+
+
+def _segment(job: _Job) -> Mapping[str, Any]:
+    """Write the label images."""
+    if _has_imported_labels(job.project):
+        return IMPORTED_LABELS
+    parameters = steps.resolve(job.project, job.positions, job.channel, job.parameters.segment)
+    blocks = []
+    for name in job.positions:
+        movie = job.project.movie(name)
+        if not (job.parts / f"{name}.begun").exists():
+            movie.create_labels()
+            (job.parts / f"{name}.begun").touch()
+        blocks += cut(job.project.path, name, job.frames(name), job.parts, ".json")
+    for_each(steps.segment_block, blocks, (job.channel, parameters), job.workers, job.progress)
+    return {"parameters": to_dict(parameters)}
+
+
+def _measure(job: _Job) -> Mapping[str, Any]:
+    """Write the detections table and the patches."""
+    parameters = job.parameters.measure
+    grey_range = tuple(job.project.stages["illumination"].get("grey_range", ()))
+    blocks = [
+        block
+        for name in job.positions
+        for block in cut(job.project.path, name, job.frames(name), job.parts, ".parquet")
+    ]
+    for_each(steps.measure_block, blocks, (grey_range, parameters), job.workers, job.progress)
+    order = sorted(blocks, key=lambda block: (job.positions.index(block.position), block.first))
+    steps.join_detections([block.part for block in order], job.positions, job.project.table("detections"))
+    if grey_range:
+        steps.join_patches(order, grey_range, job.project.path / "patches.zarr", parameters)
+    n = pq.read_metadata(job.project.table("detections")).num_rows
+    return {"detections": n}
+
+
+def _track(job: _Job) -> Mapping[str, Any]:
+    """Write the base links: for each detection its predecessor, or -1."""
+    blocks = [cut(job.project.path, name, range(1), job.parts, ".npy")[0] for name in job.positions]
+    if len(blocks) == 1 and not job.workers.scheduler:  # one position: its own progress
+        if not blocks[0].part.exists():
+            steps.track_position(blocks[0], job.parameters.track, job.progress)
+    else:
+        for_each(steps.track_position, blocks, (job.parameters.track,), job.workers, job.progress)
+    detections = job.project.detections()
+    predecessor = np.full(len(detections), -1, np.int64)
+    for block in blocks:
+        rows = detections.span(block.position)
+        links = np.load(block.part)
+        predecessor[rows] = np.where(links >= 0, links + rows.start, -1)
+    with atomic(job.project.table("links")) as temporary:
+        pq.write_table(pa.table({"predecessor": predecessor}), temporary, compression="zstd")
+    return {"links": int((predecessor >= 0).sum())}
+
+
+_MAKE: dict[str, Callable[[_Job], Mapping[str, Any]]] = {
+    "illumination": _illumination,
+    "segment": _segment,
+    "measure": _measure,
+    "track": _track,
+}
+_TABLES = {"illumination": (), "segment": (), "measure": ("detections",), "track": ("links",)}

@@ -1,0 +1,209 @@
+"""What each step of the pipeline does to a block of frames, or to the results of its blocks.
+
+The block functions read the project by path and write one file each, so that they run on threads and on other machines alike.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec
+
+from engine.blocks import Block
+from engine.detections import Detections
+from engine.files import atomic
+from engine.illumination import Illumination, correct, estimate_illumination
+from engine.measure import MeasureParameters, cut_patches, measure_frame
+from engine.movie import Movie, open_array
+from engine.progress import Progress, no_progress
+from engine.project import Project
+from engine.segmentation import SegmentationParameters, estimate_parameters, segment
+from engine.tracking import TrackingParameters, track
+
+SAMPLE_FRAMES = 24  # to estimate a position's illumination from
+SEGMENTATION_SAMPLE_FRAMES = 6  # to estimate cell size and contrast from, over all positions
+GREY_PERCENTILES = (0.02, 99.98)  # what patches show from black to white
+PATCHES_PER_SHARD = 8192
+PATCHES_PER_CHUNK = 32
+
+
+def estimate_position(block: Block, channel: str) -> None:
+    """Estimate a position's illumination and grey range from frames spread over its movie."""
+    movie = _movie(block)
+    sample = [movie.frame(t, channel) for t in spread(movie.frames(channel), SAMPLE_FRAMES)]
+    illumination = estimate_illumination(sample)
+    grey = np.stack([correct(image, illumination)[::3, ::3] for image in sample])
+    with atomic(block.part) as temporary, open(temporary, "wb") as file:
+        np.savez(file, grey_range=np.percentile(grey, GREY_PERCENTILES), **asdict(illumination))
+
+
+def keep_illumination(part: Path, path: Path) -> NDArray[np.float64]:
+    """Copy a position's illumination to where it stays. Returns its grey range, (2,)."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(part.read_bytes())
+    return np.asarray(np.load(part)["grey_range"])
+
+
+def load_illumination(project: Path, position: str) -> Illumination:
+    """The illumination that was estimated for a position."""
+    values = np.load(project / "tables" / "illumination" / f"{position}.npz")
+    return Illumination(
+        **{f.name: values[f.name] if values[f.name].ndim else values[f.name].item() for f in fields(Illumination)}
+    )
+
+
+def spread(frames: Sequence[int], n: int) -> list[int]:
+    """At most n of the frames, evenly spread, first and last among them."""
+    picks = np.unique(np.linspace(0, len(frames) - 1, min(n, len(frames))).round().astype(int))
+    return [frames[i] for i in picks]
+
+
+def resolve(
+    project: Project, positions: Sequence[str], channel: str, parameters: SegmentationParameters
+) -> SegmentationParameters:
+    """The segmentation parameters with everything not given estimated from frames of the whole project."""
+    height, width = np.min([project.position(name).shape for name in positions], axis=0)
+    sample = []
+    for name in spread_names(positions, SEGMENTATION_SAMPLE_FRAMES):
+        movie, illumination = project.movie(name), load_illumination(project.path, name)
+        for t in spread(movie.frames(channel), max(2, SEGMENTATION_SAMPLE_FRAMES // len(positions))):
+            sample.append(correct(movie.frame(t, channel), illumination)[:height, :width])
+    return estimate_parameters(np.stack(sample), project.um_per_px, parameters)
+
+
+def spread_names(names: Sequence[str], n: int) -> list[str]:
+    """At most n of the names, evenly spread."""
+    return [names[i] for i in spread(range(len(names)), n)]
+
+
+def segment_block(block: Block, channel: str, parameters: SegmentationParameters) -> None:
+    """Write the label images of the block's frames; the part holds the number of cells per frame."""
+    movie = _movie(block)
+    illumination = load_illumination(block.project, block.position)
+    imaged = set(movie.frames(channel))
+    counts = []
+    for t in block.frames:
+        if t in imaged:
+            labels = segment(correct(movie.frame(t, channel), illumination), parameters)
+        else:
+            labels = np.zeros(movie.shape, np.int32)
+        movie.write_labels(t, labels)
+        counts.append(int(labels.max(initial=0)))
+    with atomic(block.part) as temporary:
+        temporary.write_text(json.dumps(counts), encoding="utf-8")
+
+
+def measure_block(block: Block, grey_range: tuple[float, ...], parameters: MeasureParameters) -> None:
+    """Measure the cells of the block's frames; the part is a table, the patches lie beside it as .npy."""
+    movie = _movie(block)
+    rows = [_measure_one(movie, t, parameters) for t in block.frames]
+    table = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    if grey_range:
+        illumination = load_illumination(block.project, block.position)
+        patches = [
+            _grey(correct(movie.frame(t, 0), illumination), row, movie.um_per_px, grey_range, parameters)
+            for t, row in zip(block.frames, rows, strict=True)
+        ]
+        with atomic(_patch_part(block.part)) as temporary, open(temporary, "wb") as file:
+            np.save(file, np.concatenate(patches))
+    with atomic(block.part) as temporary:
+        pq.write_table(pa.table(table), temporary)
+
+
+def join_detections(parts: Sequence[Path], positions: Sequence[str], path: Path) -> None:
+    """Join the tables of the blocks, in order of position and frame, to the detections table."""
+    tables = [pq.read_table(part) for part in parts]
+    index = {name: i for i, name in enumerate(positions)}
+    position = np.concatenate(
+        [np.full(len(t), index[_position_of(part)], np.int32) for t, part in zip(tables, parts, strict=True)]
+    )
+    table = pa.concat_tables(tables)
+    columns = {name: table[name].to_numpy() for name in table.column_names}
+    yx = np.stack([columns.pop("y"), columns.pop("x")], axis=1)
+    frame, label = columns.pop("frame"), columns.pop("label")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Detections(tuple(positions), position, frame, label, yx, columns).save(path)
+
+
+def join_patches(
+    blocks: Sequence[Block], grey_range: tuple[float, ...], path: Path, parameters: MeasureParameters
+) -> None:
+    """Join the patches of the blocks to one array (N, size, size) uint8, row = detection id."""
+    size = parameters.patch_px
+    counts = [pq.read_metadata(block.part).num_rows for block in blocks]
+    with atomic(path) as temporary:
+        array = zarr.create_array(
+            temporary,
+            shape=(sum(counts), size, size),
+            dtype="uint8",
+            chunks=(PATCHES_PER_CHUNK, size, size),
+            shards=(PATCHES_PER_SHARD, size, size),
+            compressors=BloscCodec(cname="zstd", clevel=1, shuffle="shuffle"),
+            attributes={"grey_range": list(grey_range), "um_per_px": parameters.patch_um_per_px},
+        )
+        array = open_array(temporary)
+        start = 0
+        for patches in _in_shards(np.load(_patch_part(block.part)) for block in blocks):
+            array[start : start + len(patches)] = patches
+            start += len(patches)
+
+
+def track_position(block: Block, parameters: TrackingParameters, progress: Progress = no_progress) -> None:
+    """Link the detections of a position; the part is (N,) int64: row of the predecessor or -1."""
+    project = Project.open(block.project)
+    detections = project.detections().of_position(block.position)
+    links = track(detections, project.movie(block.position).labels, parameters, progress)
+    with atomic(block.part) as temporary, open(temporary, "wb") as file:
+        np.save(file, links)
+
+
+def _movie(block: Block) -> Movie:
+    return Project.open(block.project).movie(block.position)
+
+
+def _measure_one(movie: Movie, t: int, parameters: MeasureParameters) -> dict[str, NDArray[Any]]:
+    channels = movie.channels if movie.has_images else ()
+    images = {name: movie.frame(t, name) if t in movie.frames(name) else None for name in channels}
+    measures = measure_frame(movie.labels(t), images, movie.um_per_px, parameters)
+    return {"frame": np.full(len(measures["label"]), t, np.int32), **measures}
+
+
+def _grey(
+    corrected: NDArray[np.float32],
+    row: dict[str, NDArray[Any]],
+    um_per_px: float,
+    grey_range: tuple[float, ...],
+    parameters: MeasureParameters,
+) -> NDArray[np.uint8]:
+    low, high = grey_range
+    patches = cut_patches(corrected, np.stack([row["y"], row["x"]], axis=1), um_per_px, parameters)
+    return np.clip(np.rint((patches - low) * (255 / (high - low))), 0, 255).astype(np.uint8)
+
+
+def _patch_part(part: Path) -> Path:
+    return part.with_suffix(".npy")
+
+
+def _position_of(part: Path) -> str:
+    return part.stem.rsplit("-", 2)[0]
+
+
+def _in_shards(arrays: Iterator[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+    """The same rows in pieces of one shard each, so that no shard is written twice."""
+    held: list[NDArray[np.uint8]] = []
+    for array in arrays:
+        held.append(array)
+        rows = np.concatenate(held)
+        whole = len(rows) // PATCHES_PER_SHARD * PATCHES_PER_SHARD
+        if whole:
+            yield rows[:whole]
+            held = [rows[whole:]]
+    if held:
+        yield np.concatenate(held)

@@ -1,0 +1,341 @@
+"""The `lineage` command. Each command parses, calls one public function and reports."""
+
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from engine.importing import import_movie
+from engine.report import write_report
+from engine.simulate import SimulationParameters, simulate
+
+from engine import export as exporting
+from engine import pipeline
+from engine.blocks import Workers
+from engine.errors import InputError
+from engine.evaluate import evaluate_tracks
+from engine.parameters import from_dict, to_dict
+from engine.project import Project
+from lineage_app.console import answer, progress_bars, say, warn_in_one_line
+
+app = typer.Typer(
+    help="Segment and track cells in time-lapse movies, build their genealogies, and say how right they are.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+evaluate_app = typer.Typer(help="Measure against ground truth.", no_args_is_help=True)
+app.add_typer(evaluate_app, name="evaluate")
+
+ProjectPath = Annotated[Path, typer.Argument(metavar="PROJECT", help="The project folder, NAME.lineage.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
+Threads = Annotated[int | None, typer.Option("--workers", min=1, help="Threads; default: one per core.")]
+Scheduler = Annotated[
+    str | None, typer.Option(help="Address of a Dask scheduler, e.g. tcp://10.0.0.1:8786, instead of threads.")
+]
+Positions = Annotated[str | None, typer.Option(help="Only these positions, separated by commas.")]
+Frames = Annotated[str | None, typer.Option(metavar="A:B", help="Only frames A to B - 1.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any parameter of the step; may be repeated.")
+]
+Tracker = Annotated[str | None, typer.Option(help="lineage (default), btrack or trackpy.")]
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 done; 2 the input or the usage is at fault; 130 interrupted."""
+    warn_in_one_line()
+    try:
+        app(standalone_mode=True)
+    except InputError as error:
+        say(f"lineage: {error}")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        say("lineage: interrupted; what was done stays valid, run the same command to go on")
+        sys.exit(130)
+
+
+@app.command(epilog="Example: lineage demo my-demo")
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to put it.")] = Path("demo"),
+    as_json: AsJson = False,
+) -> None:
+    """Simulate a small movie, run everything on it, and write a report."""
+    folder.mkdir(parents=True, exist_ok=True)
+    movie, place = folder / "movie", folder / "demo.lineage"
+    with progress_bars() as bars:
+        if not movie.exists():
+            simulate(movie, SimulationParameters.demo(), bars("simulate"))
+        if not (place / "project.json").exists():
+            import_movie(place, images=movie / "images", markers=None, progress=bars("import"))
+        project, _ = pipeline.run(Project.open(place), progress=bars)
+    truth = next((movie / "truth").glob("*_GT"))
+    scores = evaluate_tracks(project, truth)
+    page = write_report(project, scores=scores)
+    lines = _report_scores(scores)
+    lines += ["", f"project: {place}", f"report:  {page}  (open it in a browser)"]
+    answer({"project": str(place), "report": str(page), "scores": scores}, lines, as_json)
+
+
+@app.command("simulate", epilog="Example: lineage simulate my-movie --frames 200 --founders 12 --seed 1")
+def simulate_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for images/ and truth/.")],
+    frames: Annotated[int | None, typer.Option(min=1)] = None,
+    positions: Annotated[int | None, typer.Option(min=1)] = None,
+    founders: Annotated[int | None, typer.Option(min=0, help="Cells in the first frame of each position.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same movie.")] = None,
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a brightfield movie of dividing blood stem cells whose genealogies, fates and onsets are known."""
+    given = {"frames": frames, "positions": positions, "founders": founders, "seed": seed}
+    values = {name: value for name, value in given.items() if value is not None}
+    parameters = from_dict(SimulationParameters, values | _pairs(settings))
+    with progress_bars() as bars:
+        simulate(folder, parameters, bars("simulate"))
+    lines = [f"images: {folder / 'images'}", f"truth:  {folder / 'truth'}"]
+    answer({"folder": str(folder), "parameters": to_dict(parameters)}, lines, as_json)
+
+
+@app.command(
+    "import", epilog="Example: lineage import p.lineage --images movie/01 --um-per-px 1.6 --frame-interval-s 600"
+)
+def import_command(
+    project: ProjectPath,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of TIFF or PNG, CTC or tTt folder, multi-page or OME-TIFF, OME-Zarr.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Label images, taken instead of segmenting; may come without --images.")
+    ] = None,
+    um_per_px: Annotated[float | None, typer.Option(help="Pixel size, um; default: from the images' metadata.")] = None,
+    frame_interval_s: Annotated[
+        float | None, typer.Option(help="Time between frames, s; default: from the images' metadata.")
+    ] = None,
+    channel: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=PATTERN", help="A channel and its files, e.g. GATA1='*_w02.png'.")
+    ] = None,
+    marker: Annotated[
+        list[str] | None, typer.Option(metavar="CHANNEL=FATE", help="The fate that a channel marks, e.g. GATA1=MegE.")
+    ] = None,
+    reference: Annotated[bool, typer.Option(help="Use an OME-Zarr where it is instead of copying it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a project from a movie. Stopped and run again it goes on where it stopped."""
+    with progress_bars() as bars:
+        made = import_movie(
+            project,
+            images=images,
+            labels=labels,
+            um_per_px=um_per_px,
+            frame_interval_s=frame_interval_s,
+            channels=_pairs(channel) or None,
+            markers=_pairs(marker) or None,
+            reference=reference,
+            progress=bars("import"),
+        )
+    answer(_summary(made), [*_describe(made), "", f"next: lineage run {project}"], as_json)
+
+
+@app.command(epilog="Example: lineage info p.lineage --json")
+def info(project: ProjectPath, as_json: AsJson = False) -> None:
+    """What a project holds and which steps are done."""
+    opened = Project.open(project)
+    answer(_summary(opened), _describe(opened), as_json)
+
+
+@app.command(epilog="Example: lineage run p.lineage --workers 2 --tracker lineage")
+def run(
+    project: ProjectPath,
+    workers: Threads = None,
+    scheduler: Scheduler = None,
+    positions: Positions = None,
+    frames: Frames = None,
+    tracker: Tracker = None,
+    as_json: AsJson = False,
+) -> None:
+    """Segment, measure and track. Each step is skipped where it is up to date."""
+    opened = Project.open(project)
+    parameters = _selected(pipeline.recorded(opened), positions, frames)
+    parameters = _with(parameters, "track", {"tracker": tracker})
+    _run(opened, parameters, Workers(workers, scheduler), "track", as_json)
+
+
+@app.command(epilog="Example: lineage segment p.lineage --cell-diameter-um 14 --frames 0:20")
+def segment(
+    project: ProjectPath,
+    method: Annotated[str | None, typer.Option(help="threshold (default) or mser.")] = None,
+    contrast: Annotated[
+        str | None, typer.Option(help="brightfield, phase or fluorescence; default: estimated.")
+    ] = None,
+    cell_diameter_um: Annotated[float | None, typer.Option(help="Default: estimated from the movie.")] = None,
+    channel: Annotated[str | None, typer.Option(help="The channel to segment; default: the first.")] = None,
+    settings: Settings = None,
+    positions: Positions = None,
+    frames: Frames = None,
+    workers: Threads = None,
+    scheduler: Scheduler = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the cells in every frame."""
+    opened = Project.open(project)
+    parameters = _selected(pipeline.recorded(opened), positions, frames)
+    parameters = replace(parameters, channel=channel or parameters.channel)
+    given = {"method": method, "contrast": contrast, "cell_diameter_um": cell_diameter_um}
+    parameters = _with(parameters, "segment", given | _pairs(settings))
+    _run(opened, parameters, Workers(workers, scheduler), "segment", as_json)
+
+
+@app.command(epilog="Example: lineage measure p.lineage --set ring_width_um=10")
+def measure(
+    project: ProjectPath,
+    settings: Settings = None,
+    workers: Threads = None,
+    scheduler: Scheduler = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure every cell and cut its patches (segments first where that is not done)."""
+    opened = Project.open(project)
+    parameters = _with(pipeline.recorded(opened), "measure", _pairs(settings))
+    _run(opened, parameters, Workers(workers, scheduler), "measure", as_json)
+
+
+@app.command(epilog="Example: lineage track p.lineage --tracker btrack")
+def track(
+    project: ProjectPath,
+    tracker: Tracker = None,
+    settings: Settings = None,
+    workers: Threads = None,
+    scheduler: Scheduler = None,
+    as_json: AsJson = False,
+) -> None:
+    """Link the cells over time into genealogies (does the steps before where they are not done)."""
+    opened = Project.open(project)
+    parameters = _with(pipeline.recorded(opened), "track", {"tracker": tracker} | _pairs(settings))
+    _run(opened, parameters, Workers(workers, scheduler), "track", as_json)
+
+
+@evaluate_app.command("tracks", epilog="Example: lineage evaluate tracks p.lineage movie/01_GT")
+def evaluate_tracks_command(
+    project: ProjectPath,
+    truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="A Cell Tracking Challenge ground-truth folder.")],
+    position: Annotated[
+        str | None, typer.Option(help="The position; default: the only one, or the truth's name.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """DET, SEG, TRA, LNK, division F1 and complete tracks."""
+    scores = evaluate_tracks(Project.open(project), truth, position=position)
+    answer(scores, _report_scores(scores), as_json)
+
+
+@app.command(epilog="Example: lineage export p.lineage tracks.geff --format geff")
+def export(
+    project: ProjectPath,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The file or folder to make.")],
+    format: Annotated[str, typer.Option(help=f"One of {', '.join(exporting.FORMATS)}.")],
+    overwrite: Annotated[bool, typer.Option(help="Replace OUT where it exists.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the genealogies for other tools."""
+    with progress_bars() as bars:
+        path = exporting.export(Project.open(project), out, format, overwrite=overwrite, progress=bars("export"))
+    answer({"path": str(path), "format": format}, [str(path)], as_json)
+
+
+@app.command(epilog="Example: lineage report p.lineage")
+def report(
+    project: ProjectPath,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Default: PROJECT/reports/report.html.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write one HTML page: a frame with its cells, counts, genealogies, life times, doubtful places."""
+    path = write_report(Project.open(project), out)
+    answer({"report": str(path)}, [f"{path}  (open it in a browser)"], as_json)
+
+
+def _run(project: Project, parameters: pipeline.RunParameters, workers: Workers, until: str, as_json: bool) -> None:
+    with progress_bars() as bars:
+        project, outcome = pipeline.run(project, parameters, workers, until, bars)
+    lines = [f"{step}: {said}" for step, said in outcome.items()]
+    answer({"steps": outcome, **_summary(project)}, lines + ["", *_describe(project)], as_json)
+
+
+def _selected(parameters: pipeline.RunParameters, positions: str | None, frames: str | None) -> pipeline.RunParameters:
+    names = tuple(positions.split(",")) if positions else None
+    return replace(parameters, positions=names, frames=_frame_range(frames) if frames else None)
+
+
+def _frame_range(text: str) -> tuple[int, int]:
+    first, colon, stop = text.partition(":")
+    if not (colon and first.isdigit() and stop.isdigit()):
+        raise InputError(f"--frames {text}: expected A:B, e.g. 0:100")
+    return int(first), int(stop)
+
+
+def _with(parameters: pipeline.RunParameters, step: str, given: dict[str, Any]) -> pipeline.RunParameters:
+    """The run parameters with those of a step that were given replaced; the word none takes one back to its default."""
+    old = getattr(parameters, step)
+    defaults = {field.name: field.default for field in fields(old)}
+    given = {
+        name: defaults.get(name) if value == "none" else value for name, value in given.items() if value is not None
+    }
+    return replace(parameters, **{step: from_dict(type(old), to_dict(old) | given)})
+
+
+def _pairs(texts: list[str] | None) -> dict[str, Any]:
+    """NAME=VALUE texts as a dictionary."""
+    pairs = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise InputError(f"{text}: expected NAME=VALUE")
+        if name in pairs:
+            raise InputError(f"{name} is given twice: {name}={pairs[name]} and {text}; give it once")
+        pairs[name] = value
+    return pairs
+
+
+def _summary(project: Project) -> dict[str, Any]:
+    """What a project holds, for `info` and after each step."""
+    summary: dict[str, Any] = {
+        "project": str(project.path),
+        "um_per_px": project.um_per_px if project.scale_is_known else None,
+        "frame_interval_s": project.frame_interval_s if project.scale_is_known else None,
+        "channels": list(project.channels),
+        "positions": [{"name": p.name, "frames": p.n_frames, "shape": list(p.shape)} for p in project.positions],
+        "steps": {step: dict(project.stages[step]) for step in pipeline.STEPS if step in project.stages},
+    }
+    if "measure" in project.stages:
+        summary["detections"] = project.stages["measure"]["detections"]
+    if "track" in project.stages:
+        lineage = project.lineage()
+        summary |= {"cells": lineage.n_cells, "genealogies": lineage.n_genealogies, "divisions": lineage.n_divisions}
+    return summary
+
+
+def _describe(project: Project) -> list[str]:
+    summary = _summary(project)
+    scale = (
+        f"{project.um_per_px:g} um/px, {project.frame_interval_s:g} s/frame" if project.scale_is_known else "unknown"
+    )
+    lines = [
+        f"project:     {project.path}",
+        f"scale:       {scale}",
+        f"channels:    {', '.join(project.channels) or 'none'}",
+    ]
+    for p in project.positions:
+        lines.append(f"position:    {p.name}, {p.n_frames} frames of {p.shape[1]} x {p.shape[0]} px")
+    done = [step for step in pipeline.STEPS if step in project.stages]
+    lines.append(f"steps done:  {', '.join(done) or 'none'}")
+    for name in ("detections", "cells", "divisions", "genealogies"):
+        if name in summary:
+            lines.append(f"{name + ':':<13}{summary[name]:,}")
+    return lines
+
+
+def _report_scores(scores: dict[str, Any]) -> list[str]:
+    def shown(value: Any) -> str:
+        return "not measured" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+
+    return [f"{name:<24}{shown(value)}" for name, value in scores.items()]
