@@ -270,8 +270,8 @@ def guess_end_reasons(
     """(C,) why each cell ended, of END_REASONS: divided, movie end, left (at the border) or lost; never died.
 
     shapes : (Y, X) px of each position; last_frames : the last frame that was tracked in each, by default the last with
-    a detection. A cell left when its last mask touches the border, or would within one step: its centroid, moved on by a
-    long step (the 90th percentile of its position), comes within its radius of the border.
+    a detection. A cell left when its last mask touches the border, or would within one step: its centroid comes within
+    its radius and one long step (the 90th percentile of its position) of the border.
     """
     detections, cells = lineage.detections, lineage.cells
     n_positions = len(shapes)
@@ -292,6 +292,19 @@ def guess_end_reasons(
     return reasons
 
 
+def project_end_reasons(project: "Project", lineage: Lineage) -> NDArray[np.str_]:
+    """(C,) the guessed end reasons in a project, by its frame sizes and the frames it was run on."""
+    positions = [project.position(name) for name in lineage.detections.positions]
+    last_frames = [tracked_frames(project, position.n_frames)[-1] for position in positions]
+    return guess_end_reasons(lineage, [position.shape for position in positions], last_frames)
+
+
+def tracked_frames(project: "Project", n_frames: int) -> range:
+    """The frames of a position that the project was last run on."""
+    first, stop = project.parameters.get("frames") or (0, n_frames)
+    return range(first, min(stop, n_frames))
+
+
 def _last_frames(detections: Detections, n_positions: int) -> Sequence[int]:
     last = np.full(n_positions, -1)
     np.maximum.at(last, detections.position, detections.frame)
@@ -307,13 +320,13 @@ def _long_steps(lineage: Lineage, n_positions: int) -> NDArray[np.float64]:
 
 
 def save_links(path: Path, link: NDArray[Any]) -> None:
-    """Write links as parquet, atomically: one row per detection, column `link`."""
-    write_table(path, {"link": np.asarray(link, np.int64)})
+    """Write links as parquet, atomically: one row per detection, column `predecessor`."""
+    write_table(path, {"predecessor": np.asarray(link, np.int64)})
 
 
 def load_links(path: Path) -> Ids:
     """(N,) the links that `save_links` wrote."""
-    link: Ids = pq.read_table(path)["link"].to_numpy().astype(np.int64)
+    link: Ids = pq.read_table(path)["predecessor"].to_numpy().astype(np.int64)
     return link
 
 

@@ -1,0 +1,341 @@
+"""How right segmentation and tracking are, against a ground truth of the Cell Tracking Challenge.
+
+Detections are matched once per movie (`match`), frame by frame; any number of trackers are then scored on it (`score`).
+DET, TRA, LNK: Matula et al. 2015, doi 10.1371/journal.pone.0144959.
+SEG, CT, BC: Ulman et al. 2017, doi 10.1038/nmeth.4473.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.ctc import Tracklets, mask_files, read_mask, read_table, tracklets_of_links, tracklets_of_table
+from engine.errors import InputError
+from engine.lineage import Ids, tracked_frames
+from engine.movie import Movie
+from engine.progress import Progress, no_progress
+from engine.project import Project
+
+Labels = Callable[[int], NDArray[Any]]  # frame -> (Y, X) label image, 0 = background
+TOLERANCES = (0, 1)  # frames a division may be early or late
+COST = {"NS": 5.0, "FN": 10.0, "FP": 1.0, "ED": 1.0, "EA": 1.5, "EC": 1.0}  # the challenge's weights
+
+
+@dataclass(frozen=True)
+class Match:
+    """Which found cell covers which true one. True (T,) and found (F,) cells are sorted by frame, then label.
+
+    found : (T,) index of the found cell that covers more than half of each true cell, or -1; iou : (T,) intersection
+    over union with it, 0 where there is none.
+    """
+
+    truth_frame: Ids
+    truth_label: Ids
+    found_frame: Ids
+    found_label: Ids
+    found: Ids
+    iou: NDArray[np.float64]
+
+    @cached_property
+    def n_truths(self) -> Ids:
+        """(F,) how many true cells each found cell covers; above 1 they were fused."""
+        return np.bincount(self.found[self.found >= 0], minlength=len(self.found_frame))
+
+    @cached_property
+    def truth(self) -> Ids:
+        """(F,) the only true cell that each found cell covers, or -1."""
+        covered = np.flatnonzero(self.found >= 0)
+        truth = np.full(len(self.found_frame), -1, np.int64)
+        truth[self.found[covered]] = covered
+        truth[self.n_truths > 1] = -1
+        return truth
+
+
+def match(found_labels: Labels, truth_labels: Labels, frames: Sequence[int], progress: Progress = no_progress) -> Match:
+    """Match the found to the true cells by the overlap of their masks; one pair of frames is held at a time."""
+    parts: list[tuple[NDArray[Any], ...]] = [(*(np.zeros(0, np.int64),) * 5, np.zeros(0))]
+    n_found = 0
+    for done, frame in enumerate(frames):
+        truth, found, partner, iou = _match_frame(found_labels(frame), truth_labels(frame))
+        partner[partner >= 0] += n_found
+        n_found += len(found)
+        parts.append((np.full(len(truth), frame), truth, np.full(len(found), frame), found, partner, iou))
+        progress(done + 1, len(frames))
+    columns: list[Any] = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return Match(*columns)
+
+
+def _match_frame(found: NDArray[Any], truth: NDArray[Any]) -> tuple[Ids, Ids, Ids, NDArray[np.float64]]:
+    """True labels (T,), found labels (F,), index of the found cell over each true one or -1 (T,), IoU (T,)."""
+    if found.shape != truth.shape:
+        raise InputError(f"label images of shape {found.shape} and {truth.shape}; give the truth of this movie")
+    found_labels, found_areas, found_index = _labels_in(found)
+    truth_labels, truth_areas, truth_index = _labels_in(truth)
+    inside = np.flatnonzero(truth)
+    pairs = truth_index[truth.ravel()[inside]] * (len(found_labels) + 1) + found_index[found.ravel()[inside]]
+    values, overlaps = np.unique(pairs, return_counts=True)
+    true, other = values // (len(found_labels) + 1) - 1, values % (len(found_labels) + 1) - 1
+    covers = (other >= 0) & (2 * overlaps > truth_areas[true])
+    true, other, overlaps = true[covers], other[covers], overlaps[covers]
+    partner = np.full(len(truth_labels), -1, np.int64)
+    iou = np.zeros(len(truth_labels))
+    partner[true] = other
+    iou[true] = overlaps / (truth_areas[true] + found_areas[other] - overlaps)
+    return truth_labels, found_labels, partner, iou
+
+
+def _labels_in(image: NDArray[Any]) -> tuple[Ids, Ids, Ids]:
+    """Labels ascending, their areas, and a table from label to 1 + index (0 for background)."""
+    areas = np.bincount(image.ravel())
+    areas[0] = 0
+    labels = np.flatnonzero(areas)
+    index = np.zeros(len(areas), np.int64)
+    index[labels] = np.arange(1, len(labels) + 1)
+    return labels, areas[labels], index
+
+
+def score(matched: Match, link: NDArray[Any], truth_table: NDArray[Any]) -> dict[str, Any]:
+    """The measures of `evaluate_tracks`, without SEG, of links between the found cells of a match.
+
+    link : (F,) predecessor of each found cell or -1; truth_table : (K, 4) label, begin, end, parent of the true tracks.
+    """
+    if link.shape != matched.found_frame.shape:
+        raise InputError(f"{len(link)} links for {len(matched.found_frame)} found cells; expected one each")
+    if not len(matched.truth_frame):
+        raise InputError("the truth has no cell in these frames; nothing can be measured")
+    truth = tracklets_of_table(matched.truth_frame, matched.truth_label, truth_table)
+    found = tracklets_of_links(matched.found_frame, link)
+    result = _graph_measures(matched, found, truth) | _detection_measures(matched)
+    for tolerance in TOLERANCES:
+        result |= _division_measures(matched, found, truth, tolerance)
+    return result | _track_measures(matched, found, truth)
+
+
+def evaluate(
+    found_labels: Labels,
+    link: NDArray[Any],
+    truth_labels: Labels,
+    truth_table: NDArray[Any],
+    frames: Sequence[int],
+    progress: Progress = no_progress,
+) -> dict[str, Any]:
+    """`match` and `score` in one; link : (F,) over the found cells in order of frame and label."""
+    return score(match(found_labels, truth_labels, frames, progress), link, truth_table)
+
+
+def _graph_measures(matched: Match, found: Tracklets, truth: Tracklets) -> dict[str, Any]:
+    """DET, TRA, LNK by the operations that turn the found graph into the true one: acyclic oriented graph matching."""
+    n_truths, true_of = matched.n_truths, matched.truth
+    child = np.flatnonzero((found.link >= 0) & (true_of >= 0))
+    child = child[true_of[found.link[child]] >= 0]
+    true_child, true_parent = true_of[child], true_of[found.link[child]]
+    is_right = truth.link[true_child] == true_parent
+    is_alike = found.is_parent_link[child] == truth.is_parent_link[true_child]
+    n_cells, n_links = len(truth.frame), int((truth.link >= 0).sum())
+    counts = {
+        "NS": int((n_truths[n_truths > 1] - 1).sum()),
+        "FN": int((matched.found < 0).sum()),
+        "FP": int((n_truths == 0).sum()),
+        "ED": int((~is_right).sum()),
+        "EA": n_links - int(is_right.sum()),
+        "EC": int((is_right & ~is_alike).sum()),
+    }
+    cells = sum(COST[name] * counts[name] for name in ("NS", "FN", "FP"))
+    links = sum(COST[name] * counts[name] for name in ("ED", "EA", "EC"))
+    return {
+        "DET": _accuracy(cells, COST["FN"] * n_cells),
+        "TRA": _accuracy(cells + links, COST["FN"] * n_cells + COST["EA"] * n_links),
+        "LNK": _accuracy(links, COST["EA"] * n_links),
+        **counts,
+    }
+
+
+def _accuracy(cost: float, cost_from_nothing: float) -> float | None:
+    return 1 - min(cost, cost_from_nothing) / cost_from_nothing if cost_from_nothing else None
+
+
+def _detection_measures(matched: Match) -> dict[str, Any]:
+    """A true cell is found when one found cell covers more than half of it and of no other."""
+    n_right = int((matched.truth >= 0).sum())
+    return _precision_recall("detection_{}", n_right, len(matched.found_frame), len(matched.truth_frame))
+
+
+def _precision_recall(name: str, n_right: int, n_found: int, n_true: int) -> dict[str, Any]:
+    return {
+        name.format("precision"): n_right / n_found if n_found else None,
+        name.format("recall"): n_right / n_true if n_true else None,
+        name.format("f1"): 2 * n_right / (n_found + n_true) if n_found + n_true else None,
+    }
+
+
+def _division_measures(matched: Match, found: Tracklets, truth: Tracklets, tolerance: int) -> dict[str, Any]:
+    """A division is right, as in BC(i), when mother and daughters match, none more than `tolerance` frames off."""
+    found_children, true_children = _children(found), _children(truth)
+    used: set[int] = set()
+    for mother, daughters in true_children.items():
+        for candidate in _candidates(matched, found, truth, mother, tolerance):
+            children = found_children.get(candidate)
+            if candidate in used or children is None or len(children) != len(daughters):
+                continue
+            if _daughters_match(matched, found, truth, children, daughters, tolerance):
+                used.add(candidate)
+                break
+    measures = _precision_recall(f"division_{{}}_{tolerance}", len(used), len(found_children), len(true_children))
+    return {"n_truth_divisions": len(true_children), "n_found_divisions": len(found_children)} | measures
+
+
+def _children(tracklets: Tracklets) -> dict[int, list[int]]:
+    """The daughters of each tracklet that divided."""
+    heirs = np.flatnonzero(tracklets.parent >= 0)
+    children: dict[int, list[int]] = {}
+    for heir in heirs[tracklets.n_children[tracklets.parent[heirs]] > 1].tolist():
+        children.setdefault(int(tracklets.parent[heir]), []).append(heir)
+    return children
+
+
+def _candidates(matched: Match, found: Tracklets, truth: Tracklets, mother: int, tolerance: int) -> list[int]:
+    """Found tracklets that match a true mother in the last frame of both, and end within the tolerance of her end."""
+    end = int(truth.frame[truth.last[mother]])
+    candidates, detection = [], int(truth.last[mother])
+    while detection >= 0 and truth.of[detection] == mother and truth.frame[detection] >= end - tolerance:
+        cell = int(matched.found[detection])
+        if cell >= 0 and matched.truth[cell] >= 0:
+            tracklet = int(found.of[cell])
+            found_end = int(found.frame[found.last[tracklet]])
+            if abs(found_end - end) <= tolerance and min(found_end, end) == truth.frame[detection]:
+                candidates.append(tracklet)
+        detection = int(truth.link[detection])
+    return candidates
+
+
+def _daughters_match(
+    matched: Match, found: Tracklets, truth: Tracklets, children: list[int], daughters: list[int], tolerance: int
+) -> bool:
+    """Whether each true daughter has her own found one, matched in the first frame of both."""
+    taken: set[int] = set()
+    for daughter in daughters:
+        for child in children:
+            begins = truth.frame[truth.first[daughter]], found.frame[found.first[child]]
+            if child not in taken and abs(begins[0] - begins[1]) <= tolerance:
+                cell = found.member(child, int(max(begins)))
+                if cell >= 0 and (true := matched.truth[cell]) >= 0 and truth.of[true] == daughter:
+                    taken.add(child)
+                    break
+    return len(taken) == len(daughters)
+
+
+def _track_measures(matched: Match, found: Tracklets, truth: Tracklets) -> dict[str, Any]:
+    """A true track is complete when one found track of the same first and last frame covers it, alone, throughout."""
+    n_true, n_found = len(truth.first), len(found.first)
+    is_covered = matched.found >= 0
+    is_covered[is_covered] = matched.n_truths[matched.found[is_covered]] == 1
+    partner = np.where(is_covered, found.of[matched.found], -1) if n_found else np.full(len(is_covered), -1)
+    candidate = partner[truth.first]
+    is_complete = candidate >= 0
+    np.logical_and.at(is_complete, truth.of, partner == candidate[truth.of])
+    for ends, found_ends in ((truth.first, found.first), (truth.last, found.last)):
+        is_complete[is_complete] = truth.frame[ends][is_complete] == found.frame[found_ends][candidate[is_complete]]
+    n_complete = int(is_complete.sum())
+    return {
+        "complete_tracks": n_complete / n_true,
+        "CT": 2 * n_complete / (n_true + n_found),
+        "n_truth_tracks": n_true,
+        "n_found_tracks": n_found,
+        "n_truth_detections": len(matched.truth_frame),
+        "n_found_detections": len(matched.found_frame),
+    }
+
+
+def evaluate_tracks(
+    project: Project, truth: Path | str, position: str | None = None, progress: Progress = no_progress
+) -> dict[str, Any]:
+    """How right the segmentation and the tracking of a position are, in the frames that the project was run on.
+
+    truth : a folder `01_GT` (with TRA, and SEG if there is one), its TRA folder, `01_ST` beside `01_GT`, whose SEG then
+    counts as true, or a folder that holds `<position>_GT`. Where the ground truth has no SEG but a silver truth lies
+    beside it, that is taken: `segmentation_truth` says which. position : may be left out where there is one.
+
+    Returns DET, SEG (mean intersection over union), TRA, LNK; detection_precision, _recall, _f1; division_precision_0,
+    _recall_0, _f1_0 and the same with _1 where a division may be 1 frame off; complete_tracks, the part of the true
+    tracks found whole, from their first to their last frame, and CT, its F-score (as in py-ctcmetrics); the graph
+    operations NS, FN, FP, ED, EA, EC; and counts n_*. None where the truth has nothing to measure by.
+    Raises InputError where truth and movie do not fit.
+    """
+    movie = project.movie(_only_position(project, position))
+    folders = find_truth(Path(truth), movie.name)
+    frames = tracked_frames(project, movie.n_frames)
+    truth_labels = _masks(folders.tracks, "man_track", movie, frames)
+    table = read_table(folders.tracks / "man_track.txt")
+    lineage = project.lineage()
+    if movie.name not in lineage.detections.positions:
+        raise InputError(f"{project.path}: position {movie.name} is not tracked; run `lineage run {project.path}`")
+    rows = lineage.detections.span(movie.name)
+    matched = match(movie.labels, truth_labels, frames, progress)
+    found = lineage.detections.frame[rows], lineage.detections.label[rows]
+    if not (np.array_equal(matched.found_frame, found[0]) and np.array_equal(matched.found_label, found[1])):
+        raise InputError(f"{project.path}: label images and detections differ; run `lineage run {project.path}` again")
+    link = lineage.link[rows]
+    measures = score(matched, np.where(link >= 0, link - rows.start, -1), table)
+    return {"n_frames": len(frames)} | measures | _segmentation(movie, folders.segmentation, frames)
+
+
+@dataclass(frozen=True)
+class TruthFolders:
+    """Where man_track.txt and its label images are, and where man_seg*.tif are, if anywhere."""
+
+    tracks: Path
+    segmentation: Path | None
+
+
+def find_truth(folder: Path, position: str = "") -> TruthFolders:
+    """The folders of a ground truth given as `01_GT`, its TRA, `01_ST`, or the folder that holds `<position>_GT`."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give a ground truth such as 01_GT, with TRA/man_track.txt in it")
+    if (folder / f"{position}_GT").is_dir():
+        folder = folder / f"{position}_GT"
+    if folder.name == "TRA":
+        folder = folder.resolve().parent
+    stem = folder.resolve().name.rpartition("_")[0]
+    gold, silver = (folder.resolve().with_name(f"{stem}_{kind}") for kind in ("GT", "ST"))
+    tracks = [path for path in (folder, folder / "TRA", gold / "TRA") if (path / "man_track.txt").is_file()]
+    if not tracks:
+        raise InputError(f"{folder}: no TRA/man_track.txt in it; give a ground truth folder such as 01_GT")
+    masks = [path for path in (folder / "SEG", silver / "SEG") if path.is_dir() and mask_files(path, "man_seg")]
+    return TruthFolders(tracks[0], masks[0] if masks else None)
+
+
+def _only_position(project: Project, position: str | None) -> str:
+    if position is None and len(project.positions) > 1:
+        names = ", ".join(one.name for one in project.positions)
+        raise InputError(f"{project.path}: a truth belongs to one position; say which of {names}")
+    return position or project.positions[0].name
+
+
+def _masks(folder: Path, stem: str, movie: Movie, frames: range) -> Labels:
+    files = mask_files(folder, stem)
+    missing = sorted(set(frames) - set(files))
+    if missing:
+        raise InputError(
+            f"{folder}: no label image for frame {missing[0]} (there are {len(files)}); give this movie's truth"
+        )
+    if max(files) >= movie.n_frames:
+        found = f"label images up to frame {max(files)}, but {movie.name} has {movie.n_frames} frames"
+        raise InputError(f"{folder}: {found}; give the truth of this movie")
+    return lambda frame: read_mask(files[frame], movie.shape)
+
+
+def _segmentation(movie: Movie, folder: Path | None, frames: range) -> dict[str, Any]:
+    """SEG over the frames that have true masks; a frame may have some, so found cells are not counted against it."""
+    if folder is None:
+        return {"SEG": None, "segmentation_truth": None}
+    files = mask_files(folder, "man_seg")
+    shared = [frame for frame in files if frame in frames]
+    matched = match(movie.labels, lambda frame: read_mask(files[frame], movie.shape), shared)
+    seg = float(matched.iou.mean()) if len(matched.iou) else None
+    name = f"{folder.resolve().parent.name}/{folder.name}"
+    return {"SEG": seg, "segmentation_truth": name, "n_segmentation_truth_frames": len(shared)}
