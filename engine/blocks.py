@@ -33,7 +33,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Workers:
-    """Who does the work: `threads` of this process (None: one per core), or the Dask cluster whose scheduler has that address."""
+    """Who does the work: `threads` of this process (None: one per core), or a Dask cluster by its address."""
 
     threads: int | None = None
     scheduler: str | None = None

@@ -21,7 +21,7 @@ UNFINISHED_IMPORT = "import.json"  # in the folder while an import is under way
 
 @dataclass(frozen=True)
 class Position:
-    """One field of view. shape is (Y, X) px; x_um, y_um its place on the stage; source an OME-Zarr used by reference."""
+    """One field of view. shape is (Y, X) px; x_um, y_um its stage position; source an OME-Zarr used by reference."""
 
     name: str
     n_frames: int
@@ -35,7 +35,7 @@ class Position:
 class Project:
     """What project.json says. `markers` maps a channel to the fate it marks.
 
-    parameters : what the steps are to be made with; stages : for each step made, the fingerprint of what it was made with.
+    parameters : what the steps are to be made with; stages : for each step made, what it was made with.
     """
 
     path: Path

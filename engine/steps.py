@@ -1,6 +1,7 @@
 """What each step of the pipeline does to a block of frames, or to the results of its blocks.
 
-The block functions read the project by path and write one file each, so that they run on threads and on other machines alike.
+The block functions read the project by path and write one file each, so that they run on threads and on other
+machines alike.
 """
 
 import json

@@ -258,7 +258,7 @@ def _run(project: Project, parameters: pipeline.RunParameters, workers: Workers,
     with progress_bars() as bars:
         project, outcome = pipeline.run(project, parameters, workers, until, bars)
     lines = [f"{step}: {said}" for step, said in outcome.items()]
-    answer({"steps": outcome, **_summary(project)}, lines + ["", *_describe(project)], as_json)
+    answer({"steps": outcome, **_summary(project)}, [*lines, "", *_describe(project)], as_json)
 
 
 def _selected(parameters: pipeline.RunParameters, positions: str | None, frames: str | None) -> pipeline.RunParameters:
