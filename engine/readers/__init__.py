@@ -1,0 +1,55 @@
+"""Readers of the movies people have: one function that says what a path is."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from engine.errors import InputError
+from engine.readers.folder import FOREIGN, open_folder, position_of_files
+from engine.readers.image_file import TIFF, is_image, read_image
+from engine.readers.ome_zarr import check_reference, is_zarr, open_ome_zarr
+from engine.readers.source import Source, SourcePosition, one_line, select_channels
+from engine.readers.tiff_stack import open_stack
+from engine.readers.ttt import is_ttt, open_ttt
+
+__all__ = ["Source", "SourcePosition", "check_reference", "open_source"]
+
+
+def open_source(path: Path | str, channels: Mapping[str, str] | None = None) -> Source:
+    """The movie at a path, whatever it is; raises InputError where it is none, or not all there.
+
+    channels : name -> pattern; in folders of images a glob pattern of file names, else one of channel names or numbers.
+    """
+    path = Path(path)
+    try:
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder; expected a movie: check the path")
+        return _open(path, channels or {})
+    except OSError as error:
+        raise InputError(
+            f"{error.filename or path}: {error.strerror or one_line(error)}; check that you may read it"
+        ) from error
+
+
+def _open(path: Path, channels: Mapping[str, str]) -> Source:
+    if path.name.endswith("TATexp.xml"):
+        path = path.parent
+    if path.is_dir() and not is_zarr(path) and not is_ttt(path):
+        return open_folder(path, channels)
+    source = _open_file(path) if path.is_file() else open_ome_zarr(path) if is_zarr(path) else open_ttt(path)
+    return select_channels(source, channels) if channels else source
+
+
+def _open_file(path: Path) -> Source:
+    if path.suffix.lower() in TIFF:
+        return open_stack(path)
+    if is_image(path):
+        read_image(path)
+        return Source(path, "image", ("brightfield",), (position_of_files(path.stem, ("brightfield",), [{0: path}]),))
+    if path.name.lower().endswith(FOREIGN):
+        raise InputError(
+            f"{path}: {path.suffix[1:].upper()} is not read directly; convert it to OME-TIFF (in Fiji: "
+            "Bio-Formats Exporter)"
+        )
+    raise InputError(
+        f"{path}: not an image; expected a TIFF, an OME-Zarr folder, or a folder of TIFF, PNG or JPEG images"
+    )

@@ -1,0 +1,109 @@
+"""Which file is which frame, told from the numbers in file names."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import InputError
+
+_DIGITS = re.compile(r"\d+")
+_WORD = re.compile(r"([A-Za-z]+)[-_= ]?$")
+_TIME = ("t", "time", "timepoint", "tp", "frame")
+_CHANNEL = ("c", "ch", "channel", "w", "wl", "wavelength")
+_PLACE = ("p", "pos", "position", "s", "series", "scene", "xy", "fov", "field")
+_DEPTH = ("z", "slice", "zs")
+
+
+@dataclass(frozen=True)
+class FileName:
+    """What the name of an image says: '' where it says nothing of position or channel."""
+
+    path: Path
+    position: str
+    channel: str
+    number: int
+
+
+def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
+    """A sort key that puts t2 before t10."""
+    parts = re.split(r"(\d+)", name)
+    return tuple((1, int(part), "") if part.isdigit() else (0, 0, part.lower()) for part in parts if part)
+
+
+def parse_names(paths: Sequence[Path], what: str) -> list[FileName]:
+    """Position, channel and frame number of each file, from the numbers in which the names differ.
+
+    paths : files whose names differ in numbers only, else InputError. what : says in errors which files these are.
+    """
+    kinds = _kinds(paths)
+    if len(kinds) > 1:
+        shown = ", ".join(sorted(kinds)[:3])
+        options = " ".join(
+            f"--channel NAME{i}='{kind.replace('#', '*')}'" for i, kind in enumerate(sorted(kinds)[:2], 1)
+        )
+        raise InputError(
+            f"{what}: {len(kinds)} kinds of images ({shown}; # is a number), expected one; "
+            f"say which channel each is ({options}), or move the others elsewhere"
+        )
+    numbers = [[int(digits) for digits in _DIGITS.findall(path.stem)] for path in paths]
+    words = _words(paths[0].stem)
+    varying = [i for i in range(len(words)) if len({row[i] for row in numbers}) > 1]
+    depth = [i for i in varying if words[i] in _DEPTH]
+    if depth:
+        raise InputError(
+            f"{what}: {len({row[depth[0]] for row in numbers})} z slices; expected one plane per frame: "
+            "project the z-stack "
+            "(in Fiji: Image > Stacks > Z Project), or move all but one slice elsewhere"
+        )
+    time = _time_column(words, varying, numbers, what)
+    places = [i for i in varying if i != time and words[i] in _PLACE]
+    lights = [i for i in varying if i != time and words[i] in _CHANNEL]
+    return [
+        FileName(
+            path,
+            "_".join(f"{words[i]}{row[i]}" for i in places),
+            "_".join(f"{words[i]}{row[i]}" for i in lights),
+            row[time] if time is not None else 0,
+        )
+        for path, row in zip(paths, numbers, strict=True)
+    ]
+
+
+def _kinds(paths: Iterable[Path]) -> set[str]:
+    return {_DIGITS.sub("#", path.stem) + path.suffix.lower() for path in paths}
+
+
+def _words(stem: str) -> list[str]:
+    """The word before each number of a name, '' where there is none."""
+    found = [_WORD.search(stem[: match.start()]) for match in _DIGITS.finditer(stem)]
+    return [match.group(1).lower() if match else "" for match in found]
+
+
+def _time_column(words: list[str], varying: list[int], numbers: list[list[int]], what: str) -> int | None:
+    """Which of the numbers in the name is the frame; the only one that varies, that after "t", or one that counts."""
+    if not varying:
+        named = [i for i, word in enumerate(words) if word in _TIME]
+        return named[0] if named else len(words) - 1 if words else None
+    if len(varying) == 1:
+        return varying[0]
+    found = [i for i in varying if words[i] in _TIME] or [i for i in varying if words[i] not in (*_CHANNEL, *_PLACE)]
+    if len(found) > 1:
+        found = [i for i in found if {row[i] for row in numbers} == set(range(*_span(numbers, i)))]
+    if len(found) != 1:
+        raise _ambiguous(varying, words, what)
+    return found[0]
+
+
+def _span(numbers: list[list[int]], column: int) -> tuple[int, int]:
+    values = [row[column] for row in numbers]
+    return min(values), max(values) + 1
+
+
+def _ambiguous(varying: list[int], words: list[str], what: str) -> InputError:
+    shown = ", ".join(f"number {i + 1}" + (f" (after '{words[i]}')" if words[i] else "") for i in varying)
+    return InputError(
+        f"{what}: the names differ in {len(varying)} numbers ({shown}), expected one, the frame; write t "
+        "before the frame number, "
+        "c before the channel, or give one pattern per channel with --channel NAME=PATTERN"
+    )

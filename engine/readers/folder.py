@@ -1,0 +1,207 @@
+"""Folders of images, one file per frame: Cell Tracking Challenge folders and any other numbered files."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from engine.errors import InputError
+from engine.readers.file_names import FileName, natural_key, parse_names
+from engine.readers.image_file import holds_stack, is_image, read_image
+from engine.readers.source import Image, Source, SourcePosition
+from engine.readers.tiff_stack import open_stacks
+
+Files = Mapping[int, Path]  # frame number -> file
+FOREIGN = (".nd2", ".czi", ".lif")
+_CTC_RESULTS = ("_GT", "_ST", "_RES")
+
+
+def open_folder(path: Path, channels: Mapping[str, str] | None = None) -> Source:
+    """The movie in a folder of images; sub-folders, numbers after p, s or xy, and TIFF stacks are positions.
+
+    channels : name -> glob pattern, relative to the folder or to each position's folder.
+    """
+    if channels:
+        return _source(path, *_by_pattern(path, channels))
+    if not images_in(path) and (inner := _ctc_masks(path)) is not None:
+        path = inner
+    images = images_in(path)
+    if images and holds_stack(images[0]):
+        return open_stacks(path, images)
+    if images:
+        return _source(path, *_named_channels(path, {_position_name(path): images}))
+    found = {folder.name: images_in(folder) for folder in _position_folders(path)}
+    found = {name: files for name, files in found.items() if files}
+    if not found:
+        raise InputError(f"{path}: {_what_is_there(path)}; expected TIFF, PNG or JPEG images, or sub-folders of them")
+    return _source(path, *_named_channels(path, found))
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The image files of a folder, t2 before t10."""
+    return sorted((p for p in folder.iterdir() if is_image(p) and p.is_file()), key=lambda p: natural_key(p.name))
+
+
+def position_of_files(
+    name: str, channels: Sequence[str], files: Sequence[Files], x_um: float | None = None, y_um: float | None = None
+) -> SourcePosition:
+    """A position whose frames are files; raises InputError where the first channel lacks a frame.
+
+    files : for each channel frame number -> file; the first channel's first number is frame 0.
+    """
+    complete = files[0]
+    if not complete:
+        raise InputError(
+            f"position {name}: no image of channel {channels[0]}, which must have every frame; name another first"
+        )
+    first, last = min(complete), max(complete)
+    missing = [number for number in range(first, last + 1) if number not in complete]
+    if missing:
+        raise InputError(
+            f"{complete[first].parent}: frame {missing[0]} is missing ({len(complete)} files, {len(missing)} "
+            "missing between "
+            f"{complete[first].name} and {complete[last].name}); expected every frame of {channels[0]}: "
+            "add it, or put a copy of the frame before it in its place"
+        )
+    for channel, numbered in zip(channels, files, strict=True):
+        beyond = sorted(number for number in numbered if not first <= number <= last)
+        if beyond:
+            raise InputError(
+                f"{numbered[beyond[0]]}: frame {beyond[0]} of {channel}, but {channels[0]} has only frames "
+                f"{first} to {last}; "
+                "add that frame or move this file elsewhere"
+            )
+    samples = [read_image(numbered[min(numbered)]) if numbered else read_image(complete[first]) for numbered in files]
+    return SourcePosition(
+        name=name,
+        n_frames=last + 1 - first,
+        shape=(int(samples[0].shape[0]), int(samples[0].shape[1])),
+        dtypes=tuple(sample.dtype for sample in samples),
+        frames=tuple(tuple(sorted(number - first for number in numbered)) for numbered in files),
+        read=_reader(files, first),
+        where=lambda t, channel: str(files[channel][t + first]),
+        x_um=x_um,
+        y_um=y_um,
+    )
+
+
+def by_number(names: Sequence[FileName]) -> dict[int, Path]:
+    """Frame number -> file; raises InputError where two files have one number."""
+    numbered: dict[int, Path] = {}
+    for name in names:
+        if name.number in numbered:
+            raise InputError(
+                f"{name.path}: frame {name.number}, as is {numbered[name.number].name}; expected one file per frame: "
+                "remove one, or tell channels apart with --channel NAME=PATTERN"
+            )
+        numbered[name.number] = name.path
+    return numbered
+
+
+def _reader(files: Sequence[Files], first: int) -> Callable[[int, int], Image]:
+    return lambda t, channel: read_image(files[channel][t + first])
+
+
+def _source(path: Path, channels: Sequence[str], positions: Mapping[str, Sequence[Files]]) -> Source:
+    found = tuple(position_of_files(name, channels, files) for name, files in positions.items())
+    for position, files in zip(found, positions.values(), strict=True):
+        for index, numbered in enumerate(files):
+            if numbered:
+                position.frame(position.frames[index][0], index)
+    return Source(path=path, kind="folder of images", channels=tuple(channels), positions=found)
+
+
+def _named_channels(path: Path, folders: Mapping[str, Sequence[Path]]) -> tuple[list[str], dict[str, list[Files]]]:
+    """Channels and positions of folders of images, as their file names have them."""
+    positions: dict[str, dict[str, Files]] = {}
+    for folder, images in folders.items():
+        names = parse_names(images, str(images[0].parent))
+        for position, channel, chosen in _grouped(names):
+            name = "_".join(part for part in (folder, position) if part)
+            positions.setdefault(name, {})[channel] = by_number(chosen)
+    channels = sorted({channel for found in positions.values() for channel in found}, key=natural_key)
+    labels = [channel or "brightfield" for channel in channels]
+    return labels, {name: [found.get(channel, {}) for channel in channels] for name, found in positions.items()}
+
+
+def _grouped(names: Sequence[FileName]) -> list[tuple[str, str, list[FileName]]]:
+    groups: defaultdict[tuple[str, str], list[FileName]] = defaultdict(list)
+    for name in names:
+        groups[name.position, name.channel].append(name)
+    return [(*key, groups[key]) for key in sorted(groups, key=lambda key: (natural_key(key[0]), natural_key(key[1])))]
+
+
+def _by_pattern(path: Path, channels: Mapping[str, str]) -> tuple[list[str], dict[str, list[Files]]]:
+    """Channels given by patterns, in the folder itself or in each of its sub-folders."""
+    folders = [path] if any(_match(path, p) for p in channels.values()) else _position_folders(path)
+    positions: dict[str, dict[str, Files]] = {}
+    for folder in folders:
+        for channel, pattern in channels.items():
+            images = _match(folder, pattern)
+            for position, _, names in _grouped(_without_channels(images, f"{folder}: --channel {channel}={pattern}")):
+                name = "_".join(part for part in (_position_name(folder), position) if part)
+                positions.setdefault(name, {})[channel] = by_number(names)
+    for channel, pattern in channels.items():
+        if not any(channel in found for found in positions.values()):
+            raise InputError(f"{path}: no image fits --channel {channel}={pattern}; {_examples(path)}")
+    return list(channels), {name: [found.get(channel, {}) for channel in channels] for name, found in positions.items()}
+
+
+def _without_channels(images: Sequence[Path], what: str) -> list[FileName]:
+    names = parse_names(images, what) if images else []
+    return [FileName(name.path, name.position, "", name.number) for name in names]
+
+
+def _match(folder: Path, pattern: str) -> list[Path]:
+    try:
+        found = [p for p in folder.glob(pattern) if is_image(p) and p.is_file()]
+    except (ValueError, NotImplementedError) as error:
+        raise InputError(
+            f"--channel pattern {pattern!r}: {error}; expected one relative to the folder, like '*_c1.tif'"
+        ) from error
+    return sorted(found, key=lambda p: natural_key(p.name))
+
+
+def _examples(path: Path) -> str:
+    images = images_in(path) or [image for folder in _position_folders(path) for image in images_in(folder)[:1]]
+    return f"its files are named like {images[0].relative_to(path)}" if images else "there is no image in it"
+
+
+def subfolders(path: Path) -> list[Path]:
+    """The folders in a folder that are not hidden, p2 before p10."""
+    found = (p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    return sorted(found, key=lambda p: natural_key(p.name))
+
+
+def _position_folders(path: Path) -> list[Path]:
+    """Sub-folders, without Cell Tracking Challenge results that lie beside their movie."""
+    folders = subfolders(path)
+    movies = {folder.name for folder in folders}
+    results = {movie + end for movie in movies for end in _CTC_RESULTS}
+    return [folder for folder in folders if folder.name not in results]
+
+
+def _ctc_masks(path: Path) -> Path | None:
+    """The folder of masks inside NN_GT or NN_ST; raises InputError where there are two of them."""
+    inner = [path / name for name in ("TRA", "SEG") if (path / name).is_dir() and images_in(path / name)]
+    if len(inner) > 1:
+        raise InputError(f"{path}: has label images in TRA and in SEG; give one of them, {inner[0]} or {inner[1]}")
+    return inner[0] if inner else None
+
+
+def _position_name(path: Path) -> str:
+    """The name of a folder; for Cell Tracking Challenge masks that of the movie they belong to."""
+    path = path.resolve()
+    name = path.parent.name if path.name in ("TRA", "SEG") and path.parent.name.endswith(_CTC_RESULTS) else path.name
+    for end in _CTC_RESULTS:
+        name = name.removesuffix(end) or name
+    return name
+
+
+def _what_is_there(path: Path) -> str:
+    files = sorted(p.name for p in path.iterdir())
+    foreign = [name for name in files if name.lower().endswith(FOREIGN)]
+    if foreign:
+        return (
+            f"no image that is read directly, but {foreign[0]}: convert it to OME-TIFF (in Fiji: Bio-Formats Exporter)"
+        )
+    return f"no image among {len(files)} files ({', '.join(files[:3])})" if files else "an empty folder"
