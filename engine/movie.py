@@ -1,8 +1,8 @@
 """The frames and label images of one position, kept as OME-Zarr 0.5 and read lazily.
 
 Images are (t, c, y, x), label images (t, y, x). A shard holds one frame, cut in 64 x 64 px chunks: one file per frame,
-so frames can be appended, and a small window is read without decompressing the whole frame. Frames of a channel that was
-not imaged at that time are chunks never written; the frames that exist are listed under `lineage.frames`.
+so frames can be appended, and a small window is read without decompressing the whole frame. Frames of a channel that
+was not imaged at that time are chunks never written; the frames that exist are listed under `lineage.frames`.
 Format: https://ngff.openmicroscopy.org/0.5/
 """
 

@@ -309,8 +309,12 @@ def _summary(project: Project) -> dict[str, Any]:
     if "measure" in project.stages:
         summary["detections"] = project.stages["measure"]["detections"]
     if "track" in project.stages:
-        lineage = project.lineage()
-        summary |= {"cells": lineage.n_cells, "genealogies": lineage.n_genealogies, "divisions": lineage.n_divisions}
+        cells = project.lineage().cells
+        summary |= {
+            "cells": len(cells),
+            "divisions": int(cells.is_divided.sum()),
+            "genealogies": int((cells.mother < 0).sum()),
+        }
     return summary
 
 

@@ -1,0 +1,35 @@
+"""Files that appear whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.files import atomic, write_json
+
+
+def test_a_block_that_raises_leaves_the_old_file(tmp_path: Path) -> None:
+    """What stood at the path stays, and nothing half-written is beside it."""
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), atomic(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    """Files of the former folder do not show up in the new one."""
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "old").touch()
+    with atomic(path) as temporary:
+        temporary.mkdir()
+        (temporary / "new").touch()
+    assert [file.name for file in path.iterdir()] == ["new"]
+
+
+def test_json_is_written_readable(tmp_path: Path) -> None:
+    """Names keep their letters."""
+    write_json(tmp_path / "a.json", {"name": "Jürgen"})
+    assert "Jürgen" in (tmp_path / "a.json").read_text(encoding="utf-8")
