@@ -14,6 +14,7 @@ from engine.errors import InputError
 from engine.progress import Progress
 
 FRAMES_PER_BLOCK = 32
+SCHEDULER_TIMEOUT = "10s"
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def _finished_on_cluster(
             "--scheduler needs dask.distributed; install it with `pip install lineage[distributed]`"
         ) from error
     try:
-        client = distributed.Client(address, timeout="10s")
+        client = distributed.Client(address, timeout=SCHEDULER_TIMEOUT)
     except (OSError, ValueError) as error:
         raise InputError(f"{address}: no Dask scheduler answers there; start one with `dask scheduler`") from error
     with client:
