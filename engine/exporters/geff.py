@@ -1,0 +1,125 @@
+"""Genealogies as GEFF 1.3, the graph exchange file format: detections are nodes, links are edges.
+
+https://live-image-tracking-tools.github.io/geff/
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from geff.core_io import write_arrays
+from geff_spec import Axis, DisplayHint, GeffMetadata, PropMetadata, RelatedObject
+
+from engine.detections import Detections
+from engine.lineage import Lineage, project_end_reasons
+from engine.progress import Progress
+from engine.project import Project
+
+FEATURES = {"area": "pixel^2", "perimeter": "pixel", "eccentricity": None, "touches_border": None}
+DESCRIPTIONS = {
+    "seg_id": "value of the cell in the label image of its frame",
+    "tracklet_id": "L of LBEP: the cell, from birth to end",
+    "birth_frame": "B of LBEP: first frame of the cell",
+    "end_frame": "E of LBEP: last frame of the cell",
+    "parent_tracklet_id": "P of LBEP: the mother, 0 for founders",
+    "lineage_id": "the genealogy: tracklet_id of its founder",
+    "generation": "0 for founders",
+    "cell_number": "1 for founders, daughters 2n and 2n+1; 0 after generation 63",
+    "end_reason": "why the cell ended, on its last detection",
+}
+
+
+def write_geff(project: Project, lineage: Lineage, temporary: Path, out: Path, progress: Progress) -> None:
+    """One GEFF store, or a folder of them, `<position>.geff`, where there are several positions.
+
+    t is in frames and y, x are in pixels, as in the label images, with the scale to s and um in the axes.
+    Node ids are those of the project's detections.
+    """
+    names = lineage.detections.positions
+    end_reasons = project_end_reasons(project, lineage)
+    for done, name in enumerate(names, start=1):
+        store, final = (temporary, out) if len(names) == 1 else (temporary / f"{name}.geff", out / f"{name}.geff")
+        store.mkdir(parents=True)
+        rows = lineage.detections.span(name)
+        ids = np.arange(rows.start, rows.stop)
+        child = ids[lineage.link[rows] >= 0]
+        edges = np.stack([lineage.link[child], child], axis=1)
+        properties = _node_properties(lineage, end_reasons, rows)
+        write_arrays(
+            str(store),
+            ids.astype(np.uint64),
+            properties,
+            edges.astype(np.uint64),
+            {},
+            _metadata(project, name, final, properties),
+        )
+        progress(done, len(names))
+
+
+def _node_properties(lineage: Lineage, end_reasons: Any, rows: slice) -> dict[str, Any]:
+    detections, cells = lineage.detections, lineage.cells
+    cell = lineage.cell[rows]
+    columns: dict[str, Any] = {
+        "t": detections.frame[rows].astype(np.int64),
+        "y": detections.yx[rows, 0].astype(np.float64),
+        "x": detections.yx[rows, 1].astype(np.float64),
+        "seg_id": detections.label[rows].astype(np.int64),
+        "tracklet_id": cell + 1,
+        "birth_frame": cells.birth_frame[cell],
+        "end_frame": cells.end_frame[cell],
+        "parent_tracklet_id": cells.mother[cell] + 1,
+        "lineage_id": cells.founder[cell] + 1,
+        "generation": cells.generation[cell],
+        "cell_number": cells.number[cell],
+    }
+    columns |= _features(detections, rows)
+    properties = {name: {"values": np.ascontiguousarray(values), "missing": None} for name, values in columns.items()}
+    is_last = cells.last[cell] == np.arange(rows.start, rows.stop)
+    reasons = np.where(is_last, end_reasons[cell], "")
+    return properties | {"end_reason": {"values": reasons, "missing": ~is_last}}
+
+
+def _features(detections: Detections, rows: slice) -> dict[str, Any]:
+    """The measures that other programs know, and the mean grey value in each channel."""
+    names = [name for name in detections.columns if name in FEATURES or name.startswith("mean_")]
+    return {name: detections.columns[name][rows] for name in names}
+
+
+def _metadata(project: Project, position: str, out: Path, properties: dict[str, Any]) -> GeffMetadata:
+    movie = project.movie(position)
+    related = [RelatedObject(type="labels", path=_relative(movie.labels_path, out), node_prop="seg_id")]
+    if movie.has_images:
+        related.append(RelatedObject(type="image", path=_relative(movie.image_path, out)))
+    return GeffMetadata(
+        directed=True,
+        axes=_axes(project),
+        node_props_metadata={
+            name: PropMetadata(
+                identifier=name,
+                dtype=str(values["values"].dtype),
+                unit=FEATURES.get(name),
+                description=DESCRIPTIONS.get(name),
+            )
+            for name, values in properties.items()
+        },
+        edge_props_metadata={},
+        track_node_props={"tracklet": "tracklet_id", "lineage": "lineage_id"},
+        related_objects=related,
+        display_hints=DisplayHint(display_horizontal="x", display_vertical="y", display_time="t"),
+        extra={"lineage": {"position": position, "channels": list(project.channels)}},
+    )
+
+
+def _axes(project: Project) -> list[Axis]:
+    """Scales are left out where the movie came without them."""
+    scales: list[dict[str, Any]] = [{}, {}, {}]
+    if project.scale_is_known:
+        space = {"scale": project.um_per_px, "scaled_unit": "micrometer"}
+        scales = [{"scale": project.frame_interval_s, "scaled_unit": "second"}, space, space]
+    kinds = [("t", "time", "frame"), ("y", "space", "pixel"), ("x", "space", "pixel")]
+    return [Axis(name=n, type=k, unit=u, **s) for (n, k, u), s in zip(kinds, scales, strict=True)]
+
+
+def _relative(path: Path, store: Path) -> str:
+    return Path(os.path.relpath(path.resolve(), store.resolve())).as_posix()
