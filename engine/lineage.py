@@ -336,6 +336,6 @@ def load_lineage(project: "Project") -> Lineage:
     link = load_links(path)
     if len(link) != len(detections):
         raise InputError(
-            f"{path}: {len(link)} links for {len(detections)} detections; run `lineage track {project.path}` again"
+            f"{path}: {len(link)} links for {len(detections)} detections, expected one each; run `lineage track {project.path}` again"
         )
     return Lineage(detections, link)

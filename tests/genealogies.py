@@ -1,12 +1,14 @@
 """Named forests, drawn: a number is a detection, `--` a link, `..` a gap; frames run to the right."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from hypothesis import strategies as st
 
 from engine.detections import Detections
-from engine.lineage import Lineage
+from engine.lineage import Lineage, save_links
+from engine.project import Position, Project
 
 SPACING_PX = 20.0  # between the cells of a frame
 
@@ -159,3 +161,32 @@ def random_forests(draw: st.DrawFn, n_positions: int = 1) -> Lineage:
     detections = detections_at(frame, position)
     names = tuple(f"p{index}" for index in range(n_positions))
     return Lineage(Detections(names, detections.position, detections.frame, detections.label, detections.yx, {}), link)
+
+
+def label_image(detections: Detections, position: int, frame: int, shape: tuple[int, int]) -> np.ndarray:
+    """(Y, X) int32: each cell of a frame as a square of 9 px around its centroid."""
+    image = np.zeros(shape, np.int32)
+    rows = detections.rows(position, frame)
+    for label, (y, x) in zip(detections.label[rows], detections.yx[rows].astype(int), strict=True):
+        image[y - 4 : y + 5, x - 4 : x + 5] = label
+    return image
+
+
+def project_of(lineage: Lineage, path: Path, n_frames: int | None = None) -> Project:
+    """A project on disk with these genealogies: label images, detections, links; 2 um/px, a frame every half hour."""
+    detections = lineage.detections
+    if n_frames is None:
+        n_frames = int(detections.frame.max(initial=0)) + 1
+    shape = (40, int(SPACING_PX) * (int(detections.label.max(initial=0)) + 1))
+    positions = tuple(Position(name, n_frames, shape) for name in detections.positions)
+    project = Project(path, um_per_px=2.0, frame_interval_s=1800.0, channels=(), positions=positions)
+    path.mkdir()
+    project.save()
+    for index, position in enumerate(positions):
+        movie = project.movie(position.name)
+        movie.create_labels()
+        for frame in range(n_frames):
+            movie.write_labels(frame, label_image(detections, index, frame, shape))
+    detections.save(project.table("detections"))
+    save_links(project.table("links"), lineage.link)
+    return project
