@@ -1,0 +1,1 @@
+"""The parts of the simulator; use them through engine.simulate and engine.render."""
