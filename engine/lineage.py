@@ -335,7 +335,6 @@ def load_lineage(project: "Project") -> Lineage:
     detections, path = project.detections(), project.table("links")
     link = load_links(path)
     if len(link) != len(detections):
-        raise InputError(
-            f"{path}: {len(link)} links for {len(detections)} detections, expected one each; run `lineage track {project.path}` again"
-        )
+        found = f"{len(link)} links for {len(detections)} detections"
+        raise InputError(f"{path}: {found}, expected one each; run `lineage track {project.path}` again")
     return Lineage(detections, link)
