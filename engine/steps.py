@@ -6,7 +6,7 @@ machines alike.
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,9 @@ def estimate_position(block: Block, channel: str) -> None:
     sample = [movie.frame(t, channel) for t in spread(movie.frames(channel), SAMPLE_FRAMES)]
     illumination = estimate_illumination(sample)
     grey = np.stack([correct(image, illumination)[::3, ::3] for image in sample])
+    values = {name: value for name, value in asdict(illumination).items() if value is not None}
     with atomic(block.part) as temporary, open(temporary, "wb") as file:
-        np.savez(file, grey_range=np.percentile(grey, GREY_PERCENTILES), **asdict(illumination))
+        np.savez(file, grey_range=np.percentile(grey, GREY_PERCENTILES), **values)
 
 
 def keep_illumination(part: Path, path: Path) -> NDArray[np.float64]:
@@ -54,10 +55,9 @@ def keep_illumination(part: Path, path: Path) -> NDArray[np.float64]:
 
 def load_illumination(project: Path, position: str) -> Illumination:
     """The illumination that was estimated for a position."""
-    values = np.load(project / "tables" / "illumination" / f"{position}.npz")
-    return Illumination(
-        **{f.name: values[f.name] if values[f.name].ndim else values[f.name].item() for f in fields(Illumination)}
-    )
+    values = dict(np.load(project / "tables" / "illumination" / f"{position}.npz"))
+    del values["grey_range"]
+    return Illumination(**{name: value if value.ndim else value.item() for name, value in values.items()})
 
 
 def spread(frames: Sequence[int], n: int) -> list[int]:
