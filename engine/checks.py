@@ -1,0 +1,296 @@
+"""Where the tracking is doubtful: each place with a score and the reason in words, worst first.
+
+Scales (steps, area changes, life times) are estimated robustly from the movie itself. A doubt is no error: cells do
+jump, die and land. It says where to look first.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from engine.lineage import Ids, Lineage, guess_end_reasons, project_end_reasons
+from engine.usual import MAD_TO_SIGMA, CheckParameters, Floats, Scene, robust_scale, shared
+
+if TYPE_CHECKING:
+    from engine.project import Project
+
+JUMP, AREA, BRIGHTNESS, GAP, BROKEN = "jump", "area", "brightness", "gap", "broken"
+APPEARS, VANISHES, SHORT = "appears", "vanishes", "short"
+EARLY_DIVISION, LOST_DAUGHTER, UNEQUAL, FAR_DAUGHTER = "early division", "lost daughter", "unequal", "far daughter"
+KINDS = (
+    JUMP, AREA, BRIGHTNESS, GAP, BROKEN, APPEARS, VANISHES, SHORT,
+    EARLY_DIVISION, LOST_DAUGHTER, UNEQUAL, FAR_DAUGHTER,
+)  # fmt: skip
+LOOK_AHEAD = frozenset({VANISHES, EARLY_DIVISION})  # seen in the next frame; all others against the one before
+
+
+DEFAULTS = CheckParameters()
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """Doubtful places, worst first: read-only columns of equal length, one row per detection.
+
+    detection : ids; score : (D,) in [0, 1]; kind : its strongest reason, of KINDS; reason : all its reasons in words.
+    """
+
+    detection: Ids
+    score: Floats
+    kind: NDArray[np.str_]
+    reason: NDArray[np.str_]
+
+    def __post_init__(self) -> None:
+        for column in (self.detection, self.score, self.kind, self.reason):
+            column.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.detection)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What one rule found."""
+
+    kind: str
+    detection: Ids
+    score: Floats
+    reason: list[str]
+
+
+def doubts(
+    lineage: Lineage,
+    um_per_px: float,
+    frame_interval_s: float,
+    shapes: Sequence[tuple[int, int]],
+    end_reasons: NDArray[np.str_] | None = None,
+    parameters: CheckParameters = DEFAULTS,
+) -> Doubts:
+    """The doubtful places of a movie, worst first; several reasons for one detection make it more doubtful.
+
+    shapes : (Y, X) px of each position; end_reasons : (C,) why each cell ended, by default guessed.
+    A doubt about a link or a birth lies on the later detection, one about an end on the last.
+    """
+    if end_reasons is None:
+        end_reasons = guess_end_reasons(lineage, shapes)
+    scene = Scene(lineage, um_per_px, frame_interval_s, shapes, end_reasons, parameters)
+    return _merged([rule(scene) for rule in _RULES])
+
+
+def project_doubts(project: "Project", lineage: Lineage, parameters: CheckParameters = DEFAULTS) -> Doubts:
+    """The doubtful places in a project."""
+    shapes = [project.position(name).shape for name in lineage.detections.positions]
+    reasons = project_end_reasons(project, lineage)
+    return doubts(lineage, project.um_per_px, project.frame_interval_s, shapes, reasons, parameters)
+
+
+def _jumps(scene: Scene) -> _Found:
+    plain = ~scene.is_division
+    speed = scene.step / np.maximum(scene.frames, 1)
+    usual = shared(speed, scene.lineage.cell[scene.child], plain, scene.parameters.fewest)
+    middle, sigma = robust_scale(speed[plain])
+    usual = np.maximum(usual, middle)
+    limit = usual + scene.parameters.jump_sigmas * max(sigma, 0.2 * middle)
+    limit = np.maximum(limit, scene.parameters.jump_radii * scene.radius[scene.parent])
+    found = np.flatnonzero(plain & (speed > limit))
+    reason = [
+        f"jumped {um:.3g} um in {_frames(n)}{_times(v, u)}"
+        for um, n, v, u in zip(scene.step[found], scene.frames[found], speed[found], usual[found], strict=True)
+    ]
+    return _Found(JUMP, scene.child[found], _graded(speed[found] / limit[found], 0.45, 0.9), reason)
+
+
+def _area_changes(scene: Scene) -> _Found:
+    area = scene.lineage.detections.columns.get("area")
+    if area is None:
+        return _nothing(AREA)
+    change = np.log(area[scene.child].astype(np.float64) / area[scene.parent])
+    plain = ~(scene.is_division | scene.is_cut)
+    middle, sigma = robust_scale(change[plain])
+    limit = max(scene.parameters.area_sigmas * sigma, float(np.log(scene.parameters.area_fold)))
+    found = np.flatnonzero(plain & (np.abs(change - middle) > limit))
+    reason = [_area_words(fold) for fold in np.exp(change[found])]
+    return _Found(AREA, scene.child[found], _graded(np.abs(change[found]) / limit, 0.35, 0.7), reason)
+
+
+def _area_words(fold: float) -> str:
+    if fold < 1:
+        return f"area fell to {100 * fold:.2g} %"
+    return "area doubled" if 1.9 <= fold <= 2.1 else f"area grew {fold:.1f} times"
+
+
+def _brightness_changes(scene: Scene) -> _Found:
+    """In the first channel, against the cell's surroundings, beyond what all cells of the frame share."""
+    columns = scene.lineage.detections.columns
+    channel = next((name.removeprefix("mean_") for name in columns if name.startswith("mean_")), None)
+    if channel is None or f"background_{channel}" not in columns:
+        return _nothing(BRIGHTNESS)
+    contrast = columns[f"mean_{channel}"].astype(np.float64) - columns[f"background_{channel}"]
+    change = contrast[scene.child] - contrast[scene.parent]
+    plain = ~scene.is_division & np.isfinite(change)
+    change = np.where(plain, change, 0.0)
+    change -= shared(change, scene.child_frame, plain, scene.parameters.fewest)
+    middle, sigma = robust_scale(change[plain])
+    limit = scene.parameters.brightness_sigmas * max(sigma, 1e-9)
+    found = np.flatnonzero(plain & (np.abs(change - middle) > limit)) if sigma > 0 else np.zeros(0, np.int64)
+    reason = [
+        f"turned {'brighter' if by > 0 else 'darker'} by {abs(by) / sigma:.0f} times the usual change"
+        for by in change[found]
+    ]
+    return _Found(BRIGHTNESS, scene.child[found], _graded(np.abs(change[found]) / limit, 0.25, 0.5), reason)
+
+
+def _gaps(scene: Scene) -> _Found:
+    found = np.flatnonzero(scene.frames > 1)
+    reason = [f"gap of {_frames(n - 1)}" for n in scene.frames[found]]
+    return _Found(GAP, scene.child[found], _graded(scene.frames[found] / 2, 0.3, 0.6), reason)
+
+
+def _appearances(scene: Scene) -> _Found:
+    first = scene.lineage.cells.first[scene.appearing]
+    reason = [f"appears {um:.3g} um away from the border" for um in scene.to_border[first]]
+    return _Found(APPEARS, first, _graded(scene.to_border[first] / scene.margin[first], 0.4, 0.55), reason)
+
+
+def _vanishings(scene: Scene) -> _Found:
+    last = scene.lineage.cells.last[scene.vanishing]
+    reason = [f"vanishes {um:.3g} um away from the border" for um in scene.to_border[last]]
+    return _Found(VANISHES, last, _graded(scene.to_border[last] / scene.margin[last], 0.4, 0.55), reason)
+
+
+def _broken_tracks(scene: Scene) -> _Found:
+    """Cells that appear where another vanished shortly before."""
+    cells, detections = scene.lineage.cells, scene.lineage.detections
+    born, gone = cells.first[scene.appearing], cells.last[scene.vanishing]
+    if not len(born) or not len(gone):
+        return _nothing(BROKEN)
+    tree = cKDTree(_places(scene, gone))
+    k = min(8, len(gone))
+    reach = float(np.median(scene.radius[born])) + 3 * scene.long_step
+    found_at = tree.query(_places(scene, born), k, distance_upper_bound=reach)
+    distance, nearest = (np.asarray(column).reshape(len(born), k) for column in found_at)
+    nearest = np.where(np.isfinite(distance), nearest, 0)
+    waited = detections.frame[born][:, None].astype(np.int64) - detections.frame[gone[nearest]]
+    fits = np.isfinite(distance) & (waited >= 1) & (waited <= scene.parameters.broken_frames)
+    found, at = np.flatnonzero(fits.any(axis=1)), fits.argmax(axis=1)
+    reason = [
+        f"{distance[i, at[i]]:.2g} um from where cell {scene.lineage.cell[gone[nearest[i, at[i]]]] + 1} vanished "
+        f"{_frames(waited[i, at[i]])} before: the same cell?"
+        for i in found
+    ]
+    return _Found(BROKEN, born[found], np.full(len(found), 0.5), reason)
+
+
+def _places(scene: Scene, ids: Ids) -> Floats:
+    """(K, 3) where detections are, positions far apart."""
+    detections = scene.lineage.detections
+    return np.column_stack([detections.yx[ids] * scene.um_per_px, detections.position[ids] * 1e9])
+
+
+def _short_tracks(scene: Scene) -> _Found:
+    cells = scene.lineage.cells
+    found = np.flatnonzero(scene.is_isolated)
+    reason = [f"track of {_frames(n)}: debris, or a piece of another cell" for n in cells.n_detections[found]]
+    return _Found(SHORT, cells.first[found], _graded(scene.short / cells.n_detections[found], 0.5, 0.75), reason)
+
+
+def _early_divisions(scene: Scene) -> _Found:
+    cells, limit = scene.lineage.cells, scene.parameters.early_division * scene.usual_life
+    found = np.flatnonzero(cells.is_complete & (scene.life < limit))
+    hours = scene.life[found] * scene.frame_interval_s / 3600
+    usual = scene.usual_life * scene.frame_interval_s / 3600
+    reason = [f"divides {h:.2g} h after birth, usual are {usual:.2g} h" for h in hours]
+    return _Found(EARLY_DIVISION, cells.last[found], _graded(limit / scene.life[found], 0.5, 0.9), reason)
+
+
+def _lost_daughters(scene: Scene) -> _Found:
+    cells = scene.lineage.cells
+    found = np.flatnonzero(scene.is_lost_daughter)
+    reason = [f"daughter lost after {_frames(n)}: no division?" for n in scene.life[found]]
+    return _Found(LOST_DAUGHTER, cells.first[found], _graded(scene.short / scene.life[found], 0.6, 0.8), reason)
+
+
+def _unequal_daughters(scene: Scene) -> _Found:
+    area, cells = scene.lineage.detections.columns.get("area"), scene.lineage.cells
+    if area is None:
+        return _nothing(UNEQUAL)
+    pairs = cells.first[cells.daughters[cells.is_divided]]
+    fold = np.log(area[pairs[:, 0]].astype(np.float64) / area[pairs[:, 1]])
+    sigma = MAD_TO_SIGMA * float(np.median(np.abs(fold))) if len(fold) >= scene.parameters.fewest else 0.0
+    limit = max(float(np.log(scene.parameters.unequal_fold)), 4 * sigma)
+    found = np.flatnonzero(np.abs(fold) > limit)
+    smaller = np.where(fold[found] > 0, pairs[found, 1], pairs[found, 0])
+    reason = [f"sister has {times:.1f} times its area: no division?" for times in np.exp(np.abs(fold[found]))]
+    return _Found(UNEQUAL, smaller, _graded(np.abs(fold[found]) / limit, 0.4, 0.7), reason)
+
+
+def _far_daughters(scene: Scene) -> _Found:
+    middle, sigma = robust_scale(scene.step[scene.is_division])
+    limit = scene.parameters.division_radii * scene.radius[scene.parent]
+    if int(scene.is_division.sum()) >= scene.parameters.fewest:
+        limit = np.maximum(limit, middle + scene.parameters.jump_sigmas * max(sigma, 0.2 * middle))
+    found = np.flatnonzero(scene.is_division & (scene.step > np.maximum(limit, scene.long_step)))
+    reason = [f"daughter {um:.3g} um from her mother{_times(um, middle)}" for um in scene.step[found]]
+    limits = np.maximum(limit, scene.long_step)[found]
+    return _Found(FAR_DAUGHTER, scene.child[found], _graded(scene.step[found] / limits, 0.5, 0.9), reason)
+
+
+_RULES: tuple[Callable[[Scene], _Found], ...] = (
+    _jumps,
+    _area_changes,
+    _brightness_changes,
+    _gaps,
+    _appearances,
+    _vanishings,
+    _broken_tracks,
+    _short_tracks,
+    _early_divisions,
+    _lost_daughters,
+    _unequal_daughters,
+    _far_daughters,
+)
+
+
+def _merged(found: Sequence[_Found]) -> Doubts:
+    """One row per detection, ranked. Reasons count as independent: the score is 1 - product of (1 - score)."""
+    detection = np.concatenate([one.detection for one in found])
+    score = np.concatenate([one.score for one in found])
+    kind = np.repeat([one.kind for one in found], [len(one.detection) for one in found])
+    reason = np.array([text for one in found for text in one.reason], dtype=object)
+    order = np.lexsort((-score, detection))
+    detection, score, kind, reason = detection[order], score[order], kind[order], reason[order]
+    starts = np.flatnonzero(np.diff(detection, prepend=-1))
+    joint = 1 - np.multiply.reduceat(1 - score, starts) if len(starts) else score
+    words = reason[starts]
+    repeated = np.flatnonzero(np.diff(starts, append=len(detection)) > 1)
+    for i in repeated:
+        stop = starts[i + 1] if i + 1 < len(starts) else len(detection)
+        words[i] = "; ".join(reason[starts[i] : stop])
+    rank = np.lexsort((detection[starts], -joint))
+    return Doubts(
+        detection=detection[starts][rank].astype(np.int64),
+        score=joint[rank].astype(np.float64),
+        kind=kind[starts][rank].astype(np.str_),
+        reason=words[rank].astype(np.str_),
+    )
+
+
+def _nothing(kind: str) -> _Found:
+    return _Found(kind, np.zeros(0, np.int64), np.zeros(0), [])
+
+
+def _graded(excess: Any, least: float, most: float) -> Floats:
+    """A score: `least` at the limit (excess 1), `most` from four times the limit on, logarithmic between."""
+    steepness: Floats = np.log(np.maximum(np.asarray(excess, np.float64), 1.0)) / np.log(4.0)
+    return least + (most - least) * np.minimum(steepness, 1.0)
+
+
+def _frames(n: float) -> str:
+    return "1 frame" if n == 1 else f"{n:.0f} frames"
+
+
+def _times(value: float, usual: float) -> str:
+    return f", {value / usual:.0f} times the usual" if usual > 0 else ""

@@ -1,0 +1,200 @@
+"""What is usual in a tracked movie: steps, sizes and life times, estimated robustly from the movie itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.lineage import LOST, Ids, Lineage
+
+Floats = NDArray[np.float64]
+MAD_TO_SIGMA = 1.4826
+
+
+@dataclass(frozen=True)
+class CheckParameters:
+    """From where on a place is doubtful. Sigmas are of the movie's own scatter, by its median absolute deviation.
+
+    jump_sigmas, jump_radii : a step beyond both the usual scatter and this many cell radii; division_radii : a daughter
+    this many radii from her mother; area_sigmas, area_fold : area changed beyond both; brightness_sigmas : contrast
+    to the surroundings; short_frames, short_part : a short track has at most so many frames, or this part of the usual
+    cycle time; early_division : divides before this part of it; unequal_fold : area of one daughter over the other;
+    broken_frames : a cell that appears so soon after one vanished nearby may be the same; fewest : values that a scale
+    can be estimated from.
+    """
+
+    jump_sigmas: float = 6.0
+    jump_radii: float = 1.0
+    division_radii: float = 3.0
+    area_sigmas: float = 5.0
+    area_fold: float = 1.6
+    brightness_sigmas: float = 8.0
+    short_frames: int = 3
+    short_part: float = 0.03
+    early_division: float = 0.5
+    unequal_fold: float = 2.0
+    broken_frames: int = 5
+    fewest: int = 10
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A tracked movie as the checks see it, and what is usual in it. Lengths in um, times in frames."""
+
+    lineage: Lineage
+    um_per_px: float
+    frame_interval_s: float
+    shapes: Sequence[tuple[int, int]]
+    end_reasons: NDArray[np.str_]
+    parameters: CheckParameters
+
+    @cached_property
+    def child(self) -> Ids:
+        """(L,) the later detection of each link."""
+        return np.flatnonzero(self.lineage.link >= 0)
+
+    @cached_property
+    def parent(self) -> Ids:
+        return self.lineage.link[self.child]
+
+    @cached_property
+    def is_division(self) -> NDArray[np.bool_]:
+        """(L,) whether the link leads from a mother to a daughter."""
+        return np.asarray(self.lineage.successors[self.parent, 1] >= 0)
+
+    @cached_property
+    def is_cut(self) -> NDArray[np.bool_]:
+        """(L,) whether the border of the frame cuts the cell, before or after."""
+        touches = self.lineage.detections.columns.get("touches_border", np.zeros(len(self.lineage), bool))
+        return np.asarray(touches[self.child] | touches[self.parent], dtype=bool)
+
+    @cached_property
+    def frames(self) -> Ids:
+        """(L,) how many frames the link spans; 1 without a gap."""
+        frame = self.lineage.detections.frame.astype(np.int64)
+        return frame[self.child] - frame[self.parent]
+
+    @cached_property
+    def child_frame(self) -> Ids:
+        """(L,) a number for the position and frame of the later detection."""
+        detections = self.lineage.detections
+        n_frames = int(detections.frame.max(initial=0)) + 1
+        return detections.position[self.child].astype(np.int64) * n_frames + detections.frame[self.child]
+
+    @cached_property
+    def step(self) -> Floats:
+        """(L,) how far the cell moved, without the motion that all cells of the frame share."""
+        yx = self.lineage.detections.yx.astype(np.float64)
+        move = yx[self.child] - yx[self.parent]
+        plain = ~self.is_division & (self.frames == 1)
+        for axis in (0, 1):
+            move[:, axis] -= shared(move[:, axis], self.child_frame, plain, self.parameters.fewest) * self.frames
+        distance: Floats = np.hypot(move[:, 0], move[:, 1])
+        return distance * self.um_per_px
+
+    @cached_property
+    def radius(self) -> Floats:
+        """(N,) of a disk of the cell's area; 0 where areas are not known."""
+        columns = self.lineage.detections.columns
+        if "area" not in columns:
+            return np.zeros(len(self.lineage))
+        return np.sqrt(columns["area"].astype(np.float64) / np.pi) * self.um_per_px
+
+    @cached_property
+    def long_step(self) -> float:
+        """The 90th percentile of the steps."""
+        return float(np.percentile(self.step, 90)) if len(self.step) else 0.0
+
+    @cached_property
+    def to_border(self) -> Floats:
+        """(N,) from the centroid to the nearest border of the frame."""
+        detections = self.lineage.detections
+        size = np.asarray(self.shapes, np.float64).reshape(-1, 2)[detections.position]
+        yx = detections.yx.astype(np.float64)
+        nearest: Floats = np.minimum(yx, size - 1 - yx).min(axis=1, initial=np.inf)
+        return nearest * self.um_per_px
+
+    @cached_property
+    def margin(self) -> Floats:
+        """(N,) nearer to the border than this a cell may have come or gone across it."""
+        return self.radius + self.long_step
+
+    @cached_property
+    def life(self) -> Floats:
+        """(C,) frames from birth to end."""
+        cells = self.lineage.cells
+        return (cells.end_frame - cells.birth_frame + 1).astype(np.float64)
+
+    @cached_property
+    def usual_life(self) -> float:
+        """The usual cycle time: median of the complete cells, NaN where too few are complete.
+
+        Each is weighted with its own length, so that many false short ones do not shift it.
+        """
+        life = np.sort(self.life[self.lineage.cells.is_complete])
+        if len(life) < self.parameters.fewest:
+            return np.nan
+        return float(life[np.searchsorted(np.cumsum(life), life.sum() / 2)])
+
+    @cached_property
+    def short(self) -> float:
+        """A track of at most this many frames is short."""
+        return max(self.parameters.short_frames, float(np.nan_to_num(self.usual_life)) * self.parameters.short_part)
+
+    @cached_property
+    def is_isolated(self) -> NDArray[np.bool_]:
+        """(C,) short tracks without kin that the movie's ends did not cut, nor the border."""
+        cells = self.lineage.cells
+        alone = (cells.mother < 0) & (self.end_reasons == LOST) & (cells.n_detections <= self.short)
+        return np.asarray(alone & (cells.birth_frame > self._first_frames()[cells.position]))
+
+    @cached_property
+    def is_lost_daughter(self) -> NDArray[np.bool_]:
+        """(C,) daughters lost soon after birth."""
+        cells = self.lineage.cells
+        return np.asarray((cells.mother >= 0) & (self.end_reasons == LOST) & (self.life <= self.short))
+
+    @cached_property
+    def appearing(self) -> Ids:
+        """Cells without a mother that the movie did not begin with, away from the border."""
+        cells = self.lineage.cells
+        late = cells.birth_frame > self._first_frames()[cells.position]
+        inside = self.to_border[cells.first] > self.margin[cells.first]
+        return np.flatnonzero((cells.mother < 0) & late & inside & ~self.is_isolated)
+
+    @cached_property
+    def vanishing(self) -> Ids:
+        """Cells that end away from the border, undivided, before the movie does."""
+        return np.flatnonzero((self.end_reasons == LOST) & ~self.is_isolated & ~self.is_lost_daughter)
+
+    def _first_frames(self) -> Ids:
+        first = np.full(max(len(self.shapes), 1), np.iinfo(np.int64).max)
+        np.minimum.at(first, self.lineage.detections.position, self.lineage.detections.frame)
+        return first
+
+
+def robust_scale(values: Floats) -> tuple[float, float]:
+    """Median and robust standard deviation; zeros for no values."""
+    if not len(values):
+        return 0.0, 0.0
+    middle = float(np.median(values))
+    return middle, MAD_TO_SIGMA * float(np.median(np.abs(values - middle)))
+
+
+def shared(values: Floats, groups: Ids, chosen: NDArray[np.bool_], fewest: int) -> Floats:
+    """(L,) the median of the chosen values of each value's group; 0 where a group has too few."""
+    median, count = _median_by(values[chosen], groups[chosen], int(groups.max(initial=0)) + 1)
+    return np.where(count >= fewest, median, 0.0)[groups]
+
+
+def _median_by(values: Floats, groups: Ids, n: int) -> tuple[Floats, Ids]:
+    """(n,) median of the values in each group, 0 for an empty one, and how many there are."""
+    ordered = values[np.lexsort((values, groups))]
+    count = np.bincount(groups, minlength=n)
+    start = np.cumsum(count) - count
+    median = np.zeros(n)
+    some = count > 0
+    median[some] = (ordered[(start + (count - 1) // 2)[some]] + ordered[(start + count // 2)[some]]) / 2
+    return median, count
