@@ -240,11 +240,11 @@ def _broken_tatexp(path):
 
 
 def _tatexp_without_scale(path):
-    return {"images": write_ttt(path / "exp", frames(), xml=TATEXP.replace("SCALE", "")), "frame_interval_s": 60.0}
+    return {"images": write_ttt(path / "exp", frames(), xml=TATEXP.replace(SCALE, "")), "frame_interval_s": 60.0}
 
 
 def _tatexp_with_words_for_scale(path):
-    xml = TATEXP.replace("SCALE", SCALE.replace("1.02", "about one"))
+    xml = TATEXP.replace("1.02", "about one")
     return {"images": write_ttt(path / "exp", frames(), xml=xml), "frame_interval_s": 60.0}
 
 

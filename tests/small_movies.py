@@ -20,7 +20,7 @@ TATEXP = """<?xml version="1.0" encoding="UTF-8"?>
     <WavelengthInformation><WLInfo Name="00" Comment="" ImageType="png"/></WavelengthInformation>
     <WavelengthInformation><WLInfo Name="01" Comment="GATA1" ImageType="png"/></WavelengthInformation>
   </WavelengthData>
-  SCALE
+  <MicrometerPerPixel value="1.02"/>
 </TATSettings>
 """
 SCALE = '<MicrometerPerPixel value="1.02"/>'
@@ -56,8 +56,8 @@ def write_pngs(folder, images, name="frame_{:04d}.png", first=0):
     return folder
 
 
-def write_ttt(root, images, markers=None, xml=TATEXP.replace("SCALE", SCALE), positions=(1, 2), wavelength="{:02d}"):
-    """An experiment of tTt: brightfield at every time point, `markers` maps time point (0-based) -> image of wavelength 1."""
+def write_ttt(root, images, markers=None, xml=TATEXP, positions=(1, 2), wavelength="{:02d}"):
+    """An experiment of tTt with brightfield at every time point; `markers` maps frame -> image of wavelength 1."""
     name = root.name
     for position in positions:
         folder = root / f"{name}_p{position:04d}"

@@ -33,10 +33,20 @@ def open_source(path: Path | str, channels: Mapping[str, str] | None = None) -> 
 def _open(path: Path, channels: Mapping[str, str]) -> Source:
     if path.name.endswith("TATexp.xml"):
         path = path.parent
+    path = _only_inner(path)
     if path.is_dir() and not is_zarr(path) and not is_ttt(path):
         return open_folder(path, channels)
     source = _open_file(path) if path.is_file() else open_ome_zarr(path) if is_zarr(path) else open_ttt(path)
     return select_channels(source, channels) if channels else source
+
+
+def _only_inner(path: Path) -> Path:
+    """The one experiment or OME-Zarr in a folder that holds nothing else, else the folder itself."""
+    if not path.is_dir() or is_zarr(path) or is_ttt(path):
+        return path
+    inner = list(path.iterdir())
+    single = len(inner) == 1 and inner[0].is_dir() and (is_zarr(inner[0]) or is_ttt(inner[0]))
+    return inner[0] if single else path
 
 
 def _open_file(path: Path) -> Source:

@@ -1,7 +1,10 @@
 """Single images: TIFF, PNG, JPEG."""
 
+import logging
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +66,23 @@ def check_whole(page: tifffile.TiffPage | tifffile.TiffFrame, path: Path, size: 
         raise damaged(path, f"{size} bytes, expected {end}")
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep tifffile's own remarks on damaged files off the screen; what they mean comes as an InputError."""
+    log = logging.getLogger("tifffile")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
+
+
 def holds_stack(path: Path) -> bool:
     """Whether a TIFF file holds more than one plane; raises InputError where it cannot be read."""
     if path.suffix.lower() not in TIFF:
         return False
     try:
-        with tifffile.TiffFile(path) as tif:
+        with quiet(), tifffile.TiffFile(path) as tif:
             series = tif.series[0]
             return int(np.prod(series.shape)) > int(np.prod(series.keyframe.shape))
     except OSError as error:

@@ -12,7 +12,7 @@ import numpy as np
 import tifffile
 
 from engine.errors import InputError
-from engine.readers.image_file import DAMAGED, check_whole, damaged, grey
+from engine.readers.image_file import DAMAGED, check_whole, damaged, grey, quiet
 from engine.readers.source import Image, Source, SourcePosition, one_line, unique_names
 from engine.readers.units import to_seconds, to_um
 
@@ -32,9 +32,10 @@ class _Metadata:
 def open_stack(path: Path) -> Source:
     """The movie in one multi-page TIFF; the images of an OME-TIFF are its positions."""
     try:
-        file = _File(path)
-        metadata = _metadata(file.tif)
-        stacks = [_Stack(file, series) for series in file.tif.series[: len(metadata)]]
+        with quiet():
+            file = _File(path)
+            metadata = _metadata(file.tif)
+            stacks = [_Stack(file, series) for series in file.tif.series[: len(metadata)]]
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or one_line(error)}); check the file") from error
     except InputError:
