@@ -1,6 +1,7 @@
-"""The lengths that a tracker needs, estimated from the detections: cell size, step, spacing, and the motion of all together."""
+"""The lengths that a tracker needs, estimated from the detections, and the motion of all cells together."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ _VOTERS = 100  # cells per frame that vote for the common motion
 
 @dataclass(frozen=True)
 class Scales:
-    """diameter_px: median cell; step_px: 90 % of the steps are shorter; spacing_px: median distance to the nearest cell."""
+    """diameter_px: median cell; step_px: 90 % of steps are shorter; spacing_px: median distance to the nearest cell."""
 
     diameter_px: float
     step_px: float
@@ -25,7 +26,7 @@ class Scales:
 
     @property
     def search_radius_px(self) -> float:
-        """Half the spacing, the most that keeps neighbours apart (Crocker & Grier 1996); where cells are few, 3 diameters."""
+        """Half the spacing, which keeps neighbours apart (Crocker & Grier 1996); 3 diameters where cells are few."""
         return min(self.spacing_px / 2, 3 * self.diameter_px)
 
 
@@ -42,7 +43,7 @@ def estimate_scales(points: list[Points], area: NDArray[Any]) -> Scales:
     The step is that of cells which are each other's nearest from one frame to the next.
     """
     diameter = float(np.sqrt(np.median(area) * 4 / np.pi)) if len(area) else 1.0
-    pairs = [(a, b) for a, b in zip(points, points[1:], strict=False) if len(a) and len(b)]
+    pairs = [(a, b) for a, b in pairwise(points) if len(a) and len(b)]
     sample = [pairs[i] for i in np.unique(np.linspace(0, len(pairs) - 1, _SAMPLED_PAIRS).astype(int)) if pairs]
     steps = np.concatenate([[], *(_mutual_steps(a, b) for a, b in sample)])
     gaps = np.concatenate([[], *(_to_nearest(a) for a, _ in sample if len(a) > 1)])
@@ -58,18 +59,20 @@ def common_motion(points: list[Points]) -> NDArray[np.float64]:
     Each cell votes for its displacements to all cells near it in the next frame; a shift that most cells share wins.
     Only shifts too large to be followed cell by cell count: smaller ones stay 0.
     """
-    shifts = [np.zeros(2)] + [_shift(a, b) for a, b in zip(points, points[1:], strict=False)]
+    shifts = [np.zeros(2)] + [_shift(a, b) for a, b in pairwise(points)]
     return np.cumsum(shifts, axis=0)[: len(points)]
 
 
 def _mutual_steps(a: Points, b: Points) -> NDArray[np.float64]:
-    distance, forward = KDTree(b).query(a)
+    distance, forward = (np.asarray(column) for column in KDTree(b).query(a))
     backward = np.asarray(KDTree(a).query(b)[1])
-    return np.asarray(distance)[backward[forward] == np.arange(len(a))]
+    mutual: NDArray[np.float64] = distance[backward[forward] == np.arange(len(a))]
+    return mutual
 
 
 def _to_nearest(a: Points) -> NDArray[np.float64]:
-    return np.asarray(KDTree(a).query(a, k=[2])[0])[:, 0]
+    distance = np.asarray(KDTree(a).query(a, k=[2])[0], np.float64)
+    return np.ravel(distance)
 
 
 def _shift(a: Points, b: Points) -> NDArray[np.float64]:

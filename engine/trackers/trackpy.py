@@ -1,4 +1,4 @@
-"""trackpy's linker (Crocker & Grier 1996, doi 10.1006/jcis.1996.0217): follows cells, knows no divisions; serves drift."""
+"""trackpy's linker (Crocker & Grier 1996, doi 10.1006/jcis.1996.0217), which knows no divisions; and drift."""
 
 import logging
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class TrackpyParameters:
 def link_trackpy(
     detections: Detections, params: TrackpyParameters = TrackpyParameters(), progress: Progress = no_progress
 ) -> NDArray[np.int64]:
-    """(N,) the predecessor of each detection of one position, or -1. Raises InputError where trackpy is not installed."""
+    """(N,) the predecessor of each detection of one position, or -1. Raises InputError without trackpy."""
     if not len(detections):
         return np.empty(0, np.int64)
     points = frames(detections)
@@ -49,7 +49,7 @@ def drift(detections: Detections, params: TrackpyParameters = TrackpyParameters(
 
 
 def _tracks(points: list[Points], radius: float, max_gap: int, progress: Progress) -> Iterator[NDArray[np.int64]]:
-    """The track numbers of each frame's cells. Where too many cells compete, trackpy looks less far (down to a hundredth)."""
+    """The track numbers of each frame's cells. Where too many cells compete, trackpy looks less far."""
     linking = _import().linking.link_iter(
         enumerate(np.ascontiguousarray(frame, np.float64) for frame in points),
         radius,
