@@ -15,8 +15,9 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt tools/system-packages.sh tools/build-btrack.sh
 	@PYTHON="$(PYTHON)" bash tools/system-packages.sh
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	@echo "installing into .venv: some minutes, some gigabytes"
 	$(PIP) --quiet -c constraints.txt torch
-	$(PIP) --quiet -c constraints.txt -e '.[gui,learn,distributed,trackers,dev]'
+	$(PIP) --quiet --use-pep517 -c constraints.txt -e '.[gui,learn,distributed,trackers,dev]'
 	@bash tools/build-btrack.sh $(BIN)/python
 	@touch $@
 

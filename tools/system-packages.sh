@@ -50,6 +50,7 @@ missing_packages() {
     missing_libraries
     [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || echo fonts-dejavu-core
     command -v Xvfb >/dev/null || echo xvfb
+    command -v xauth >/dev/null || echo xauth
     if ! wheel_of_btrack_loads; then
         command -v g++ >/dev/null || echo g++
         [ -d /usr/include/eigen3 ] || echo libeigen3-dev
