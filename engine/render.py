@@ -139,7 +139,8 @@ def _add_halos(light: Picture, stamps: Stamps) -> None:
     """Halos add up where they meet, but less than doubly."""
     for i, place, part in _parts(light.shape, stamps):
         below, halo = light[place], stamps.halo[i][part]
-        light[place] = np.maximum(below, halo) + 0.35 * np.minimum(below, halo)
+        stronger = np.abs(halo) > np.abs(below)
+        light[place] = np.where(stronger, halo + 0.35 * below, below + 0.35 * halo)
 
 
 def _paint_interiors(light: Picture, stamps: Stamps) -> None:

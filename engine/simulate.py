@@ -44,8 +44,9 @@ def simulate(
     """Write a simulated experiment to the new folder `out`, which appears only when it is complete.
 
     out/images/<position>/<position>_t00001_z001_w00.png ...  brightfield and, every `marker_every`-th frame, markers
-    (w01, w02), in the tTt layout with TATexp.xml and image.csv (times); out/truth/<position>_GT/TRA and SEG, full masks in the layout of the
-    Cell Tracking Challenge (Maska et al. 2023); out/truth/fates.csv, onsets.csv and parameters.json.
+    (w01, w02), in the tTt layout with TATexp.xml and image.csv (times); out/truth/<position>_GT/TRA and SEG, full
+    masks in the layout of the Cell Tracking Challenge (Maska et al. 2023); out/truth/fates.csv, onsets.csv and
+    parameters.json.
 
     A simulation that was interrupted continues; one that is there with the same parameters is left as it is. Raises
     InputError where `out` holds anything else, or where there are more cells than the masks can number.

@@ -12,17 +12,27 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from engine.simulator.parameters import SimulationParameters
-from engine.simulator.state import States, radius_um
+from engine.simulator.state import States, cytokinesis, radius_um
 
 Stack = NDArray[np.float32]  # (n, S, S)
 
-# Distance inside the outline (px at 1.02 um/px, negative = outside) -> halo and interior, relative to the background.
+# Light relative to the background by distance inside the outline (um, negative = outside): halo and interior, each for
+# the contrast at focus 1 and -1 (both measured) and at focus 0 (assumed).
 _DISTANCE_UM = np.array([-7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 7, 12, 30]) * 1.0238
-_HALO = np.array([0, 0.004, 0.012, 0.06, 0.155, 0.165, 0.08, 0.02, 0, 0, 0, 0, 0, 0, 0, 0])
-_INTERIOR = np.array([0, 0, 0, 0, 0, 0, 0, -0.07, -0.21, -0.33, -0.29, -0.25, -0.225, -0.20, -0.19, -0.19])
+_HALO = {
+    1: np.array([0, 0.004, 0.012, 0.06, 0.155, 0.165, 0.08, 0.02, 0, 0, 0, 0, 0, 0, 0, 0]),
+    0: np.array([0, 0, 0, 0.003, 0.01, 0.03, 0.04, 0.0, 0, 0, 0, 0, 0, 0, 0, 0]),
+    -1: np.array([0.005, 0.01, 0.015, 0.02, 0.02, -0.01, -0.09, -0.25, 0, 0, 0, 0, 0, 0, 0, 0]),
+}
+_INTERIOR = {
+    1: np.array([0, 0, 0, 0, 0, 0, 0, -0.07, -0.21, -0.33, -0.29, -0.25, -0.225, -0.2, -0.19, -0.19]),
+    0: np.array([0, 0, 0, 0, 0, 0, 0, -0.08, -0.12, -0.07, -0.04, -0.03, -0.03, -0.03, -0.03, -0.03]),
+    -1: np.array([0, 0, 0, 0, 0, 0, 0, -0.29, -0.38, -0.3, -0.08, 0.11, 0.2, 0.26, 0.28, 0.28]),
+}
 
 _FIELD = 512  # px of the periodic texture, sampled twice per picture pixel
 _PER_UM = 10  # entries of the lookup tables
+_CYTOKINESIS = 0.2  # second harmonic of the outline of a mother about to part; assumed
 
 
 @dataclass(frozen=True)
@@ -76,12 +86,13 @@ def draw_stamps(state: States, textures: Textures, focus: float, parameters: Sim
     tail = _tail(polar, state)
     outline = _outline(polar, tail, state, parameters)
     depth = outline - polar.rho
-    inner: Stack = polar.rho / np.maximum(outline, np.float32(1e-3))
-    sharp: Stack = (focus + parameters.focus_spread * state["focus"]).astype(np.float32)[:, None, None]
-    blur = 1 + 0.5 * abs(focus - 1)
-    halo = _lookup(depth / blur, _HALO) * _halo_gain(polar, tail, state) * sharp
+    inner: Stack = np.divide(polar.rho, np.maximum(outline, np.float32(1e-3)))
+    sharp = _column(1 + parameters.focus_spread * state["focus"])
+    blur = 1 + 0.6 * max(abs(focus) - 1, 0)
+    halo = _lookup(depth / blur, _at_focus(_HALO, focus)) * _halo_gain(polar, tail, state) * sharp
     cover: Stack = np.clip(0.5 + depth / (1.6 * um * blur), 0, 1)
-    light = _lookup(depth / blur, _INTERIOR) + _inside(polar, depth, textures, state)
+    grain = _inside(polar, depth, textures, state) * (0.4 + 0.6 * abs(focus))
+    light = _lookup(depth / blur, _at_focus(_INTERIOR, focus)) + grain
     interior = light * _dark(state) * sharp
     return Stamps(corner[0], corner[1], depth, inner, halo, interior, cover)
 
@@ -122,9 +133,10 @@ def _outline(polar: _Polar, tail: Stack, state: States, parameters: SimulationPa
     """Distance of the outline from the centre in the direction of each pixel, um, with the area of the disc."""
     living = _living(state)
     stretch = parameters.elongation * (0.35 + state["polarity"])
-    c2 = living * (state["c2"] + stretch * np.cos(2 * state["heading"]))
-    s2 = living * (state["s2"] + stretch * np.sin(2 * state["heading"]))
-    blebs = np.minimum(state["dying"], 1) * 3
+    pinch = _CYTOKINESIS * cytokinesis(state, parameters)
+    c2 = living * state["c2"] + (living * stretch + pinch) * np.cos(2 * state["heading"])
+    s2 = living * state["s2"] + (living * stretch + pinch) * np.sin(2 * state["heading"])
+    blebs = np.minimum(state["dying"], 1) * 2
     amplitudes = [(1, c2, s2)]
     for k in (3, 4):
         gain = living + blebs
@@ -136,6 +148,12 @@ def _outline(polar: _Polar, tail: Stack, state: States, parameters: SimulationPa
     power = sum(c**2 + s**2 for _, c, s in amplitudes)
     area = 1 + power / 2 + 2 * height * 0.137  # 0.137 = mean of the bump over the circle
     return _column(radius_um(state) / np.sqrt(area)) * shape
+
+
+def _at_focus(profiles: dict[int, NDArray[np.float64]], focus: float) -> NDArray[np.float64]:
+    """The profile at a focus between -1 and 1; beyond, the contrast goes on growing."""
+    far, share = profiles[1 if focus >= 0 else -1], abs(focus)
+    return share * far + max(1 - share, 0) * profiles[0]
 
 
 def _lookup(depth: Stack, profile: NDArray[np.float64]) -> Stack:
@@ -150,13 +168,13 @@ def _halo_gain(polar: _Polar, tail: Stack, state: States) -> Stack:
     angle = state["nucleus_angle"]
     uneven = 1 + 0.25 * (polar.cos[0] * _column(np.cos(angle)) + polar.sin[0] * _column(np.sin(angle)))
     uneven += 0.2 * (polar.cos[1] * _column(np.cos(3 * angle)) + polar.sin[1] * _column(np.sin(3 * angle)))
-    whole = (1 + 0.25 * state["rounding"]) * (1 - 0.7 * np.minimum(state["dying"], 1))
+    whole = (1 + 0.25 * state["rounding"]) * (1 - 0.4 * np.minimum(state["dying"], 1))
     return _column(whole) * (uneven + _column(0.5 * _living(state) * state["polarity"]) * tail)
 
 
 def _dark(state: States) -> NDArray[np.float32]:
     fading = np.clip(2 - state["dying"], 0, 1)
-    return _column(state["darkness"] * (1 + 0.15 * state["rounding"] + 0.9 * np.minimum(state["dying"], 1)) * fading)
+    return _column(state["darkness"] * (1 + 0.15 * state["rounding"] + 0.35 * np.minimum(state["dying"], 1)) * fading)
 
 
 def _inside(polar: _Polar, depth: Stack, textures: Textures, state: States) -> Stack:

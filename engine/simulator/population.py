@@ -223,7 +223,7 @@ def _daughters(
     share = 0.5 * (1 + side * np.repeat(0.03 * rng.standard_normal(n), 2))
     daughters["birth_area"] = np.clip(share * twice["area"], smallest, largest)
     _express(daughters, parameters)
-    axis = np.repeat(rng.uniform(0, np.pi, n), 2)
+    axis = twice["heading"]  # along which the mother has stretched
     reach = radius_um(daughters)
     daughters["y"] = twice["y"] + side * reach * np.sin(axis)
     daughters["x"] = twice["x"] + side * reach * np.cos(axis)

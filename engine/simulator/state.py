@@ -91,3 +91,9 @@ def radius_um(state: States) -> Any:
     """Radius of the disc with the area that each cell shows now, um."""
     shown = state["area"] * (1 - 0.04 * state["rounding"]) * (1 - 0.6 * np.minimum(state["dying"], 1))
     return np.sqrt(shown / np.pi)
+
+
+def cytokinesis(state: States, parameters: SimulationParameters) -> Any:
+    """How far each cell has stretched to become two: 0 not at all .. 1 about to part."""
+    left_h = state["end_age"] - state["age"]
+    return np.where((state["doomed"] > 0) | (left_h < 0), 0, np.clip(1 - 4 * left_h / parameters.rounding_h, 0, 1))

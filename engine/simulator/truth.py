@@ -39,12 +39,14 @@ def cell_rows(states: Sequence[States], reasons: Mapping[int, str]) -> tuple[Sim
     label = _column(states, "label")
     order = np.argsort(label, kind="stable")
     order = order[label[order] > 0]
+    if not len(order):
+        return ()
     starts = np.flatnonzero(np.diff(label[order], prepend=0))
     ends = np.append(starts[1:], len(order)) - 1
     first, last = order[starts], order[ends]
     length = (ends - starts + 1)[:, None]
     traits = np.stack([_column(states, name)[order] for name in TRAITS], axis=1).astype(float)
-    means = (np.add.reduceat(traits, starts) if len(starts) else traits[:0]) / length
+    means = np.add.reduceat(traits, starts) / length
     names = ("number", "founder", "generation", "mother", "maturity")
     at_birth = {name: _column(states, name)[first] for name in names}
     at_end = {
