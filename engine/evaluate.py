@@ -272,15 +272,12 @@ def evaluate_tracks(
     truth_labels = _masks(folders.tracks, "man_track", movie, frames)
     table = read_table(folders.tracks / "man_track.txt")
     lineage = project.lineage()
-    if movie.name not in lineage.detections.positions:
-        raise InputError(f"{project.path}: position {movie.name} is not tracked; run `lineage run {project.path}`")
-    rows = lineage.detections.span(movie.name)
+    rows = lineage.span(movie.name)
     matched = match(movie.labels, truth_labels, frames, progress)
     found = lineage.detections.frame[rows], lineage.detections.label[rows]
     if not (np.array_equal(matched.found_frame, found[0]) and np.array_equal(matched.found_label, found[1])):
         raise InputError(f"{project.path}: label images and detections differ; run `lineage run {project.path}` again")
-    link = lineage.link[rows]
-    measures = score(matched, np.where(link >= 0, link - rows.start, -1), table)
+    measures = score(matched, lineage.links_of(movie.name), table)
     return {"n_frames": len(frames)} | measures | _segmentation(movie, folders.segmentation, frames)
 
 

@@ -115,6 +115,16 @@ class Lineage:
         order.flags.writeable = False
         return order, np.concatenate([[0], ends])
 
+    def span(self, position: str) -> slice:
+        """The detections of a position; none where nothing was found in it."""
+        return self.detections.span(position) if position in self.detections.positions else slice(0, 0)
+
+    def links_of(self, position: str) -> Ids:
+        """(n,) the links of one position, with ids counted from its first detection."""
+        rows = self.span(position)
+        link = self.link[rows]
+        return np.where(link >= 0, link - rows.start, -1)
+
     def predecessor(self, detection: int) -> int | None:
         """The detection it came from."""
         found = int(self.link[detection])

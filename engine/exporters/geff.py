@@ -36,12 +36,13 @@ def write_geff(project: Project, lineage: Lineage, temporary: Path, out: Path, p
     t is in frames and y, x are in pixels, as in the label images, with the scale to s and um in the axes.
     Node ids are those of the project's detections.
     """
-    names = lineage.detections.positions
+    names = [position.name for position in project.positions if project.movie(position.name).has_labels]
+    is_single = len(project.positions) == 1
     end_reasons = project_end_reasons(project, lineage)
     for done, name in enumerate(names, start=1):
-        store, final = (temporary, out) if len(names) == 1 else (temporary / f"{name}.geff", out / f"{name}.geff")
-        store.mkdir(parents=True)
-        rows = lineage.detections.span(name)
+        store, final = (temporary, out) if is_single else (temporary / f"{name}.geff", out / f"{name}.geff")
+        store.parent.mkdir(parents=True, exist_ok=True)
+        rows = lineage.span(name)
         ids = np.arange(rows.start, rows.stop)
         child = ids[lineage.link[rows] >= 0]
         edges = np.stack([lineage.link[child], child], axis=1)
