@@ -52,7 +52,7 @@ def _only_inner(path: Path) -> Path:
 def _open_file(path: Path) -> Source:
     if path.suffix.lower() in TIFF:
         return open_stack(path)
-    if is_image(path):
+    if is_image(path.name):
         read_image(path)
         return Source(path, "image", ("brightfield",), (position_of_files(path.stem, ("brightfield",), [{0: path}]),))
     if path.name.lower().endswith(FOREIGN):

@@ -1,5 +1,6 @@
 """Folders of images, one file per frame: Cell Tracking Challenge folders and any other numbered files."""
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -38,7 +39,9 @@ def open_folder(path: Path, channels: Mapping[str, str] | None = None) -> Source
 
 def images_in(folder: Path) -> list[Path]:
     """The image files of a folder, t2 before t10."""
-    return sorted((p for p in folder.iterdir() if is_image(p) and p.is_file()), key=lambda p: natural_key(p.name))
+    with os.scandir(folder) as entries:  # tells files from folders without asking for each: thousands over a network
+        names = [entry.name for entry in entries if is_image(entry.name) and entry.is_file()]
+    return [folder / name for name in sorted(names, key=natural_key)]
 
 
 def position_of_files(
@@ -153,7 +156,7 @@ def _without_channels(images: Sequence[Path], what: str) -> list[FileName]:
 
 def _match(folder: Path, pattern: str) -> list[Path]:
     try:
-        found = [p for p in folder.glob(pattern) if is_image(p) and p.is_file()]
+        found = [p for p in folder.glob(pattern) if is_image(p.name) and p.is_file()]
     except (ValueError, NotImplementedError) as error:
         raise InputError(
             f"--channel pattern {pattern!r}: {error}; expected one relative to the folder, like '*_c1.tif'"

@@ -20,9 +20,9 @@ SUFFIXES = (*TIFF, ".png", ".jpg", ".jpeg")
 DAMAGED = (tifffile.TiffFileError, ValueError, IndexError, KeyError, TypeError, RuntimeError, struct.error, zlib.error)
 
 
-def is_image(path: Path) -> bool:
+def is_image(name: str) -> bool:
     """Whether the name is that of an image we read (hidden files are not)."""
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
 
 def read_image(path: Path) -> Image:
