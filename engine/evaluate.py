@@ -22,6 +22,7 @@ from engine.progress import Progress, no_progress
 from engine.project import Project
 
 Labels = Callable[[int], NDArray[Any]]  # frame -> (Y, X) label image, 0 = background
+MOST_COUNTED = 2**22  # above it, counting by value costs more than sorting
 TOLERANCES = (0, 1)  # frames a division may be early or late
 COST = {"NS": 5.0, "FN": 10.0, "FP": 1.0, "ED": 1.0, "EA": 1.5, "EC": 1.0}  # the challenge's weights
 
@@ -76,9 +77,8 @@ def _match_frame(found: NDArray[Any], truth: NDArray[Any]) -> tuple[Ids, Ids, Id
         raise InputError(f"label images of shape {found.shape} and {truth.shape}; give the truth of this movie")
     found_labels, found_areas, found_index = _labels_in(found)
     truth_labels, truth_areas, truth_index = _labels_in(truth)
-    inside = np.flatnonzero(truth)
-    pairs = truth_index[truth.ravel()[inside]] * (len(found_labels) + 1) + found_index[found.ravel()[inside]]
-    values, overlaps = np.unique(pairs, return_counts=True)
+    is_inside = truth > 0
+    values, overlaps = _counts(truth_index[truth[is_inside]] * (len(found_labels) + 1) + found_index[found[is_inside]])
     true, other = values // (len(found_labels) + 1) - 1, values % (len(found_labels) + 1) - 1
     covers = (other >= 0) & (2 * overlaps > truth_areas[true])
     true, other, overlaps = true[covers], other[covers], overlaps[covers]
@@ -89,14 +89,21 @@ def _match_frame(found: NDArray[Any], truth: NDArray[Any]) -> tuple[Ids, Ids, Id
     return truth_labels, found_labels, partner, iou
 
 
+def _counts(values: NDArray[Any]) -> tuple[Ids, Ids]:
+    """The values that occur and how often; where they are small, without sorting."""
+    if values.max(initial=0) > MOST_COUNTED:
+        return np.unique(values, return_counts=True)
+    counts = np.bincount(values)
+    occurring = np.flatnonzero(counts)
+    return occurring, counts[occurring]
+
+
 def _labels_in(image: NDArray[Any]) -> tuple[Ids, Ids, Ids]:
     """Labels ascending, their areas, and a table from label to 1 + index (0 for background)."""
-    areas = np.bincount(image.ravel())
-    areas[0] = 0
-    labels = np.flatnonzero(areas)
-    index = np.zeros(len(areas), np.int64)
+    labels, areas = _counts(image[image > 0])
+    index = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
     index[labels] = np.arange(1, len(labels) + 1)
-    return labels, areas[labels], index
+    return labels, areas, index
 
 
 def score(matched: Match, link: NDArray[Any], truth_table: NDArray[Any]) -> dict[str, Any]:
@@ -256,9 +263,10 @@ def evaluate_tracks(
 ) -> dict[str, Any]:
     """How right the segmentation and the tracking of a position are, in the frames that the project was run on.
 
-    truth : a folder `01_GT` (with TRA, and SEG if there is one), its TRA folder, `01_ST` beside `01_GT`, whose SEG then
-    counts as true, or a folder that holds `<position>_GT`. Where the ground truth has no SEG but a silver truth lies
-    beside it, that is taken: `segmentation_truth` says which. position : may be left out where there is one.
+    truth : a folder `01_GT` (with TRA, and SEG if there is one), its TRA folder, a folder that holds `<position>_GT`,
+    or `01_ST` beside `01_GT`: its masks then are the true cells, with the table of `01_GT`. Where a ground truth has no
+    SEG but a silver truth lies beside it, that is taken for SEG: `segmentation_truth` and `tracking_truth` say which
+    masks were. position : may be left out where there is one.
 
     Returns DET, SEG (mean intersection over union), TRA, LNK; detection_precision, _recall, _f1; division_precision_0,
     _recall_0, _f1_0 and the same with _1 where a division may be 1 frame off; complete_tracks, the part of the true
@@ -269,8 +277,8 @@ def evaluate_tracks(
     movie = project.movie(_only_position(project, position))
     folders = find_truth(Path(truth), movie.name)
     frames = tracked_frames(project, movie.n_frames)
-    truth_labels = _masks(folders.tracks, "man_track", movie, frames)
-    table = read_table(folders.tracks / "man_track.txt")
+    truth_labels = _masks(folders.tracks, movie, frames)
+    table = read_table(folders.table)
     lineage = project.lineage()
     rows = lineage.span(movie.name)
     matched = match(movie.labels, truth_labels, frames, progress)
@@ -278,13 +286,15 @@ def evaluate_tracks(
     if not (np.array_equal(matched.found_frame, found[0]) and np.array_equal(matched.found_label, found[1])):
         raise InputError(f"{project.path}: label images and detections differ; run `lineage run {project.path}` again")
     measures = score(matched, lineage.links_of(movie.name), table)
-    return {"n_frames": len(frames)} | measures | _segmentation(movie, folders.segmentation, frames)
+    measures |= {"n_frames": len(frames), "tracking_truth": _short(folders.tracks)}
+    return measures | _segmentation(movie, folders.segmentation, frames)
 
 
 @dataclass(frozen=True)
 class TruthFolders:
-    """Where man_track.txt and its label images are, and where man_seg*.tif are, if anywhere."""
+    """table : man_track.txt; tracks : the label images it speaks of; segmentation : those for SEG, if there are any."""
 
+    table: Path
     tracks: Path
     segmentation: Path | None
 
@@ -302,8 +312,10 @@ def find_truth(folder: Path, position: str = "") -> TruthFolders:
     tracks = [path for path in (folder, folder / "TRA", gold / "TRA") if (path / "man_track.txt").is_file()]
     if not tracks:
         raise InputError(f"{folder}: no TRA/man_track.txt in it; give a ground truth folder such as 01_GT")
+    table = tracks[0] / "man_track.txt"
     masks = [path for path in (folder / "SEG", silver / "SEG") if path.is_dir() and mask_files(path, "man_seg")]
-    return TruthFolders(tracks[0], masks[0] if masks else None)
+    is_silver = folder.resolve() == silver and bool(masks)
+    return TruthFolders(table, masks[0] if is_silver else tracks[0], masks[0] if masks else None)
 
 
 def _only_position(project: Project, position: str | None) -> str:
@@ -313,14 +325,18 @@ def _only_position(project: Project, position: str | None) -> str:
     return position or project.positions[0].name
 
 
-def _masks(folder: Path, stem: str, movie: Movie, frames: range) -> Labels:
-    files = mask_files(folder, stem)
+def _short(folder: Path) -> str:
+    return f"{folder.resolve().parent.name}/{folder.resolve().name}"
+
+
+def _masks(folder: Path, movie: Movie, frames: range) -> Labels:
+    files = mask_files(folder, "man_track") or mask_files(folder, "man_seg")
     missing = sorted(set(frames) - set(files))
     if missing:
         raise InputError(
             f"{folder}: no label image for frame {missing[0]} (there are {len(files)}); give this movie's truth"
         )
-    if max(files) >= movie.n_frames:
+    if max(files, default=0) >= movie.n_frames:
         found = f"label images up to frame {max(files)}, but {movie.name} has {movie.n_frames} frames"
         raise InputError(f"{folder}: {found}; give the truth of this movie")
     return lambda frame: read_mask(files[frame], movie.shape)
@@ -334,5 +350,4 @@ def _segmentation(movie: Movie, folder: Path | None, frames: range) -> dict[str,
     shared = [frame for frame in files if frame in frames]
     matched = match(movie.labels, lambda frame: read_mask(files[frame], movie.shape), shared)
     seg = float(matched.iou.mean()) if len(matched.iou) else None
-    name = f"{folder.resolve().parent.name}/{folder.name}"
-    return {"SEG": seg, "segmentation_truth": name, "n_segmentation_truth_frames": len(shared)}
+    return {"SEG": seg, "segmentation_truth": _short(folder), "n_segmentation_truth_frames": len(shared)}

@@ -268,15 +268,32 @@ def test_divisions_are_those_that_traccuracy_finds(tmp_path: Path) -> None:
 
 
 def test_a_truth_may_be_given_by_any_of_its_folders(tmp_path: Path) -> None:
-    """01_GT, its TRA, the folder above and 01_ST beside it lead to the same tracks."""
+    """01_GT, its TRA, the folder above and 01_ST beside it lead to the same table; the last has its own masks."""
     truth = write_truth(genealogies.gap(), tmp_path, (40, 60), 4)
     silver = tmp_path / "01_ST"
     shutil.copytree(truth / "SEG", silver / "SEG")
-    for given_as, segmentation in ((truth, truth), (truth / "TRA", truth), (tmp_path, truth), (silver, silver)):
+    gold_masks, silver_masks = (truth / "TRA", truth / "SEG"), (silver / "SEG", silver / "SEG")
+    for given_as, masks in (
+        (truth, gold_masks),
+        (truth / "TRA", gold_masks),
+        (tmp_path, gold_masks),
+        (silver, silver_masks),
+    ):
         folders = find_truth(given_as, "01")
-        assert folders.tracks.resolve() == (truth / "TRA").resolve()
-        assert folders.segmentation is not None
-        assert folders.segmentation.resolve() == (segmentation / "SEG").resolve()
+        assert folders.table.resolve() == truth / "TRA" / "man_track.txt"
+        assert (folders.tracks.resolve(), (folders.segmentation or tmp_path).resolve()) == masks
+
+
+def test_a_silver_truth_has_the_true_cells(tmp_path: Path) -> None:
+    """Given 01_ST, a cell without a silver mask is not missed, and the gap in its track is a link to find."""
+    project = project_of(genealogies.gap(), tmp_path / "p.lineage")
+    truth = write_truth(forest([(0, 1), (1, 2), (2, 3)]), tmp_path, project.positions[0].shape, 4)
+    silver = tmp_path / "01_ST" / "SEG"
+    shutil.copytree(truth / "SEG", silver)
+    assert evaluate_tracks(project, truth)["FN"] == 1
+    tifffile.imwrite(silver / "man_seg002.tif", np.zeros(project.positions[0].shape, np.uint16))
+    measures = evaluate_tracks(project, tmp_path / "01_ST")
+    assert (measures["DET"], measures["LNK"], measures["tracking_truth"]) == (1.0, 1.0, "01_ST/SEG")
 
 
 def test_a_silver_truth_beside_stands_in_for_missing_masks(tmp_path: Path) -> None:

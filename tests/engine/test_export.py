@@ -323,7 +323,7 @@ def test_newick_brackets_are_the_genealogy(lineage: Lineage) -> None:
 
 
 @given(random_forests(n_positions=2))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_any_forest_survives_geff_and_ctc(tmp_path_factory: pytest.TempPathFactory, lineage: Lineage) -> None:
     """Written and read by other programs, random forests come back link by link."""
     folder = tmp_path_factory.mktemp("forest")
