@@ -180,8 +180,8 @@ def _label_positions(path):
 
 
 def _both_kinds_of_masks(path):
-    for kind in ("TRA", "SEG"):
-        write_tiffs(path / "01_GT" / kind, labels(), "man_track{:03d}.tif")
+    write_tiffs(path / "01_GT" / "TRA", labels(), "man_track{:03d}.tif")
+    write_tiffs(path / "01_GT" / "SEG", labels(1), "man_seg{:03d}.tif")
     return {"labels": path / "01_GT"}
 
 
@@ -296,7 +296,7 @@ BAD_IMPORTS = (
     BadInput("labels of another size", _label_size, ("labels", "20 x 12", "16 x 12")),
     BadInput("fewer labels than frames", _label_count, ("labels", "3 label images", "4 frames")),
     BadInput("labels of other positions", _label_positions, ("labels", "2 positions", "p1, p2")),
-    BadInput("TRA and SEG", _both_kinds_of_masks, ("01_GT", "TRA", "SEG")),
+    BadInput("markers and few masks", _both_kinds_of_masks, ("01_GT", "TRA", "SEG")),
     BadInput("no scale", _no_scale, ("movie", "--um-per-px", "--frame-interval-s")),
     BadInput("no interval", _no_interval, ("movie", "--frame-interval-s")),
     BadInput("negative scale", _negative_scale, ("--um-per-px", "-1.0", "above 0")),

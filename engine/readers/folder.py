@@ -23,15 +23,14 @@ def open_folder(path: Path, channels: Mapping[str, str] | None = None) -> Source
     """
     if channels:
         return _source(path, *_by_pattern(path, channels))
-    if not images_in(path) and (inner := _ctc_masks(path)) is not None:
-        path = inner
+    path = _with_masks(path)
     images = images_in(path)
     if images and holds_stack(images[0]):
         return open_stacks(path, images)
     if images:
         return _source(path, *_named_channels(path, {_position_name(path): images}))
-    found = {folder.name: images_in(folder) for folder in _position_folders(path)}
-    found = {name: files for name, files in found.items() if files}
+    folders = [_with_masks(folder) for folder in _position_folders(path)]
+    found = {_position_name(folder): images_in(folder) for folder in folders if images_in(folder)}
     if not found:
         raise InputError(f"{path}: {_what_is_there(path)}; expected TIFF, PNG or JPEG images, or sub-folders of them")
     return _source(path, *_named_channels(path, found))
@@ -183,12 +182,18 @@ def _position_folders(path: Path) -> list[Path]:
     return [folder for folder in folders if folder.name not in results]
 
 
-def _ctc_masks(path: Path) -> Path | None:
-    """The folder of masks inside NN_GT or NN_ST; raises InputError where there are two of them."""
-    inner = [path / name for name in ("TRA", "SEG") if (path / name).is_dir() and images_in(path / name)]
-    if len(inner) > 1:
-        raise InputError(f"{path}: has label images in TRA and in SEG; give one of them, {inner[0]} or {inner[1]}")
-    return inner[0] if inner else None
+def _with_masks(path: Path) -> Path:
+    """The folder of masks inside a folder like 01_GT, SEG if it has every frame; else the folder itself."""
+    masks = {name: images_in(path / name) for name in ("SEG", "TRA") if (path / name).is_dir()}
+    found = [path / name for name, images in masks.items() if images]
+    if not found or images_in(path):
+        return path
+    if len(found) == 2 and len(masks["SEG"]) < len(masks["TRA"]):
+        raise InputError(
+            f"{path}: SEG has {len(masks['SEG'])} label images and TRA {len(masks['TRA'])}; "
+            f"give the one that is meant, {found[0]} or {found[1]}"
+        )
+    return found[0]
 
 
 def _position_name(path: Path) -> str:

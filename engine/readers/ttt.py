@@ -92,11 +92,11 @@ def _wavelengths(folder: Path) -> Wavelengths:
 def _position(
     folder: Path, files: Wavelengths, wavelengths: list[int], channels: tuple[str, ...], experiment: _Experiment
 ) -> SourcePosition:
-    number = re.search(r"(\d+)$", folder.name)
-    match = _NAME.fullmatch(next(image.stem for image in images_in(folder) if _NAME.fullmatch(image.stem)))
-    index = int(match["position"]) if match else int(number.group() if number else 0)
+    match = next(filter(None, (_NAME.fullmatch(image.stem) for image in images_in(folder))))
+    index = int(match["position"])
     place = experiment.places.get(index, (None, None))
-    position = position_of_files(f"p{index:04d}", channels, [files.get(w, {}) for w in wavelengths], *place)
+    name = f"{match['experiment']}_p{match['position']}"
+    position = position_of_files(name, channels, [files.get(w, {}) for w in wavelengths], *place)
     for channel, frames in enumerate(position.frames):
         if frames:
             position.frame(frames[0], channel)

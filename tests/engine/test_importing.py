@@ -106,9 +106,9 @@ def test_ttt_experiment_with_positions_and_sparse_marker(tmp_path):
     """All positions come in, with their places, and the marker only where it was imaged."""
     root = write_ttt(tmp_path / "exp", frames(5), {1: frames(1, seed=7)[0]})
     project = import_movie(tmp_path / "p.lineage", root, frame_interval_s=60, markers={"GATA1": "MegE"})
-    assert [(p.name, p.x_um) for p in project.positions] == [("p0001", 100.5), ("p0002", 1500.0)]
+    assert [(p.name, p.x_um) for p in project.positions] == [("exp_p0001", 100.5), ("exp_p0002", 1500.0)]
     assert (project.um_per_px, project.markers) == (1.02, {"GATA1": "MegE"})
-    movie = project.movie("p0002")
+    movie = project.movie("exp_p0002")
     assert tuple(movie.frames("GATA1")) == (1,)
     np.testing.assert_array_equal(movie.frame(1, "GATA1"), frames(1, seed=7)[0])
     with pytest.raises(InputError, match="no frame 2"):

@@ -68,6 +68,16 @@ def test_ctc_masks_bear_the_name_of_their_movie(tmp_path, inner):
     assert open_source((tmp_path / inner).parent).positions[0].name == "01"
 
 
+def test_truths_of_several_positions_are_positions(tmp_path):
+    """A folder of p1_GT, p2_GT... has their masks, those of SEG where they are there for every frame."""
+    for name in ("p1", "p2"):
+        write_tiffs(tmp_path / "truth" / f"{name}_GT" / "SEG", labels(), "man_seg{:03d}.tif")
+        write_tiffs(tmp_path / "truth" / f"{name}_GT" / "TRA", labels(), "man_track{:03d}.tif")
+    source = open_source(tmp_path / "truth")
+    assert [p.name for p in source.positions] == ["p1", "p2"]
+    assert source.positions[0].where(0, 0).endswith("man_seg000.tif")
+
+
 def test_patterns_name_channels(tmp_path):
     """Each pattern is a channel, in the order given."""
     write_tiffs(tmp_path / "movie", frames(seed=1), "bf_{:03d}.tif")

@@ -14,7 +14,10 @@ def test_positions_channels_and_scale_come_from_the_experiment(tmp_path):
     """TATexp.xml gives um per px, places in um (also with a decimal comma) and names of channels."""
     source = open_source(write_ttt(tmp_path / "20251129MA01", frames(), MARKERS))
     assert (source.kind, source.um_per_px, source.channels) == ("tTt folder", 1.02, ("brightfield", "GATA1"))
-    assert [(p.name, p.x_um, p.y_um) for p in source.positions] == [("p0001", 100.5, -20.0), ("p0002", 1500.0, 30.25)]
+    assert [(p.name, p.x_um, p.y_um) for p in source.positions] == [
+        ("20251129MA01_p0001", 100.5, -20.0),
+        ("20251129MA01_p0002", 1500.0, 30.25),
+    ]
 
 
 def test_time_points_count_from_one(tmp_path):
@@ -42,7 +45,7 @@ def test_one_position_can_be_given(tmp_path):
     """The folder of a position takes its scale from the experiment around it."""
     root = write_ttt(tmp_path / "exp", frames(), MARKERS)
     source = open_source(root / "exp_p0002")
-    assert ([p.name for p in source.positions], source.um_per_px) == (["p0002"], 1.02)
+    assert ([p.name for p in source.positions], source.um_per_px) == (["exp_p0002"], 1.02)
     assert source.positions[0].x_um == 1500.0
 
 
