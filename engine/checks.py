@@ -26,9 +26,8 @@ KINDS = (
     EARLY_DIVISION, LOST_DAUGHTER, UNEQUAL, FAR_DAUGHTER,
 )  # fmt: skip
 LOOK_AHEAD = frozenset({VANISHES, EARLY_DIVISION})  # seen in the next frame; all others against the one before
-
-
 DEFAULTS = CheckParameters()
+CLEAR = 0.6  # a place whose score is at least this is clearly doubtful
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def _jumps(scene: Scene) -> _Found:
     limit = np.maximum(limit, scene.parameters.jump_radii * scene.radius[scene.parent])
     found = np.flatnonzero(plain & (speed > limit))
     reason = [
-        f"jumped {um:.3g} um in {_frames(n)}{_times(v, u)}"
+        f"jumped {um:.3g} um in {'one frame' if n == 1 else _frames(n)}{_times(v, u)}"
         for um, n, v, u in zip(scene.step[found], scene.frames[found], speed[found], usual[found], strict=True)
     ]
     return _Found(JUMP, scene.child[found], _graded(speed[found] / limit[found], 0.45, 0.9), reason)

@@ -1,0 +1,105 @@
+"""What the report is about: a tracked project and what follows from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.checks import Doubts, project_doubts
+from engine.lineage import Cells, Ids, Lineage, project_end_reasons, tracked_frames
+
+if TYPE_CHECKING:
+    from engine.project import Project
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A tracked project with its doubts. end_reasons, fates : (C,) in words, "" where no fate is known."""
+
+    project: "Project"
+    lineage: Lineage
+    doubts: Doubts
+    end_reasons: NDArray[np.str_]
+    fates: NDArray[np.str_]
+
+    @property
+    def cells(self) -> Cells:
+        return self.lineage.cells
+
+    @property
+    def positions(self) -> tuple[str, ...]:
+        """The names of the positions that were tracked."""
+        return self.lineage.detections.positions
+
+    def frames(self, position: str) -> range:
+        """The frames of a position that were tracked."""
+        return tracked_frames(self.project, self.project.position(position).n_frames)
+
+    def hours(self, frames: float) -> float:
+        return frames * self.project.frame_interval_s / 3600
+
+    @cached_property
+    def end_h(self) -> float:
+        """When the last tracked frame of the longest position ends, hours after the first frame of the movie."""
+        return self.hours(max((self.frames(name).stop for name in self.positions), default=0))
+
+    @cached_property
+    def genealogies(self) -> Ids:
+        """The founders, the one with most cells first."""
+        size = self.genealogy_size
+        founders = np.flatnonzero(self.cells.mother < 0)
+        return founders[np.argsort(-size[founders], kind="stable")]
+
+    @cached_property
+    def genealogy_size(self) -> Ids:
+        """(C,) how many cells descend from each founder, itself included; 0 for other cells."""
+        return np.bincount(self.cells.founder, minlength=len(self.cells))
+
+    @cached_property
+    def cycle_times_h(self) -> NDArray[np.float64]:
+        """Hours from division to division of the cells seen whole."""
+        return self.cells.life_time_h(self.project.frame_interval_s)[self.cells.is_complete]
+
+    @cached_property
+    def busiest(self) -> tuple[int, int] | None:
+        """(position index, frame) with most cells within the middle half of the movie; None where there is no cell."""
+        detections = self.lineage.detections
+        n_frames = int(detections.frame.max(initial=0)) + 1
+        count = np.bincount(detections.position.astype(np.int64) * n_frames + detections.frame)
+        frame = np.arange(len(count)) % n_frames
+        middle = (frame >= n_frames / 4) & (frame <= 3 * n_frames / 4)
+        if not count.any():
+            return None
+        best = int(np.argmax(np.where(middle, count, 0))) if count[middle].any() else int(np.argmax(count))
+        return best // n_frames, best % n_frames
+
+
+def find(project: "Project", fates: Mapping[int, str] | None = None) -> Findings:
+    """All that the report says, but for the pictures. fates : fate by detection; it holds for the cell and its progeny.
+
+    Raises InputError where the project is not tracked yet.
+    """
+    lineage = project.lineage()
+    return Findings(
+        project=project,
+        lineage=lineage,
+        doubts=project_doubts(project, lineage),
+        end_reasons=project_end_reasons(project, lineage),
+        fates=_fates(lineage, fates or {}),
+    )
+
+
+def _fates(lineage: Lineage, fates: Mapping[int, str]) -> NDArray[np.str_]:
+    fate = np.full(len(lineage.cells), "", dtype="<U16")
+    if not fates:
+        return fate
+    for detection, name in fates.items():
+        fate[lineage.cell[detection]] = name
+    mother = lineage.cells.mother
+    for cell in np.argsort(lineage.cells.generation, kind="stable"):
+        if not fate[cell] and mother[cell] >= 0:
+            fate[cell] = fate[mother[cell]]
+    return fate
