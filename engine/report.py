@@ -160,30 +160,31 @@ def _place(findings: Findings, detection: int) -> str:
 
 
 def _doubt_table(findings: Findings) -> str:
-    doubts, detections = findings.doubts, findings.lineage.detections
-    rows = []
-    for row in range(min(len(doubts), MOST_DOUBTS)):
-        here = int(doubts.detection[row])
-        score = float(doubts.score[row])
-        bar = f'<span class="nowrap"><i class="bar" style="width:{score * 3:.2f}rem"></i> {score:.2f}</span>'
-        name = findings.positions[int(detections.position[here])]
-        frame = int(detections.frame[here])
-        y, x = detections.yx[here].tolist()
-        rows.append(
-            (
-                f"{row + 1}",
-                bar,
-                escape(name),
-                f"{frame}",
-                f"{findings.hours(frame):.1f}",
-                f"{findings.lineage.cell[here] + 1}",
-                f"{x:.0f}, {y:.0f}",
-                f"{here}",
-                words.reason(findings, row),
-            )
-        )
-    head = ["", "score", "position", "frame", "hour", "cell", "x, y (px)", "detection", "why"]
-    return table(head, rows, numeric=frozenset({0, 3, 4, 5, 6, 7}))
+    rows = [_doubt_row(findings, row) for row in range(min(len(findings.doubts), MOST_DOUBTS))]
+    head = ["", "score", "frame", "hour", "cell", "why", "x, y (px)", "detection"]
+    if len(findings.positions) > 1:
+        head.insert(2, "position")
+    numeric = frozenset(head.index(name) for name in ("", "frame", "hour", "cell", "x, y (px)", "detection"))
+    return table(head, rows, numeric)
+
+
+def _doubt_row(findings: Findings, row: int) -> list[str]:
+    detections, here = findings.lineage.detections, int(findings.doubts.detection[row])
+    score, frame = float(findings.doubts.score[row]), int(detections.frame[here])
+    y, x = detections.yx[here].tolist()
+    cells = [
+        f"{row + 1}",
+        f'<span class="nowrap"><i class="bar" style="width:{score * 3:.2f}rem"></i> {score:.2f}</span>',
+        f"{frame}",
+        f"{findings.hours(frame):.1f}",
+        f"{findings.lineage.cell[here] + 1}",
+        f'<span class="why">{words.reason(findings, row)}</span>',
+        f"{x:.0f}, {y:.0f}",
+        f"{here}",
+    ]
+    if len(findings.positions) > 1:
+        cells.insert(2, escape(findings.positions[int(detections.position[here])]))
+    return cells
 
 
 def _quality(scores: Mapping[str, Any] | None) -> str:

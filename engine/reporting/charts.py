@@ -99,9 +99,8 @@ def life_times(findings: Findings) -> str:
         parts.append(text(x, plot.height - 8, f"{cut[i]} in part", text_anchor="middle", class_="tick quiet"))
         parts += _box(plot, x, groups[g], generation_colour(g, last))
     caption = (
-        "Each point is a cell seen from its birth to its division; the box spans the middle half, the bar is the "
-        "median. Cells seen only in part are counted below and left out, so in a short movie the times look shorter than "
-        "they are."
+        "Each point is a cell seen from birth to division; the box spans the middle half, the bar is the median. Cells "
+        "seen only in part are counted below and left out, so in a short movie the times look shorter than they are."
     )
     return _figure(plot.draw(parts, "life times by generation"), caption)
 

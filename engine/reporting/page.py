@@ -49,12 +49,14 @@ table{border-collapse:collapse;width:100%;font-size:.92rem;margin:.6rem 0}
 th,td{text-align:left;vertical-align:top;padding:.35rem .9rem .35rem 0;border-bottom:1px solid #e3e7ec}
 th{color:#5f6b7a;font-weight:600}
 .nowrap{white-space:nowrap}
+.why{display:block;min-width:15rem}
 td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 th.n{text-align:right}
 .bar{display:inline-block;height:.55rem;background:#d9700a;border-radius:2px;vertical-align:middle}
 details{margin:.5rem 0}
 summary{cursor:pointer}
-@media(max-width:600px){body{padding:14px 12px 40px;font-size:15px}td,th{padding-right:.4rem}}
+@media(max-width:600px){.wide{overflow-x:auto}.wide svg{min-width:680px}
+ body{padding:14px 12px 40px;font-size:15px}td,th{padding-right:.4rem}}
 @media print{body{max-width:none;padding:0;font-size:10.5pt}nav{display:none}h2,h3{break-after:avoid}
  figure,tr,.scroll{break-inside:avoid}.scroll{overflow:visible}.scroll svg{width:100%;height:auto}a{color:inherit}
  *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}

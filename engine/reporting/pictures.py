@@ -19,6 +19,7 @@ from engine.reporting.svg import ON_GREY, line, number, path, picture, rectangle
 WIDTH, TALLEST = 1040.0, 800.0  # display px of a whole frame
 LEGIBLE_DIAMETER = 30.0  # display px that a cell needs for its outline and id to be read
 MOST_ZOOM = 8.0
+ID_WIDTH, ID_HEIGHT = 7.2, 9.0  # display px of a digit
 CROP = 176.0  # display px of a doubt's picture
 LONG_MOVIE = 100  # frames, from which the first and the last are shown too
 MOST_POSITIONS = 3
@@ -59,8 +60,8 @@ def _frame(findings: Findings, name: str, t: int, words: str, half: bool = False
     zoom = _zoom(labels)
     shown = min(WIDTH / 2 - 12 if half else WIDTH, TALLEST * width / height)
     whole: Window = (0, 0, height, width)
-    where = f"{name}, " if len(findings.positions) > 1 else ""
-    caption = f"{where}frame {t}, {findings.hours(t):.1f} h: {len(cells):,} cells{', ' + words if words else ''}."
+    where = f"{name}. " if len(findings.positions) > 1 else ""
+    caption = f"{where}Frame {t}, {findings.hours(t):.1f} h: {len(cells):,} cells{', ' + words if words else ''}."
     if half or zoom * width <= shown * 1.15:
         parts = _outlined(findings, image, labels, cells, whole, shown, ids=not half)
         return _figure(_drawn(findings, parts, whole, shown, t), caption, wide=not half)
@@ -144,7 +145,8 @@ def _outlined(
 ) -> list[str]:
     """The image of a window with outlines coloured by genealogy, and cell ids."""
     scale = width / (window[3] - window[1])
-    parts, names = [_background(image, window, scale, _span([image]))], []
+    height = (window[2] - window[0]) * scale
+    parts, names, taken = [_background(image, window, scale, _span([image]))], [], _Taken(width, height)
     for label, outline in _outlines(labels, window, scale):
         if label > len(cells):
             continue
@@ -152,9 +154,34 @@ def _outlined(
         colour = ON_GREY[int(findings.cells.founder[cell]) % len(ON_GREY)]
         parts.append(path(outline, closed=True, fill="none", stroke=colour, stroke_width=1.1))
         if ids:
-            x, y = outline[:, 0].max() - 1, outline[:, 1].min() + 3
-            names.append(text(min(x, width - 24), max(y, 10), str(cell + 1), fill=colour, class_="id"))
+            x, y = taken.place(outline, ID_WIDTH * len(str(cell + 1)))
+            names.append(text(x, y, str(cell + 1), fill=colour, class_="id"))
     return parts + names
+
+
+class _Taken:
+    """Where ids have been set already, so that others are set beside them."""
+
+    def __init__(self, width: float, height: float) -> None:
+        self.boxes = np.zeros((0, 4))
+        self.size = np.array([width, height])
+
+    def place(self, outline: NDArray[Any], width: float) -> tuple[float, float]:
+        """The left end of the base line of a word of this width at the corner of an outline that is most free."""
+        (left, top), (right, bottom) = outline.min(axis=0), outline.max(axis=0)
+        corners = [(right, top + 4), (left - width, top + 4), (right, bottom + 6), (left - width, bottom + 6)]
+        corners += [((left + right - width) / 2, top - 2), ((left + right - width) / 2, bottom + ID_HEIGHT)]
+        boxes = np.array([(x, y - ID_HEIGHT, x + width, y) for x, y in corners])
+        outside = (boxes[:, :2] < 0).any(axis=1) | (boxes[:, 2:] > self.size).any(axis=1)
+        best = int(np.argmin(self._overlaps(boxes) + 1e4 * outside))
+        self.boxes = np.vstack([self.boxes, boxes[best]])
+        return float(boxes[best, 0]), float(boxes[best, 3])
+
+    def _overlaps(self, boxes: NDArray[Any]) -> NDArray[Any]:
+        """(K,) area of each box that is taken, px^2."""
+        low = np.maximum(boxes[:, None, :2], self.boxes[None, :, :2])
+        high = np.minimum(boxes[:, None, 2:], self.boxes[None, :, 2:])
+        return np.asarray(np.prod(np.maximum(high - low, 0), axis=2).sum(axis=1))
 
 
 def _outlines(labels: NDArray[np.int32], window: Window, scale: float) -> list[tuple[int, NDArray[Any]]]:

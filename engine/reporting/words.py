@@ -111,7 +111,7 @@ def next_step(findings: Findings) -> str:
     n_clear = int((doubts.score >= checks.CLEAR).sum())
     rate = 100 * len(doubts) / len(detections)
     return (
-        f'<p class="next"><strong>Next:</strong> {count(len(doubts), "place")} in {len(detections):,} '
+        f'<p class="next"><strong>Next:</strong> {len(doubts):,} of {count(len(detections), "cell picture")} '
         f"({rate:.2g}&nbsp;%) {'looks' if len(doubts) == 1 else 'look'} doubtful{where}, {n_clear:,} of them clearly. "
         f'The most frequent reason: {escape(KINDS[most][0])}. <a href="#doubts">Begin with the worst of them.</a></p>'
     )
