@@ -104,8 +104,8 @@ def _check_labels(labels: Source) -> None:
         dtype = position.dtypes[0]
         if dtype.kind not in "bui":
             raise InputError(
-                f"{position.where(0, 0)}: type {dtype}; expected label images of whole numbers: convert them "
-                "to 16-bit or 32-bit integers"
+                f"{position.where(0, 0)}: type {dtype}; expected label images of whole numbers: convert them to "
+                "16-bit or 32-bit integers"
             )
 
 
@@ -138,8 +138,8 @@ def _partners(images: Source | None, labels: Source | None) -> list[SourcePositi
         return [by_name[position.name] for position in images.positions]
     if len(images.positions) != len(labels.positions):
         raise InputError(
-            f"{labels.path}: label images of {len(labels.positions)} positions ({_listed(tuple(by_name))}), "
-            f"but {images.path} has {len(images.positions)}; expected the same positions"
+            f"{labels.path}: label images of {len(labels.positions)} positions ({_listed(tuple(by_name))}), but "
+            f"{images.path} has {len(images.positions)}; expected the same positions"
         )
     return list(labels.positions)
 
@@ -148,14 +148,12 @@ def _check_partner(images: SourcePosition, labels: SourcePosition) -> None:
     if labels.shape != images.shape:
         raise InputError(
             f"{labels.where(0, 0)}: {labels.shape[1]} x {labels.shape[0]} px, its image {images.shape[1]} x "
-            f"{images.shape[0]}; "
-            "label images and images must have one size: give those that belong together"
+            f"{images.shape[0]}; label images and images must have one size: give those that belong together"
         )
     if labels.n_frames != images.n_frames:
         raise InputError(
-            f"{labels.where(0, 0)}: {labels.n_frames} label images in position {labels.name}, but "
-            f"{images.n_frames} frames; "
-            "expected one label image per frame: add the missing ones or remove the surplus"
+            f"{labels.where(0, 0)}: {labels.n_frames} label images in position {labels.name}, but {images.n_frames} "
+            "frames; expected one label image per frame: add the missing ones or remove the surplus"
         )
 
 

@@ -124,16 +124,16 @@ def _check_folder(path: Path, request: dict[str, Any]) -> None:
     if (path / UNFINISHED_IMPORT).is_file():
         if _noted(path).get("request") != request:
             raise InputError(
-                f"{path}: holds an unfinished import with other arguments; run that import again, "
-                "delete the folder, or give another one"
+                f"{path}: holds an unfinished import with other arguments; run that import again, delete the folder, "
+                "or give another one"
             )
     elif (path / "project.json").is_file():
         made = Project.open(path).stages.get("import", {})
         if made.get("request") != request:
             origin = made.get("request", {}).get("images") or made.get("request", {}).get("labels") or "elsewhere"
             raise InputError(
-                f"{path}: is a project already, imported from {origin} with other arguments; give a new "
-                "folder, or delete this one"
+                f"{path}: is a project already, imported from {origin} with other arguments; give a new folder, or "
+                "delete this one"
             )
     else:
         raise InputError(f"{path}: exists and is no project; expected a new folder or one made by `lineage import`")

@@ -146,6 +146,10 @@ def _z_files(path):
     return {"images": path / "movie", **SCALED}
 
 
+def _volumes(path):
+    return {"images": write_tiffs(path / "movie", np.zeros((4, 5, *SHAPE), np.uint8)), **SCALED}
+
+
 def _z_ome_zarr(path):
     return {"images": write_ome_zarr(path / "movie.zarr", np.zeros((2, 5, *SHAPE), np.uint8), "tzyx")}
 
@@ -289,6 +293,7 @@ BAD_IMPORTS = (
     BadInput("colour images", _colour, ("frame_0000.png", "RGB")),
     BadInput("z-stack in a TIFF", _z_stack, ("movie.tif", "3 z slices", "project")),
     BadInput("z-stack in files", _z_files, ("movie", "3 z slices", "project")),
+    BadInput("z-stack of each frame in a TIFF", _volumes, ("t000.tif", "several planes", "project")),
     BadInput("z-stack in OME-Zarr", _z_ome_zarr, ("movie.zarr", "5 z slices", "project")),
     BadInput("32-bit whole numbers", _whole_numbers_of_32_bit, ("t000.tif", "int32", "16-bit")),
     BadInput("float labels", _float_labels, ("labels", "float32", "whole numbers")),

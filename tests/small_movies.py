@@ -44,7 +44,7 @@ def write_tiffs(folder, images, name="t{:03d}.tif", first=0):
     """One TIFF a frame."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, image in enumerate(images, first):
-        tifffile.imwrite(folder / name.format(number), image)
+        tifffile.imwrite(folder / name.format(number), image, photometric="minisblack")
     return folder
 
 

@@ -57,8 +57,8 @@ def _open_file(path: Path) -> Source:
         return Source(path, "image", ("brightfield",), (position_of_files(path.stem, ("brightfield",), [{0: path}]),))
     if path.name.lower().endswith(FOREIGN):
         raise InputError(
-            f"{path}: {path.suffix[1:].upper()} is not read directly; convert it to OME-TIFF (in Fiji: "
-            "Bio-Formats Exporter)"
+            f"{path}: {path.suffix[1:].upper()} is not read directly; convert it to OME-TIFF (in Fiji: Bio-Formats "
+            "Exporter)"
         )
     raise InputError(
         f"{path}: not an image; expected a TIFF, an OME-Zarr folder, or a folder of TIFF, PNG or JPEG images"

@@ -43,8 +43,8 @@ def parse_names(paths: Sequence[Path], what: str) -> list[FileName]:
             f"--channel NAME{i}='{kind.replace('#', '*')}'" for i, kind in enumerate(sorted(kinds)[:2], 1)
         )
         raise InputError(
-            f"{what}: {len(kinds)} kinds of images ({shown}; # is a number), expected one; "
-            f"say which channel each is ({options}), or move the others elsewhere"
+            f"{what}: {len(kinds)} kinds of images ({shown}; # is a number), expected one; say which channel each is "
+            f"({options}), or move the others elsewhere"
         )
     numbers = [[int(digits) for digits in _DIGITS.findall(path.stem)] for path in paths]
     words = _words(paths[0].stem)
@@ -52,9 +52,8 @@ def parse_names(paths: Sequence[Path], what: str) -> list[FileName]:
     depth = [i for i in varying if words[i] in _DEPTH]
     if depth:
         raise InputError(
-            f"{what}: {len({row[depth[0]] for row in numbers})} z slices; expected one plane per frame: "
-            "project the z-stack "
-            "(in Fiji: Image > Stacks > Z Project), or move all but one slice elsewhere"
+            f"{what}: {len({row[depth[0]] for row in numbers})} z slices; expected one plane per frame: project the "
+            "z-stack (in Fiji: Image > Stacks > Z Project), or move all but one slice elsewhere"
         )
     time = _time_column(words, varying, numbers, what)
     places = [i for i in varying if i != time and words[i] in _PLACE]
@@ -103,7 +102,6 @@ def _span(numbers: list[list[int]], column: int) -> tuple[int, int]:
 def _ambiguous(varying: list[int], words: list[str], what: str) -> InputError:
     shown = ", ".join(f"number {i + 1}" + (f" (after '{words[i]}')" if words[i] else "") for i in varying)
     return InputError(
-        f"{what}: the names differ in {len(varying)} numbers ({shown}), expected one, the frame; write t "
-        "before the frame number, "
-        "c before the channel, or give one pattern per channel with --channel NAME=PATTERN"
+        f"{what}: the names differ in {len(varying)} numbers ({shown}), expected one, the frame; write t before the "
+        "frame number, c before the channel, or give one pattern per channel with --channel NAME=PATTERN"
     )

@@ -1,6 +1,7 @@
 """Folders of images, one file per frame: Cell Tracking Challenge folders and any other numbered files."""
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from engine.readers.tiff_stack import open_stacks
 Files = Mapping[int, Path]  # frame number -> file
 FOREIGN = (".nd2", ".czi", ".lif")
 _CTC_RESULTS = ("_GT", "_ST", "_RES")
+_FRAME_NAME = re.compile(r"(.*[^A-Za-z])?(t|time|frame|mask|man_track|man_seg)[-_]?\d+", re.IGNORECASE)
 
 
 def open_folder(path: Path, channels: Mapping[str, str] | None = None) -> Source:
@@ -26,6 +28,7 @@ def open_folder(path: Path, channels: Mapping[str, str] | None = None) -> Source
     path = _with_masks(path)
     images = images_in(path)
     if images and holds_stack(images[0]):
+        _refuse_volumes(images)
         return open_stacks(path, images)
     if images:
         return _source(path, *_named_channels(path, {_position_name(path): images}))
@@ -59,18 +62,16 @@ def position_of_files(
     missing = [number for number in range(first, last + 1) if number not in complete]
     if missing:
         raise InputError(
-            f"{complete[first].parent}: frame {missing[0]} is missing ({len(complete)} files, {len(missing)} "
-            "missing between "
-            f"{complete[first].name} and {complete[last].name}); expected every frame of {channels[0]}: "
-            "add it, or put a copy of the frame before it in its place"
+            f"{complete[first].parent}: frame {missing[0]} is missing ({len(complete)} files, {len(missing)} missing "
+            f"between {complete[first].name} and {complete[last].name}); expected every frame of {channels[0]}: add "
+            "it, or put a copy of the frame before it in its place"
         )
     for channel, numbered in zip(channels, files, strict=True):
         beyond = sorted(number for number in numbered if not first <= number <= last)
         if beyond:
             raise InputError(
-                f"{numbered[beyond[0]]}: frame {beyond[0]} of {channel}, but {channels[0]} has only frames "
-                f"{first} to {last}; "
-                "add that frame or move this file elsewhere"
+                f"{numbered[beyond[0]]}: frame {beyond[0]} of {channel}, but {channels[0]} has only frames {first} "
+                f"to {last}; add that frame or move this file elsewhere"
             )
     samples = [read_image(numbered[min(numbered)]) if numbered else read_image(complete[first]) for numbered in files]
     return SourcePosition(
@@ -110,6 +111,15 @@ def _source(path: Path, channels: Sequence[str], positions: Mapping[str, Sequenc
             if numbered:
                 position.frame(position.frames[index][0], index)
     return Source(path=path, kind="folder of images", channels=tuple(channels), positions=found)
+
+
+def _refuse_volumes(stacks: Sequence[Path]) -> None:
+    """Raise InputError where stacks are numbered like frames, so that each is a volume and none a movie."""
+    if len(stacks) > 1 and all(_FRAME_NAME.fullmatch(stack.stem) for stack in stacks):
+        raise InputError(
+            f"{stacks[0]}: several planes in a file numbered like a frame; expected one plane per frame: project the "
+            "z-stack (in Fiji: Image > Stacks > Z Project), or give a movie by the path of its own file"
+        )
 
 
 def _named_channels(path: Path, folders: Mapping[str, Sequence[Path]]) -> tuple[list[str], dict[str, list[Files]]]:
@@ -190,8 +200,8 @@ def _with_masks(path: Path) -> Path:
         return path
     if len(found) == 2 and len(masks["SEG"]) < len(masks["TRA"]):
         raise InputError(
-            f"{path}: SEG has {len(masks['SEG'])} label images and TRA {len(masks['TRA'])}; "
-            f"give the one that is meant, {found[0]} or {found[1]}"
+            f"{path}: SEG has {len(masks['SEG'])} label images and TRA {len(masks['TRA'])}; give the one that is "
+            f"meant, {found[0]} or {found[1]}"
         )
     return found[0]
 

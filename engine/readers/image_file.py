@@ -95,8 +95,8 @@ def _read_tiff(path: Path) -> Image:
     with tifffile.TiffFile(path, is_ome=False) as tif:
         if len(tif.pages) > 1:
             raise InputError(
-                f"{path}: {len(tif.pages)} planes in one file, expected one image per file; "
-                "give a multi-page TIFF by its own path, or export single planes"
+                f"{path}: {len(tif.pages)} planes in one file, expected one image per file; give a multi-page TIFF "
+                "by its own path, or export single planes"
             )
         page: Any = tif.pages.first
         check_whole(page, path, path.stat().st_size)

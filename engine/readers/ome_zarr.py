@@ -44,8 +44,8 @@ def open_ome_zarr(path: Path) -> Source:
     for image in images:
         if image.n_channels != first.n_channels:
             raise InputError(
-                f"{image.path}: {image.n_channels} channels, {first.path} has {first.n_channels}; import them "
-                "one by one"
+                f"{image.path}: {image.n_channels} channels, {first.path} has {first.n_channels}; import them one by "
+                "one"
             )
     names = unique_names([_position_name(path, image.path) for image in images])
     return Source(
@@ -235,8 +235,8 @@ def check_reference(source: Source) -> None:
     for position in source.positions:
         if position.zarr is None:
             raise InputError(
-                f"{source.path}: a {source.kind}; only OME-Zarr can be used by reference: leave --reference "
-                "out to copy it"
+                f"{source.path}: a {source.kind}; only OME-Zarr can be used by reference: leave --reference out to "
+                "copy it"
             )
         version = _Image(position.zarr).version
         if version not in WITH_AXES:

@@ -37,13 +37,13 @@ class SourcePosition:
         image = self.read(t, channel)
         if image.shape != self.shape:
             raise InputError(
-                f"{self.where(t, channel)}: {_size(image.shape)} px, the frames before it {_size(self.shape)}; "
-                "all frames of a position must have one size: mend or remove this file and run the same import again"
+                f"{self.where(t, channel)}: {_size(image.shape)} px, the frames before it {_size(self.shape)}; all "
+                "frames of a position must have one size: mend or remove this file and run the same import again"
             )
         if image.dtype != self.dtypes[channel]:
             raise InputError(
-                f"{self.where(t, channel)}: type {image.dtype}, the frames before it {self.dtypes[channel]}; "
-                "all frames of a channel must have one type: convert this file and run the same import again"
+                f"{self.where(t, channel)}: type {image.dtype}, the frames before it {self.dtypes[channel]}; all "
+                "frames of a channel must have one type: convert this file and run the same import again"
             )
         return image
 
@@ -98,8 +98,7 @@ def _find_channel(source: Source, name: str, pattern: str) -> int:
     if len(found) != 1:
         raise InputError(
             f"{source.path}: --channel {name}={pattern} fits {len(found)} of its channels "
-            f"({', '.join(source.channels)}); "
-            "expected one: give its name or its number, from 0"
+            f"({', '.join(source.channels)}); expected one: give its name or its number, from 0"
         )
     return found[0]
 
@@ -113,8 +112,8 @@ def _with_channels(position: SourcePosition, chosen: Sequence[int]) -> SourcePos
     frames = tuple(position.frames[i] for i in chosen)
     if frames[0] != tuple(range(position.n_frames)):
         raise InputError(
-            f"position {position.name}: the first --channel has {len(frames[0])} of {position.n_frames} frames; "
-            "name the channel that was imaged at every frame (brightfield) first"
+            f"position {position.name}: the first --channel has {len(frames[0])} of {position.n_frames} frames; name "
+            "the channel that was imaged at every frame (brightfield) first"
         )
     return replace(
         position,

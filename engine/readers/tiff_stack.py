@@ -47,13 +47,18 @@ def open_stack(path: Path) -> Source:
 
 def open_stacks(path: Path, files: Sequence[Path]) -> Source:
     """The movie in a folder of multi-page TIFFs, each of them a position."""
-    sources = [open_stack(file) for file in files]
+    sources: list[Source] = []
+    seen: set[str] = set()
+    for file in files:
+        if file.name not in seen:
+            sources.append(open_stack(file))
+            seen |= _files_of_set(file)
     first = sources[0]
     for source in sources:
         if len(source.channels) != len(first.channels):
             raise InputError(
-                f"{source.path}: {len(source.channels)} channels, {first.path.name} has {len(first.channels)}; "
-                "all positions must have the same: move this file elsewhere"
+                f"{source.path}: {len(source.channels)} channels, {first.path.name} has {len(first.channels)}; all "
+                "positions must have the same: move this file elsewhere"
             )
     return replace(first, path=path, positions=tuple(position for source in sources for position in source.positions))
 
@@ -126,11 +131,19 @@ class _Stack:
             page: Any = self._series.pages[index]
             if page is None:
                 raise InputError(
-                    f"{self.path}: plane {index} is in a file that is not beside it; put all files of the set "
-                    "in one folder"
+                    f"{self.path}: plane {index} is in a file that is not beside it; put all files of the set in one "
+                    "folder"
                 )
-            check_whole(page, self.path, page.parent.filehandle.size)
-            return np.asarray(page.asarray())
+            handle = page.parent.filehandle
+            check_whole(page, self.path, handle.size)
+            closed = handle.closed  # the other files of a set are opened for each page: they may be thousands
+            if closed:
+                handle.open()
+            try:
+                return np.asarray(page.asarray())
+            finally:
+                if closed:
+                    handle.close()
 
 
 def _leading_axes(path: Path, axes: str, shape: tuple[int, ...]) -> tuple[str, dict[str, int]]:
@@ -141,17 +154,16 @@ def _leading_axes(path: Path, axes: str, shape: tuple[int, ...]) -> tuple[str, d
     sizes = dict(zip(lead, shape, strict=False))
     if sizes.get("Z", 1) > 1:
         raise InputError(
-            f"{path}: {sizes['Z']} z slices; expected one plane per frame: project the z-stack (in Fiji: "
-            "Image > Stacks > Z Project), "
-            "or, if its slices are time points, say so in Image > Properties and save again"
+            f"{path}: {sizes['Z']} z slices; expected one plane per frame: project the z-stack (in Fiji: Image > "
+            "Stacks > Z Project), or, if its slices are time points, say so in Image > Properties and save again"
         )
     unknown = [axis for axis in lead if axis not in "TCZ" and sizes[axis] > 1]
     if "S" in unknown:
         raise InputError(f"{path}: a colour (RGB) image; expected grey images: convert to 8-bit or 16-bit grey")
     if len(unknown) > 1 or (unknown and "T" in lead):
         raise InputError(
-            f"{path}: axes {axes} of sizes {shape}; expected time and channels only: save it as OME-TIFF with "
-            "axes T, C, Y, X"
+            f"{path}: axes {axes} of sizes {shape}; expected time and channels only: save it as OME-TIFF with axes "
+            "T, C, Y, X"
         )
     kept = "".join(axis for axis in lead if axis in "TC" or axis in unknown)
     kept, sizes = (kept.replace(unknown[0], "T"), {**sizes, "T": sizes[unknown[0]]}) if unknown else (kept, sizes)
@@ -163,8 +175,8 @@ def _source(path: Path, stacks: Sequence[_Stack], metadata: Sequence[_Metadata])
     for number, stack in enumerate(stacks):
         if stack.n_channels != first.n_channels:
             raise InputError(
-                f"{path}: image {number} has {stack.n_channels} channels, image 0 has {first.n_channels}; "
-                "all positions must have the same: save them in separate files"
+                f"{path}: image {number} has {stack.n_channels} channels, image 0 has {first.n_channels}; all "
+                "positions must have the same: save them in separate files"
             )
     stem = path.name.split(".")[0]
     names = unique_names([meta.name or stem for meta in metadata]) if len(stacks) > 1 else (stem,)
@@ -201,6 +213,13 @@ def _metadata(tif: tifffile.TiffFile) -> list[_Metadata]:
     if tif.is_ome and tif.ome_metadata:
         return [_ome(image) for image in _children(ElementTree.fromstring(tif.ome_metadata), "Image")]
     return [_imagej(tif) if tif.is_imagej else _Metadata()]
+
+
+def _files_of_set(path: Path) -> set[str]:
+    """The names of the files that an OME-TIFF says it is made of; opening one of them opens them all."""
+    with quiet(), tifffile.TiffFile(path) as tif:
+        text = tif.ome_metadata if tif.is_ome else None
+    return {uuid.get("FileName", "") for uuid in _children(ElementTree.fromstring(text), "UUID")} if text else set()
 
 
 def _imagej(tif: tifffile.TiffFile) -> _Metadata:

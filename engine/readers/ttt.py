@@ -49,8 +49,7 @@ def open_ttt(path: Path) -> Source:
     if not found:
         raise InputError(
             f"{path}: {_xml_files(path)[0].name} but no images; expected folders like EXP_p0001 with "
-            "EXP_p0001_t00001_z001_w00.png: "
-            "give the folder of the whole experiment"
+            "EXP_p0001_t00001_z001_w00.png: give the folder of the whole experiment"
         )
     wavelengths = sorted({number for files in found.values() for number in files})
     channels = _channel_names(wavelengths, experiment)
@@ -189,8 +188,8 @@ def _interval(path: Path, position: Path) -> float | None:
                     )
     except (KeyError, ValueError, csv.Error) as error:
         raise InputError(
-            f"{file}: no columns 'Measurement Time (ms)' and 'Image File' with numbers ({one_line(error)}); "
-            "mend it, or move it elsewhere"
+            f"{file}: no columns 'Measurement Time (ms)' and 'Image File' with numbers ({one_line(error)}); mend it, "
+            "or move it elsewhere"
         ) from error
     steps = np.diff(sorted(times[min(times)])) if times else np.empty(0)
     return float(np.median(steps)) / 1000 if len(steps) and np.median(steps) > 0 else None

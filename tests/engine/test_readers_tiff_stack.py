@@ -90,6 +90,26 @@ def test_images_of_an_ome_tiff_are_positions(tmp_path):
     assert_holds(source.positions[1], IMAGES + 2)
 
 
+def test_a_set_of_ome_tiff_files_is_one_movie(tmp_path):
+    """Files that name each other are read together, from the folder or from any of them."""
+    entries = "".join(
+        f'<TiffData FirstT="{t}" IFD="0" PlaneCount="1"><UUID FileName="part{t}.ome.tif">urn:uuid:{t}</UUID></TiffData>'
+        for t in range(3)
+    )
+    size = f'SizeX="{SHAPE[1]}" SizeY="{SHAPE[0]}" SizeZ="1" SizeC="1" SizeT="3" PhysicalSizeX="0.5"'
+    for t in range(3):
+        xml = (
+            f'<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:{t}">'
+            f'<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" {size}>'
+            f'<Channel ID="Channel:0:0" SamplesPerPixel="1"/>{entries}</Pixels></Image></OME>'
+        )
+        tifffile.imwrite(tmp_path / f"part{t}.ome.tif", IMAGES[t, 0], description=xml, metadata=None)
+    for path in (tmp_path, tmp_path / "part1.ome.tif"):
+        source = open_source(path)
+        assert (len(source.positions), source.um_per_px) == (1, 0.5)
+        assert_holds(source.positions[0], IMAGES[:, :1])
+
+
 def test_a_folder_of_stacks_is_one_position_each(tmp_path):
     """Stacks in a folder are positions, not frames."""
     for number in (1, 2):
