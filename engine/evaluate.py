@@ -287,7 +287,9 @@ def evaluate_tracks(
         raise InputError(f"{project.path}: label images and detections differ; run `lineage run {project.path}` again")
     measures = score(matched, lineage.links_of(movie.name), table)
     measures |= {"n_frames": len(frames), "tracking_truth": _short(folders.tracks)}
-    return measures | _segmentation(movie, folders.segmentation, frames)
+    if folders.segmentation != folders.tracks:
+        matched = _match_segmentation(movie, folders.segmentation, frames)
+    return measures | _segmentation_measures(matched, folders.segmentation)
 
 
 @dataclass(frozen=True)
@@ -342,12 +344,16 @@ def _masks(folder: Path, movie: Movie, frames: range) -> Labels:
     return lambda frame: read_mask(files[frame], movie.shape)
 
 
-def _segmentation(movie: Movie, folder: Path | None, frames: range) -> dict[str, Any]:
-    """SEG over the frames that have true masks; a frame may have some, so found cells are not counted against it."""
-    if folder is None:
-        return {"SEG": None, "segmentation_truth": None}
-    files = mask_files(folder, "man_seg")
-    shared = [frame for frame in files if frame in frames]
-    matched = match(movie.labels, lambda frame: read_mask(files[frame], movie.shape), shared)
-    seg = float(matched.iou.mean()) if len(matched.iou) else None
-    return {"SEG": seg, "segmentation_truth": _short(folder), "n_segmentation_truth_frames": len(shared)}
+def _match_segmentation(movie: Movie, folder: Path | None, frames: range) -> Match:
+    """The match with the masks for SEG, in those frames that have some."""
+    files = mask_files(folder, "man_seg") if folder else {}
+    return match(movie.labels, lambda t: read_mask(files[t], movie.shape), [t for t in files if t in frames])
+
+
+def _segmentation_measures(matched: Match, folder: Path | None) -> dict[str, Any]:
+    """SEG; not every cell of a frame need have a true mask, so found cells that cover none are not held against it."""
+    return {
+        "SEG": float(matched.iou.mean()) if len(matched.iou) else None,
+        "segmentation_truth": _short(folder) if folder else None,
+        "n_segmentation_truth_cells": len(matched.iou),
+    }

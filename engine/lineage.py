@@ -280,8 +280,8 @@ def guess_end_reasons(
     """(C,) why each cell ended, of END_REASONS: divided, movie end, left (at the border) or lost; never died.
 
     shapes : (Y, X) px of each position; last_frames : the last frame that was tracked in each, by default the last with
-    a detection. A cell left when its last mask touches the border, or would within one step: its centroid comes within
-    its radius and one long step (the 90th percentile of its position) of the border.
+    a detection. A cell left when its last mask touches the border, or its centroid is within its own diameter and one
+    long step (the 90th percentile of its position) of it.
     """
     detections, cells = lineage.detections, lineage.cells
     n_positions = len(shapes)
@@ -296,7 +296,7 @@ def guess_end_reasons(
     columns = detections.columns
     radius = np.sqrt(columns["area"][last] / np.pi) if "area" in columns else np.zeros(len(last))
     touches = columns["touches_border"][last].astype(bool) if "touches_border" in columns else np.zeros(len(last), bool)
-    reasons[touches | (to_border <= radius + step)] = LEFT
+    reasons[touches | (to_border <= 2 * radius + step)] = LEFT
     reasons[cells.end_frame >= np.asarray(last_frames)[cells.position]] = MOVIE_END
     reasons[cells.is_divided] = DIVIDED
     return reasons

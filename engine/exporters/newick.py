@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
+
 from engine.exporters.tables import cell_columns
 from engine.lineage import Cells, Lineage
 from engine.progress import Progress
@@ -77,7 +79,12 @@ def quoted(name: str) -> str:
 
 def _fields(columns: dict[str, list[Any]], cell: int) -> str:
     fields = {name: columns[name][cell] for name in NHX_KEYS} | {"end": columns["end_reason"][cell]}
-    return "[&&NHX:" + ":".join(f"{name}={quote(str(value), safe='')}" for name, value in fields.items()) + "]"
+    return "[&&NHX:" + ":".join(f"{name}={_encoded(value)}" for name, value in fields.items()) + "]"
+
+
+def _encoded(value: Any) -> str:
+    """Percent-encoded, so that no value can break the format; booleans are true and false."""
+    return str(bool(value)).lower() if isinstance(value, bool | np.bool_) else quote(str(value), safe="")
 
 
 def _number(hours: float) -> str:
