@@ -38,7 +38,7 @@ class BtrackParameters:
     """What btrack is told; None is estimated from the detections.
 
     search_radius_px : how far a cell may move from frame to frame; step_px : 90 % of the steps are shorter;
-    max_gap : frames that a cell may be missing, 0 to 10; window : frames that are optimised together;
+    max_gap : frames that a cell may be missing, 1 to 10; window : frames that are optimised together;
     prob_not_assign : prior that a cell is lost; miss_rate : of the segmentation;
     accuracy_steps : limit of the integral of the motion probability; noise_start, noise_measured : variances and
     noise_process : deviation of the Kalman filter; lambda_* : how slowly a hypothesis fades, with frames (time),
@@ -69,10 +69,10 @@ def link_btrack(
 
     A cell that is missing in between is linked across the gap. Raises InputError where btrack cannot be loaded.
     """
-    if params.window < 2 * _OVERLAP or not 0 <= params.max_gap <= 10:
+    if params.window < 2 * _OVERLAP or not 1 <= params.max_gap <= 10:
         raise InputError(
             f"tracker btrack: window {params.window} and max_gap {params.max_gap} frames; "
-            f"expected a window of {2 * _OVERLAP} or more and a max_gap of 0 to 10"
+            f"expected a window of {2 * _OVERLAP} or more and a max_gap of 1 to 10"
         )
     if not len(detections):
         return np.empty(0, np.int64)
@@ -115,7 +115,8 @@ def _windows(frame: NDArray[np.int32], length: int) -> Iterator[tuple[slice, sli
 def _link_window(frame: NDArray[np.int32], yx: Points, params: BtrackParameters) -> Ids:
     """The predecessors within a window: those inside btrack's tracklets, and those of the hypotheses chosen."""
     link = np.full(len(frame), -1, np.int64)
-    if len(frame) < 2 or frame[-1] - frame[0] < 1:
+    steps = np.diff(np.unique(frame))
+    if not len(steps) or steps.min() > params.max_gap:
         return link
     with _tracker(frame, yx, params) as tracker:
         numbers, tracklets = _tracklets(tracker)

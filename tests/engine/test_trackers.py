@@ -128,6 +128,14 @@ def test_next_to_nothing_is_tracked_as_that(link, n):
 
 
 @pytest.mark.parametrize("link", LINKERS)
+def test_gaps_longer_than_allowed_are_not_bridged(link, capfd):
+    """Cells seen in every fifth frame only have no predecessors."""
+    detections, _ = walk()
+    assert (link(movie(detections.frame * 5, detections.yx)) == -1).all()
+    assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize("link", LINKERS)
 def test_links_are_64_bit_and_progress_reaches_the_end(link):
     """The links are int64; the last report of progress says that all is done."""
     reports = []
@@ -180,8 +188,8 @@ def test_a_third_successor_is_cut():
 
 def test_btrack_says_what_is_wrong_with_its_parameters():
     """A window too short to overlap, a gap longer than btrack allows: the ranges are named."""
-    for params in (BtrackParameters(window=10), BtrackParameters(max_gap=11)):
-        with pytest.raises(InputError, match="expected a window of 40 or more and a max_gap of 0 to 10"):
+    for params in (BtrackParameters(window=10), BtrackParameters(max_gap=11), BtrackParameters(max_gap=0)):
+        with pytest.raises(InputError, match="expected a window of 40 or more and a max_gap of 1 to 10"):
             link_btrack(walk()[0], params)
 
 
