@@ -20,7 +20,7 @@ Stack = NDArray[np.float32]  # (n, S, S)
 # the contrast at focus 1 and -1 (both measured) and at focus 0 (assumed).
 _DISTANCE_UM = np.array([-7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 7, 12, 30]) * 1.0238
 _HALO = {
-    1: np.array([0, 0.004, 0.012, 0.06, 0.155, 0.165, 0.08, 0.02, 0, 0, 0, 0, 0, 0, 0, 0]),
+    1: np.array([0, 0.002, 0.008, 0.045, 0.165, 0.19, 0.085, 0.02, 0, 0, 0, 0, 0, 0, 0, 0]),
     0: np.array([0, 0, 0, 0.003, 0.01, 0.03, 0.04, 0.0, 0, 0, 0, 0, 0, 0, 0, 0]),
     -1: np.array([0.005, 0.01, 0.015, 0.02, 0.02, -0.01, -0.09, -0.25, 0, 0, 0, 0, 0, 0, 0, 0]),
 }
@@ -136,16 +136,17 @@ def _outline(polar: _Polar, tail: Stack, state: States, parameters: SimulationPa
     pinch = _CYTOKINESIS * cytokinesis(state, parameters)
     c2 = living * state["c2"] + (living * stretch + pinch) * np.cos(2 * state["heading"])
     s2 = living * state["s2"] + (living * stretch + pinch) * np.sin(2 * state["heading"])
-    blebs = np.minimum(state["dying"], 1) * 2
     amplitudes = [(1, c2, s2)]
     for k in (3, 4):
-        gain = living + blebs
+        gain = living + np.minimum(state["dying"], 1)
         amplitudes.append((k - 1, gain * state[f"c{k}"], gain * state[f"s{k}"]))
     height = living * parameters.uropod * state["polarity"]
     shape = 1 + _column(height) * tail
     for k, c, s in amplitudes:
         shape += _column(c) * polar.cos[k] + _column(s) * polar.sin[k]
     power = sum(c**2 + s**2 for _, c, s in amplitudes)
+    if np.any(state["dying"] > 0):
+        shape += _blebs(polar, state)
     area = 1 + power / 2 + 2 * height * 0.137  # 0.137 = mean of the bump over the circle
     return _column(radius_um(state) / np.sqrt(area)) * shape
 
@@ -154,6 +155,17 @@ def _at_focus(profiles: dict[int, NDArray[np.float64]], focus: float) -> NDArray
     """The profile at a focus between -1 and 1; beyond, the contrast goes on growing."""
     far, share = profiles[1 if focus >= 0 else -1], abs(focus)
     return share * far + max(1 - share, 0) * profiles[0]
+
+
+def _blebs(polar: _Polar, state: States) -> Stack:
+    """The bulges of a dying cell: on one side, coming and going."""
+    height = 0.07 * np.clip(np.minimum(state["dying"], 2 - state["dying"]), 0, 1)
+    cos5 = polar.cos[3] * polar.cos[0] - polar.sin[3] * polar.sin[0]
+    sin5 = polar.sin[3] * polar.cos[0] + polar.cos[3] * polar.sin[0]
+    phase = 4 * state["texture_phase"]
+    bulges: Stack = _column(height * np.cos(phase)) * cos5 + _column(height * np.sin(phase)) * sin5
+    side = 1 + polar.cos[0] * _column(np.cos(state["body"])) + polar.sin[0] * _column(np.sin(state["body"]))
+    return bulges * side
 
 
 def _lookup(depth: Stack, profile: NDArray[np.float64]) -> Stack:

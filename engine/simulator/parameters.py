@@ -36,45 +36,40 @@ class SimulationParameters:
     speed: float = 1.0  # factor on the cells' speed
 
     # Genealogies
-    cycle_h: tuple[float, ...] = (
-        13.0,
-        11.0,
-        10.5,
-    )  # median by generation; Buggenthin 2017 Fig. 1c: 10 to 11; first: assumed
+    # Median by generation; Buggenthin 2017 Fig. 1c: 10 to 11; the first: assumed
+    cycle_h: tuple[float, ...] = (13.0, 11.0, 10.5)
     cycle_spread: float = 0.15  # sd of log cycle time; assumed
     cycle_inherited: float = 0.5  # correlation of sisters' log cycle times; assumed
     shortest_cycle_h: float = 6.0  # assumed
     death_fraction: float = 0.06  # of cells that die instead of dividing; assumed
     dying_h: float = 1.5  # from the first sign to a dark speck; assumed
     remains_h: float = 5.0  # how long the speck stays; assumed
-    crowding: float = 0.15  # share of the field under cells above which none divides; assumed
+    crowding: float = 0.1  # share of the field under cells above which none divides; assumed
     entering_per_mm_day: float = 1.0  # cells coming in, per mm of border; assumed
 
     # Fate
-    commitment_per_h: float = (
-        0.03  # hazard of the hidden decision; with the delay, onset at generation 4 or later: Buggenthin 2017
-    )
+    # The hazard of the hidden decision; with the delay, onset at generation 4 or later: Buggenthin 2017
+    commitment_per_h: float = 0.05
     founder_bias: float = 2.0  # a founder's P(GM) is Beta(b, b): trees lean to one fate; assumed
-    onset_delay_h: float = 27.0  # median; up to three generations before the marker: Buggenthin 2017
-    onset_delay_spread: float = 0.25  # sd of log delay between decisions; assumed
-    onset_pace_spread: float = (
-        0.15  # sd of log pace between cells of one decision: onsets of relatives correlate: Strasser 2018
-    )
-    early_effect: float = 0.4  # share of a fate's look present at the decision; the rest grows until onset; assumed
+    onset_delay_h: float = 36.0  # median; up to three generations before the marker: Buggenthin 2017
+    onset_delay_spread: float = 0.2  # sd of log delay between decisions; assumed
+    # Sd of log pace between cells of one decision: onsets of relatives correlate: Strasser 2018
+    onset_pace_spread: float = 0.15
+    early_effect: float = 0.6  # share of a fate's look present at the decision; the rest grows until onset; assumed
     marker_rise_h: float = 3.0  # time constant of the marker after its onset; assumed
     marker_spread: float = 0.3  # sd of log marker brightness between cells; assumed
 
     # How a fate looks at onset: log ratio to an undecided cell, + = more in GM, less in MegE. All assumed.
-    fate_size: float = -0.10
+    fate_size: float = -0.08
     fate_speed: float = 0.25
     fate_elongation: float = 0.25
-    fate_granularity: float = 0.40
+    fate_granularity: float = 0.35
     # Log sd between cells of one fate, and how much of it a daughter keeps. All assumed.
     spread_size: float = 0.07
     spread_speed: float = 0.25
     spread_elongation: float = 0.25
     spread_granularity: float = 0.20
-    trait_inherited: float = 0.5
+    trait_inherited: float = 0.7
 
     # Size and shape
     division_area_um2: float = 245.0  # Buggenthin 2017 Fig. 1c: cycling 110 to 250; measured: 120 to 190 at one instant
