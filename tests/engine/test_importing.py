@@ -133,6 +133,19 @@ def test_channels_of_two_types_share_the_wider(tmp_path):
     np.testing.assert_array_equal(all_frames(project, channel=1), marker)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "stored"),
+    [(np.bool_, np.uint8), (">u2", np.uint16), (np.int16, np.float32), (np.float64, np.float32)],
+)
+def test_other_types_are_kept_in_the_nearest_that_holds_them(tmp_path, dtype, stored):
+    """Values stay what they are, to the precision of 32-bit floats."""
+    images = (frames() - 100.0).astype(dtype) if dtype == np.int16 else frames().astype(dtype)
+    folder = write_tiffs(tmp_path / "m", images)
+    project = import_movie(tmp_path / "p.lineage", folder, **SCALED)
+    assert project.movie("m").dtype == stored
+    np.testing.assert_array_equal(all_frames(project), images)
+
+
 def test_labels_come_with_images(tmp_path):
     """Label images are kept beside the frames, numbered 1..n in each."""
     movie = write_tiffs(tmp_path / "01", frames())
