@@ -1,22 +1,23 @@
 """The `lineage` command. Each command parses, calls one public function and reports."""
 
+import errno
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from engine.importing import import_movie
-from engine.report import write_report
-from engine.simulate import SimulationParameters, simulate
 
 from engine import export as exporting
 from engine import pipeline
 from engine.blocks import Workers
 from engine.errors import InputError
 from engine.evaluate import evaluate_tracks
+from engine.importing import import_movie
 from engine.parameters import from_dict, to_dict
 from engine.project import Project
+from engine.report import write_report
+from engine.simulate import SimulationParameters, simulate
 from lineage_app.console import answer, progress_bars, say, warn_in_one_line
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+INTERRUPTED = 130
 evaluate_app = typer.Typer(help="Measure against ground truth.", no_args_is_help=True)
 app.add_typer(evaluate_app, name="evaluate")
 
@@ -42,17 +44,23 @@ Settings = Annotated[
 Tracker = Annotated[str | None, typer.Option(help="lineage (default), btrack or trackpy.")]
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Run the command line. Exit codes: 0 done; 2 the input or the usage is at fault; 130 interrupted."""
     warn_in_one_line()
     try:
-        app(standalone_mode=True)
+        app(args=arguments)
     except InputError as error:
         say(f"lineage: {error}")
         sys.exit(2)
-    except KeyboardInterrupt:
-        say("lineage: interrupted; what was done stays valid, run the same command to go on")
-        sys.exit(130)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        say(f"lineage: {error.filename or 'disk'}: {error.strerror}; make room or get leave to write there, run again")
+        sys.exit(2)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            say("lineage: interrupted; what was done stays valid, run the same command to go on")
+        raise
 
 
 @app.command(epilog="Example: lineage demo my-demo")
