@@ -175,12 +175,13 @@ def _broken_tracks(scene: Scene) -> _Found:
     waited = detections.frame[born][:, None].astype(np.int64) - detections.frame[gone[nearest]]
     fits = np.isfinite(distance) & (waited >= 1) & (waited <= scene.parameters.broken_frames)
     found, at = np.flatnonzero(fits.any(axis=1)), fits.argmax(axis=1)
+    row = np.arange(len(born))
+    away, cell = distance[row, at], scene.lineage.cell[gone[nearest[row, at]]] + 1
     reason = [
-        f"{distance[i, at[i]]:.2g} um from where cell {scene.lineage.cell[gone[nearest[i, at[i]]]] + 1} vanished "
-        f"{_frames(waited[i, at[i]])} before: the same cell?"
+        f"begins {away[i]:.2g} um from where cell {cell[i]} vanished {_frames(waited[i, at[i]])} before: the same cell?"
         for i in found
     ]
-    return _Found(BROKEN, born[found], np.full(len(found), 0.5), reason)
+    return _Found(BROKEN, born[found], np.full(len(found), 0.6), reason)
 
 
 def _places(scene: Scene, ids: Ids) -> Floats:
