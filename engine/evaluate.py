@@ -266,7 +266,7 @@ def evaluate_tracks(
     truth : a folder `01_GT` (with TRA, and SEG if there is one), its TRA folder, a folder that holds `<position>_GT`,
     or `01_ST` beside `01_GT`: its masks then are the true cells, with the table of `01_GT`. Where a ground truth has no
     SEG but a silver truth lies beside it, that is taken for SEG: `segmentation_truth` and `tracking_truth` say which
-    masks were. position : may be left out where there is one.
+    masks were. position : may be left out where there is one, or the truth has its name.
 
     Returns DET, SEG (mean intersection over union), TRA, LNK; detection_precision, _recall, _f1; division_precision_0,
     _recall_0, _f1_0 and the same with _1 where a division may be 1 frame off; complete_tracks, the part of the true
@@ -274,7 +274,7 @@ def evaluate_tracks(
     operations NS, FN, FP, ED, EA, EC; and counts n_*. None where the truth has nothing to measure by.
     Raises InputError where truth and movie do not fit.
     """
-    movie = project.movie(_only_position(project, position))
+    movie = project.movie(position or _position_of(project, Path(truth)))
     folders = find_truth(Path(truth), movie.name)
     frames = tracked_frames(project, movie.n_frames)
     truth_labels = _masks(folders.tracks, movie, frames)
@@ -320,11 +320,14 @@ def find_truth(folder: Path, position: str = "") -> TruthFolders:
     return TruthFolders(table, masks[0] if is_silver else tracks[0], masks[0] if masks else None)
 
 
-def _only_position(project: Project, position: str | None) -> str:
-    if position is None and len(project.positions) > 1:
-        names = ", ".join(one.name for one in project.positions)
-        raise InputError(f"{project.path}: a truth belongs to one position; say which of {names}")
-    return position or project.positions[0].name
+def _position_of(project: Project, truth: Path) -> str:
+    """The only position, or the one that the truth is named after, as p2_GT."""
+    names = [position.name for position in project.positions]
+    folder = truth.resolve().parent if truth.name == "TRA" else truth.resolve()
+    meant = [name for name in names if folder.name in (f"{name}_GT", f"{name}_ST")] if len(names) > 1 else names
+    if not meant:
+        raise InputError(f"{project.path}: a truth belongs to one position; say which of {', '.join(names)}")
+    return meant[0]
 
 
 def _short(folder: Path) -> str:

@@ -360,9 +360,12 @@ def test_a_truth_that_does_not_fit_is_refused(spoil: str, message: str, tmp_path
 
 
 def test_a_truth_belongs_to_one_of_several_positions(tmp_path: Path) -> None:
-    """With several positions the one meant must be named."""
+    """With several positions the one meant must be named, or the truth be named after it."""
     project = project_of(genealogies.two_positions(), tmp_path / "p.lineage")
-    truth = write_truth(genealogies.division_at_once(), tmp_path, project.positions[0].shape, 3)
+    truth = write_truth(forest([(0, 1), (0, 2), (1, 3)]), tmp_path, project.positions[0].shape, 3)
     with pytest.raises(InputError, match="say which of p0, p1"):
         evaluate_tracks(project, truth)
-    assert evaluate_tracks(project, truth, "p0")["n_frames"] == 3
+    assert evaluate_tracks(project, truth, "p0")["TRA"] == 1.0
+    truth.rename(tmp_path / "p0_GT")
+    assert evaluate_tracks(project, tmp_path / "p0_GT")["TRA"] == 1.0
+    assert evaluate_tracks(project, tmp_path, "p0")["TRA"] == 1.0
