@@ -148,7 +148,7 @@ class Scene:
         """(C,) short tracks without kin that the movie's ends did not cut, nor the border."""
         cells = self.lineage.cells
         alone = (cells.mother < 0) & (self.end_reasons == LOST) & (cells.n_detections <= self.short)
-        return np.asarray(alone & (cells.birth_frame > self._first_frames()[cells.position]))
+        return np.asarray(alone & (cells.birth_frame > self.first_frame[cells.position]))
 
     @cached_property
     def is_lost_daughter(self) -> NDArray[np.bool_]:
@@ -160,7 +160,7 @@ class Scene:
     def appearing(self) -> Ids:
         """Cells without a mother that the movie did not begin with, away from the border."""
         cells = self.lineage.cells
-        late = cells.birth_frame > self._first_frames()[cells.position]
+        late = cells.birth_frame > self.first_frame[cells.position]
         inside = self.to_border[cells.first] > self.margin[cells.first]
         return np.flatnonzero((cells.mother < 0) & late & inside & ~self.is_isolated)
 
@@ -169,7 +169,9 @@ class Scene:
         """Cells that end away from the border, undivided, before the movie does."""
         return np.flatnonzero((self.end_reasons == LOST) & ~self.is_isolated & ~self.is_lost_daughter)
 
-    def _first_frames(self) -> Ids:
+    @cached_property
+    def first_frame(self) -> Ids:
+        """(P,) the first frame with a cell in each position."""
         first = np.full(max(len(self.shapes), 1), np.iinfo(np.int64).max)
         np.minimum.at(first, self.lineage.detections.position, self.lineage.detections.frame)
         return first
