@@ -1,5 +1,6 @@
 """Genealogies for other programs: one project in, one file or folder out."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,9 @@ FORMATS: dict[str, Callable[[Project, Lineage, Path, Path, Progress], None]] = {
     "newick": write_newick,
     "nhx": write_nhx,
 }
+_PARTS = re.compile(
+    r".*_RES|.*\.geff|tracks\.csv|cells\.csv|nodes|edges|\.zattrs|\.zgroup"
+)  # what an exported folder holds
 
 
 def export(
@@ -37,8 +41,8 @@ def export(
         raise InputError(f"no export format {format!r}; there are {', '.join(FORMATS)}")
     if out.exists() and not overwrite:
         raise InputError(f"{out}: exists already; name another place, or allow it to be overwritten")
-    if out.exists() and out.resolve() in (project.path.resolve(), *project.path.resolve().parents):
-        raise InputError(f"{out}: holds the project itself; name another place")
+    if out.is_dir() and not all(_PARTS.fullmatch(path.name) for path in out.iterdir()):
+        raise InputError(f"{out}: a folder with other things than an export in it; name another place, or remove it")
     if not out.parent.is_dir():
         raise InputError(f"{out}: the folder {out.parent} does not exist; make it first")
     lineage = project.lineage()

@@ -305,7 +305,7 @@ def guess_end_reasons(
 def project_end_reasons(project: "Project", lineage: Lineage) -> NDArray[np.str_]:
     """(C,) the guessed end reasons in a project, by its frame sizes and the frames it was run on."""
     positions = [project.position(name) for name in lineage.detections.positions]
-    last_frames = [tracked_frames(project, position.n_frames)[-1] for position in positions]
+    last_frames = [tracked_frames(project, position.n_frames).stop - 1 for position in positions]
     return guess_end_reasons(lineage, [position.shape for position in positions], last_frames)
 
 

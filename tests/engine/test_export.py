@@ -64,12 +64,24 @@ def test_what_exists_is_overwritten_only_when_told(format: str, tmp_path: Path) 
     assert out.is_dir() or out.read_text() != "mine"
 
 
-def test_the_project_is_never_overwritten(tmp_path: Path) -> None:
-    """Neither the project nor a folder above it can be the output."""
+def test_only_exports_are_overwritten(tmp_path: Path) -> None:
+    """A folder with anything else in it, such as the project itself or one above it, stays as it is."""
     project = project_of(genealogies.gap(), tmp_path / "p.lineage")
     for out in (project.path, tmp_path):
-        with pytest.raises(InputError, match="holds the project itself"):
+        with pytest.raises(InputError, match="a folder with other things than an export in it"):
             export(project, out, "csv", overwrite=True)
+    assert project.lineage().link.tolist() == [-1, 0, 1]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_an_export_replaces_one_of_another_format(format: str, tmp_path: Path) -> None:
+    """Told to overwrite, a format takes the place of another, and nothing of the former is left."""
+    project = project_of(genealogies.two_positions(), tmp_path / "p.lineage")
+    export(project, tmp_path / "out", "ctc" if format == "geff" else "geff")
+    export(project, tmp_path / "out", format, overwrite=True)
+    fresh = export(project, tmp_path / "fresh", format)
+    names = [sorted(path.relative_to(out) for path in out.rglob("*")) for out in (fresh, tmp_path / "out")]
+    assert names[0] == names[1]
 
 
 def test_an_unknown_format_names_the_known(tmp_path: Path) -> None:
