@@ -1,0 +1,111 @@
+"""What the linker knows of each detection."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from engine.linking.motion import remove_motion
+from engine.linking.student import robust_scale
+
+Ids = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+BORDER = 2.0  # cell radii from the edge of the field in which cells come and go
+_PIXEL_NOISE = 0.3  # of a mask's size and shape, over the root of its area
+_UNIT_RADIUS = 0.4  # of the spacing of cells, where sizes are not known
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Detections of one position in order of frame.
+
+    frame (N,); yx (N, 2) centroid without global motion, px; log_area (N,); cov (N, 3) second moments yy, yx, xx of the
+    mask, px^2; elongation (N, 2) along and across the image axes, 0 for a disc; looks (N, D) what stays the same in a
+    cell from frame to frame: size, shape, brightness; brightness (N, C); is_border (N,) close to the edge of the field.
+    """
+
+    frame: Ids
+    yx: Floats
+    log_area: Floats
+    cov: Floats
+    elongation: Floats
+    looks: Floats
+    brightness: Floats
+    is_border: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __getitem__(self, rows: slice | Ids) -> Self:
+        return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class Population:
+    """Of all cells: density, detections per px^2 of a frame; radius, px, and trace of the second moments, px^2, of a typical
+    mask; log_area: middle and spread, 0 where areas are alike; looks: middle, spread, smallest meaningful change (D,)."""
+
+    density: float
+    radius: float
+    trace: float
+    log_area: tuple[float, float]
+    middle: Floats
+    spread: Floats
+    least: Floats
+
+
+def describe(frame: NDArray[Any], yx: NDArray[Any], columns: Mapping[str, NDArray[Any]]) -> tuple[Cells, Population]:
+    """The cells of detections in order of frame, and what they have in common.
+
+    columns : measures as in the detections table; only `area` is needed. Where all areas are alike (points were marked,
+    not cells) the spacing of cells stands for their size.
+    """
+    frame = frame.astype(np.int64)
+    place = yx.astype(np.float64)
+    area = np.maximum(columns["area"].astype(np.float64), 1.0)
+    still = remove_motion(frame, place)
+    if np.ptp(area) == 0:
+        area = np.full(len(area), np.pi * (_UNIT_RADIUS * _spacing(frame, still)) ** 2)
+        cov = np.outer(area, [0.25 / np.pi, 0, 0.25 / np.pi])
+    else:
+        cov = np.stack([columns[f"cov_{axes}"] for axes in ("yy", "yx", "xx")], axis=1).astype(np.float64)
+    trace = cov[:, 0] + cov[:, 2]
+    elongation = np.stack([cov[:, 0] - cov[:, 2], 2 * cov[:, 1]], axis=1) / trace[:, None]
+    brightness = _brightness(columns, len(frame))
+    looks = np.concatenate([np.log(area)[:, None], elongation, brightness], axis=1)
+    middle, spread = robust_scale(looks)
+    middle_area = float(np.median(area))
+    radius = float(np.sqrt(middle_area / np.pi))
+    least = np.concatenate([np.full(3, _PIXEL_NOISE / np.sqrt(middle_area)), 0.02 * spread[3:]])
+    varies = spread > 1e-6
+    low, high = place.min(axis=0), place.max(axis=0)
+    is_border = np.minimum(place - low, high - place).min(axis=1) < BORDER * radius
+    n_frames = frame[-1] - frame[0] + 1
+    cells = Cells(frame, still, np.log(area), cov, elongation, looks[:, varies], brightness, is_border.astype(np.int64))
+    density = len(frame) / n_frames / float(np.prod(high - low + 2 * radius))
+    log_area = (float(middle[0]), float(spread[0]) if varies[0] else 0.0)
+    population = Population(
+        density, radius, float(np.median(trace)), log_area, middle[varies], spread[varies], least[varies]
+    )
+    return cells, population
+
+
+def _brightness(columns: Mapping[str, NDArray[Any]], n: int) -> Floats:
+    """(N, C) mean over background of the channels that are imaged in every frame."""
+    names = [name.removeprefix("mean_") for name in columns if name.startswith("mean_")]
+    found = [columns[f"mean_{name}"] - columns.get(f"background_{name}", 0) for name in names]
+    found = [values for values in found if np.isfinite(values).all()]
+    return np.stack(found, axis=1).astype(np.float64) if found else np.zeros((n, 0))
+
+
+def _spacing(frame: Ids, yx: Floats) -> float:
+    """Median distance to the nearest cell of the same frame, px; 20 where there is never another."""
+    far = 10 * (np.ptp(yx, axis=0).max() + 1)
+    points = np.column_stack([yx, frame * far])
+    distance = cKDTree(points).query(points, k=2)[0][:, 1] if len(points) > 1 else np.zeros(0)
+    distance = distance[distance < far / 2]
+    return float(max(np.median(distance), 1.0)) if len(distance) else 20.0

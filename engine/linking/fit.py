@@ -1,0 +1,136 @@
+"""Every scale of the model, estimated from the movie: link, measure the links, link again."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.linking import divisions
+from engine.linking.assign import Hypotheses
+from engine.linking.cells import Cells, Population
+from engine.linking.model import DIVISION_TAIL, POPULATION_TAIL, Divisions, Model, Trait
+from engine.linking.propose import find_neighbours, last_step, mutual_best
+from engine.linking.student import fit_scale_and_tail, log_density, robust_scale, update, update_scale
+
+Ids = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+DRAWN = (0.0, 0.2, 0.4, 0.6, 0.8, 0.95)  # shares of the ellipse in the metric of steps that are tried
+MIN_MOMENTUM = 0.5  # below it, foreseeing the step gains nothing
+MIN_KNOWN = 20  # cells in which a trait must be known
+LEAST_STEP = 0.05  # px
+_PRIOR = 100.0  # detections that what is known beforehand of a rate counts for
+
+
+def first_guess(cells: Cells, population: Population, n_gaps: int) -> Model:
+    """A model from pairs of cells that are each other's nearest."""
+    pairs = find_neighbours(cells)
+    previous = mutual_best(pairs, -pairs.distance[pairs.is_real])
+    target = np.flatnonzero(previous >= 0)
+    source = previous[target]
+    length = np.hypot(*(cells.yx[target] - cells.yx[source]).T)
+    step = float(np.median(length)) / 1.18 if len(length) else population.radius
+    looks = np.abs(cells.looks[target] - cells.looks[source])
+    change = np.median(looks, axis=0) / 0.74 if len(looks) else population.spread
+    gap = tuple(0.002 / 2**missing for missing in range(n_gaps))
+    return Model(population, max(step, LEAST_STEP), 3.0, np.maximum(change, population.least), 3.0, gap=gap)
+
+
+def refine(cells: Cells, model: Model, chosen: Hypotheses, previous: Ids, is_last: NDArray[np.bool_]) -> Model:
+    """The model after seeing the chosen hypotheses; is_last (N,): nothing can follow in these cells' frames."""
+    is_link = chosen.second < 0
+    missing = cells.frame[chosen.target] - cells.frame[chosen.source] - 1
+    steady = is_link & (missing == 0)
+    if not steady.any():
+        return model
+    source, target = chosen.source[steady], chosen.target[steady]
+    model = _fit_rates(cells, model, chosen, missing, is_last)
+    model = _fit_change(cells, model, source, target)
+    model = _fit_steps(cells, model, source, target, previous)
+    division = chosen[~is_link]
+    return replace(model, divisions=_fit_divisions(cells, model, division, previous, int((~is_last).sum())))
+
+
+def _fit_rates(cells: Cells, model: Model, chosen: Hypotheses, missing: Ids, is_last: NDArray[np.bool_]) -> Model:
+    ends, starts = ~is_last, np.ones(len(cells), bool)
+    ends[chosen.source] = False
+    starts[chosen.target] = False
+    starts[chosen.second[chosen.second >= 0]] = False
+    is_first = np.isin(cells.frame, cells.frame[is_last] + 1) | (cells.frame == cells.frame[0])
+    starts &= ~is_first
+
+    def rate(event: NDArray[np.bool_], possible: NDArray[np.bool_], zone: int) -> float:
+        here = cells.is_border == zone
+        return float((event & here).sum() + 1) / float((possible & here).sum() + _PRIOR)
+
+    n = len(cells) + 3 * _PRIOR
+    gap = tuple(((missing == m).sum() + 0.5 / m) / n for m in range(1, len(model.gap) + 1))
+    return replace(
+        model,
+        end=(rate(ends, ~is_last, 0), rate(ends, ~is_last, 1)),
+        start=(rate(starts, ~is_first, 0), rate(starts, ~is_first, 1)),
+        gap=tuple(float(g) for g in gap),
+    )
+
+
+def _fit_change(cells: Cells, model: Model, source: Ids, target: Ids) -> Model:
+    if not len(model.change):
+        return model
+    change = cells.looks[target] - cells.looks[source]
+    least = model.population.least
+    scale = np.maximum(np.median(np.abs(change), axis=0) / 0.74, least)
+    common, tail = fit_scale_and_tail(((change / scale) ** 2).sum(axis=1), len(scale))
+    return replace(model, change=np.maximum(scale * common, least), change_tail=tail)
+
+
+def _fit_steps(cells: Cells, model: Model, source: Ids, target: Ids, previous: Ids) -> Model:
+    step = cells.yx[target] - cells.yx[source]
+    momentum = _fit_momentum(step, last_step(cells, previous)[source], model)
+    step = step - momentum * last_step(cells, previous)[source]
+    best, best_fit = model, -np.inf
+    for drawn in DRAWN:
+        trial = replace(model, drawn=drawn, momentum=momentum)
+        square, log_area = trial.squared_step(cells, source, target, step)
+        scale, tail = fit_scale_and_tail(square, 2)
+        scale = max(scale, LEAST_STEP)
+        fit = log_density(square / scale**2, 2, tail, 2 * np.log(scale) + log_area).sum()
+        if fit > best_fit:
+            best, best_fit = replace(trial, step=scale, step_tail=tail), fit
+    return best
+
+
+def _fit_momentum(step: Floats, before: Floats, model: Model) -> float:
+    """The part of its last step that a cell repeats, by robust regression; 0 where it is small."""
+    weight = 1 / (model.step**2 + (step**2).sum(axis=1) + (before**2).sum(axis=1))
+    known = (weight * (before**2).sum(axis=1)).sum() + 10.0
+    momentum = float((weight * (before * step).sum(axis=1)).sum() / known)
+    return momentum if momentum > MIN_MOMENTUM else 0.0
+
+
+def _fit_divisions(cells: Cells, model: Model, chosen: Hypotheses, previous: Ids, n: int) -> Divisions:
+    """Known beforehand: what is usual in `Divisions()`; traits are taken to tell nothing."""
+    usual = Divisions()
+    g = divisions.measure(cells, chosen.source, chosen.target, chosen.second)
+    spread = float(np.sqrt(np.mean(cells.elongation**2))) + 1e-6
+    daughters = np.concatenate([chosen.target, chosen.second])
+    mother_traits = divisions.mother_traits(cells, previous, model.step)
+    return Divisions(
+        rate=(len(chosen) + 1) / (n + 3 * _PRIOR),
+        off_centre=update_scale(usual.off_centre, g.off_centre, 2, DIVISION_TAIL),
+        separation=update(*usual.separation, g.separation, DIVISION_TAIL),
+        total=update(*usual.total, g.total, DIVISION_TAIL),
+        balance=update_scale(usual.balance, g.balance**2, 1, DIVISION_TAIL),
+        along=Trait(0.0, spread, *update(0.0, spread, g.along, POPULATION_TAIL)),
+        mothers=tuple(_trait(values, values[chosen.source]) for values in mother_traits),
+        daughters=tuple(_trait(values, values[daughters]) for values in divisions.daughter_traits(cells)),
+    )
+
+
+def _trait(everyones: Floats, theirs: Floats) -> Trait:
+    known = everyones[np.isfinite(everyones)]
+    if len(known) < MIN_KNOWN:
+        return Trait(0.0, 1.0, 0.0, 1.0)
+    middle, spread = (float(value) for value in robust_scale(known))
+    if spread < 1e-6:
+        return Trait(middle, 1.0, middle, 1.0)
+    return Trait(middle, spread, *update(middle, spread, theirs[np.isfinite(theirs)], POPULATION_TAIL))

@@ -1,0 +1,116 @@
+"""Link the cells of one position: learn the model on samples of the movie, then decide all frames at once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.linking.assign import Hypotheses, choose_best, choose_certain
+from engine.linking.cells import Cells, Population
+from engine.linking.divisions import propose_divisions
+from engine.linking.fit import first_guess, refine
+from engine.linking.model import Model
+from engine.linking.propose import find_neighbours, propose_gaps, score_links
+from engine.progress import Progress, no_progress
+
+Ids = NDArray[np.int64]
+
+SAMPLE = 20_000  # detections from which the model is learnt
+SAMPLE_FRAMES = 8  # consecutive frames in a sample
+PASSES = 2
+HISTORY = 1  # frames before a window that tell how its cells came
+
+
+@dataclass(frozen=True)
+class Limits:
+    """max_gap: frames that a cell may be missing; divides: whether cells may divide; window: detections at a time."""
+
+    max_gap: int = 2
+    divides: bool = True
+    window: int = 100_000
+
+
+def link_cells(cells: Cells, population: Population, limits: Limits, progress: Progress = no_progress) -> Ids:
+    """(N,) predecessor of each cell or -1. Memory: a few numbers per detection, and a window of frames."""
+    n = len(cells)
+    link = np.full(n, -1, np.int64)
+    if n < 2 or cells.frame[0] == cells.frame[-1]:
+        return link
+    model = learn(cells, population, limits)
+    windows = list(_windows(cells.frame, limits.window))
+    certain, open_ = [], []
+    for done, (start, first, stop) in enumerate(windows, start=1):
+        here = _propose(cells[start:stop], model, limits)
+        mine = here[here.source >= first - start]
+        sure, unsure = choose_certain(mine, stop - start)
+        certain.append(sure.shifted(start))
+        open_.append(unsure.shifted(start))
+        progress(done, len(windows) + 1)
+    chosen = _complete(cells, model, Hypotheses.join(certain), Hypotheses.join(open_))
+    progress(len(windows) + 1, len(windows) + 1)
+    for target in (chosen.target, chosen.second):
+        link[target[target >= 0]] = chosen.source[target >= 0]
+    return link
+
+
+def learn(cells: Cells, population: Population, limits: Limits) -> Model:
+    """The model that fits the movie: links found with a first guess tell the scales, links found with those tell better."""
+    sample, is_last = _sample(cells)
+    model = first_guess(sample, population, limits.max_gap)
+    pairs = find_neighbours(sample)
+    for _ in range(PASSES - 1):
+        scored = score_links(sample, model, pairs)
+        proposed = [scored.links()]
+        if limits.divides:
+            proposed.append(propose_divisions(sample, model, scored))
+        certain, open_ = choose_certain(Hypotheses.join(proposed), len(sample))
+        chosen = _complete(sample, model, certain, open_)
+        model = refine(sample, model, chosen, scored.previous, is_last)
+    return model
+
+
+def _propose(cells: Cells, model: Model, limits: Limits) -> Hypotheses:
+    """All links to the next frame and divisions that are likelier than chance."""
+    scored = score_links(cells, model, find_neighbours(cells))
+    proposed = [scored.links()]
+    if limits.divides:
+        proposed.append(propose_divisions(cells, model, scored))
+    return Hypotheses.join(proposed)
+
+
+def _complete(cells: Cells, model: Model, certain: Hypotheses, open_: Hypotheses) -> Hypotheses:
+    """The certain ones and the best of the open ones and of links across gaps."""
+    has_future, has_past = np.zeros(len(cells), bool), np.zeros(len(cells) + 1, bool)
+    has_future[certain.source] = True
+    has_past[certain.target] = True
+    has_past[certain.second] = True
+    gaps = propose_gaps(cells, model, has_future, has_past[:-1])
+    return Hypotheses.join([certain, choose_best(Hypotheses.join([open_, gaps]), len(cells))])
+
+
+def _windows(frame: Ids, size: int) -> Iterator[tuple[int, int, int]]:
+    """Rows of each window: start of its history, first cell to decide on, end of the frame after its last."""
+    starts = np.append(np.flatnonzero(np.diff(frame, prepend=frame[0] - 1)), len(frame))
+    at = 0
+    while at < len(starts) - 2:
+        until = max(at + 1, int(np.searchsorted(starts, starts[at] + size, side="right")) - 1)
+        until = min(until, len(starts) - 2)
+        yield int(starts[max(at - HISTORY, 0)]), int(starts[at]), int(starts[until + 1])
+        at = until
+
+
+def _sample(cells: Cells) -> tuple[Cells, NDArray[np.bool_]]:
+    """Blocks of frames from all over the movie, and which of their cells stand in the last frame of a block."""
+    starts = np.append(np.flatnonzero(np.diff(cells.frame, prepend=cells.frame[0] - 1)), len(cells))
+    n_frames = len(starts) - 1
+    n_blocks = max(1, int(SAMPLE / len(cells) * n_frames / SAMPLE_FRAMES))
+    if len(cells) <= SAMPLE or n_blocks * SAMPLE_FRAMES >= n_frames:
+        return cells, cells.frame == cells.frame[-1]
+    firsts = np.linspace(0, n_frames - SAMPLE_FRAMES, n_blocks).round().astype(int)
+    blocks = [np.arange(starts[f], starts[f + SAMPLE_FRAMES]) for f in np.unique(firsts)]
+    blocks = [rows for k, rows in enumerate(blocks) if k == 0 or rows[0] > blocks[k - 1][-1]]
+    sample = cells[np.concatenate(blocks)]
+    apart = np.repeat(np.arange(len(blocks)) * 2 * SAMPLE_FRAMES, [len(rows) for rows in blocks])
+    is_last = np.concatenate([cells.frame[rows] == cells.frame[rows[-1]] for rows in blocks])
+    return replace(sample, frame=sample.frame + apart), is_last

@@ -1,0 +1,120 @@
+"""The model of how cells move, change, divide, come and go. Every number is estimated from the movie (`engine.linking.fit`).
+
+A hypothesis is scored by the log likelihood ratio of what was seen if it is true against its cells having ended and
+started there by chance:
+
+    link      log (1 - P(end)) + log p(step) + log p(change of looks)         - log P(end) - log P(start of the target)
+    division  log P(division) + log p(where, how large the daughters are)     - log P(end) - log P(start of each daughter)
+    gap       log P(gap) + log p(step, wider) + log p(change of looks, wider) - log P(end) - log P(start of the target)
+
+P(start) of a detection is the rate of starts per px^2 times the density of its looks among all cells.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.linking.cells import Cells, Population
+from engine.linking.student import log_density
+
+Ids = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+REDRAWN = 0.05  # of the links: the mask changed so much (touching cells cut anew) that looks tell nothing
+POPULATION_TAIL = 4.0
+DIVISION_TAIL = 10.0
+
+
+@dataclass(frozen=True)
+class Trait:
+    """A quantity of a cell: mean and scale in all cells, and in those in question (mothers or daughters)."""
+
+    middle: float
+    spread: float
+    mean: float
+    scale: float
+
+    def ratio(self, values: Floats) -> Floats:
+        """(N,) log likelihood ratio, between -3 and 3; 0 where not known."""
+        theirs = log_density(((values - self.mean) / self.scale) ** 2, 1, POPULATION_TAIL, np.log(self.scale))
+        everyones = log_density(((values - self.middle) / self.spread) ** 2, 1, POPULATION_TAIL, np.log(self.spread))
+        return np.nan_to_num(np.clip(theirs - everyones, -3, 3))
+
+
+@dataclass(frozen=True)
+class Divisions:
+    """rate per detection; separation: log distance of the sisters and off_centre: distance of their common centre from
+    the mother's, both in units of the ellipses of the masks; total: log of the areas' sum over the mother's; balance:
+    log ratio of the areas; along: how far the mother is drawn out along the axis of the division."""
+
+    rate: float = 0.005
+    off_centre: float = 0.5
+    separation: tuple[float, float] = (1.1, 0.35)
+    total: tuple[float, float] = (0.05, 0.35)
+    balance: float = 0.4
+    along: Trait = Trait(0, 0.3, 0, 0.3)
+    mothers: tuple[Trait, ...] = ()
+    daughters: tuple[Trait, ...] = ()
+
+
+@dataclass(frozen=True)
+class Model:
+    """step, step_tail: scale, px, and tail of displacements, in the metric of `squared_step`; drawn: its share that goes
+    with the ellipse of the masks; momentum: of the last step that is repeated; change (D,), change_tail: of looks;
+    end, start: rates per detection inside and at the border; gap: rates of cells missing for 1, 2, ... frames."""
+
+    population: Population
+    step: float
+    step_tail: float
+    change: Floats
+    change_tail: float
+    drawn: float = 0.0
+    momentum: float = 0.0
+    end: tuple[float, float] = (0.01, 0.05)
+    start: tuple[float, float] = (0.01, 0.05)
+    gap: tuple[float, ...] = ()
+    divisions: Divisions = Divisions()
+
+    def log_end(self, cells: Cells) -> Floats:
+        """(N,) log probability that a cell is seen no more."""
+        return np.log(self.end)[cells.is_border]
+
+    def log_start(self, cells: Cells) -> Floats:
+        """(N,) log rate per px^2 at which cells start, without their looks."""
+        return np.log(np.array(self.start) * self.population.density)[cells.is_border]
+
+    def log_looks(self, cells: Cells) -> Floats:
+        """(N,) log density of a cell's looks among all cells."""
+        p = self.population
+        square = ((cells.looks - p.middle) / p.spread) ** 2
+        return log_density(square, 1, POPULATION_TAIL, np.log(p.spread)).sum(axis=1)
+
+    def log_step(self, cells: Cells, source: Ids, target: Ids, step: Floats, widening: float = 1.0) -> Floats:
+        """(E,) log density per px^2 of displacements (E, 2) that momentum does not explain."""
+        square, log_area = self.squared_step(cells, source, target, step)
+        scale = self.step * widening
+        return log_density(square / scale**2, 2, self.step_tail, 2 * np.log(scale) + log_area)
+
+    def log_change(self, cells: Cells, source: Ids, target: Ids, log_looks: Floats, widening: float = 1.0) -> Floats:
+        """(E,) log likelihood ratio of the target's looks given the source's against those of any cell."""
+        if not len(self.change):
+            return np.zeros(len(source))
+        scale = self.change * widening
+        square = (((cells.looks[target] - cells.looks[source]) / scale) ** 2).sum(axis=1)
+        same = log_density(square, len(scale), self.change_tail, float(np.log(scale).sum()))
+        return np.logaddexp(same - log_looks[target], np.log(REDRAWN))
+
+    def squared_step(self, cells: Cells, source: Ids, target: Ids, step: Floats) -> tuple[Floats, Floats]:
+        """(E,) squared length of steps (E, 2), px^2, and the log of the area of the unit of that length.
+
+        Cells slide along their length and centroids jitter with size: a part `drawn` of the unit is the mean ellipse of
+        the two masks, in proportion to a typical cell; the rest is a circle.
+        """
+        y, x = step[:, 0], step[:, 1]
+        if self.drawn == 0:
+            return y * y + x * x, np.zeros(len(step))
+        yy, yx, xx = (self.drawn / self.population.trace * (cells.cov[source] + cells.cov[target])).T
+        yy, xx = yy + 1 - self.drawn, xx + 1 - self.drawn
+        area = yy * xx - yx * yx
+        return (xx * y * y - 2 * yx * y * x + yy * x * x) / area, 0.5 * np.log(area)

@@ -1,0 +1,125 @@
+"""Links worth considering: each cell with its nearest cells of the next frames."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from engine.linking.assign import Hypotheses
+from engine.linking.cells import Cells
+from engine.linking.model import Model
+
+Ids = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+NEIGHBOURS = 5
+GAP_NEIGHBOURS = 3
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """target (N, K) rows of the nearest cells of the next frame, 0 where is_real (N, K) is False; distance (N, K), px."""
+
+    target: Ids
+    is_real: NDArray[np.bool_]
+    distance: Floats
+
+    @property
+    def source(self) -> Ids:
+        """(E,) source of each real pair."""
+        return np.broadcast_to(np.arange(len(self.target))[:, None], self.target.shape)[self.is_real]
+
+    def spread(self, values: Floats) -> Floats:
+        """(N, K) values (E,) of the real pairs, -inf elsewhere."""
+        table = np.full(self.target.shape, -np.inf)
+        table[self.is_real] = values
+        return table
+
+
+def find_neighbours(cells: Cells, rows: Ids | None = None, targets: Ids | None = None, ahead: int = 1) -> Neighbours:
+    """The nearest cells `ahead` frames later; among given sources and targets, or of all and among all."""
+    far = 10 * (np.ptp(cells.yx, axis=0).max() + 1)
+    points = np.column_stack([cells.yx, cells.frame * far])
+    sources = points if rows is None else points[rows]
+    among = points if targets is None else points[targets]
+    k = min(NEIGHBOURS if ahead == 1 else GAP_NEIGHBOURS, len(among))
+    tree = cKDTree(among, balanced_tree=False, compact_nodes=False)
+    distance, target = tree.query(sources + [0, 0, ahead * far], k=range(1, k + 1), distance_upper_bound=far / 2)
+    is_real = target < len(among)
+    target = np.where(is_real, target, 0)
+    return Neighbours(target if targets is None else targets[target], is_real, distance)
+
+
+def mutual_best(pairs: Neighbours, score: Floats) -> Ids:
+    """(N,) the source that is best for each target while the target is best for it, or -1."""
+    source, target = pairs.source, pairs.target[pairs.is_real]
+    best_past = np.full(len(pairs.target), -np.inf)
+    np.maximum.at(best_past, target, score)
+    best_future = pairs.spread(score).max(axis=1, initial=-np.inf)
+    is_mutual = (score == best_past[target]) & (score == best_future[source])
+    previous = np.full(len(pairs.target), -1, np.int64)
+    previous[target[is_mutual]] = source[is_mutual]
+    return previous
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Pairs of cells of consecutive frames: score (E,); previous (N,) the likely predecessor of each cell, or -1."""
+
+    pairs: Neighbours
+    score: Floats
+    previous: Ids
+
+    def links(self) -> Hypotheses:
+        """Those that are likelier than chance."""
+        is_likely = self.score > 0
+        source, target = self.pairs.source, self.pairs.target[self.pairs.is_real]
+        return Hypotheses.links(source[is_likely], target[is_likely], self.score[is_likely])
+
+
+def score_links(cells: Cells, model: Model, pairs: Neighbours) -> Scored:
+    """Score every pair; a cell's step is expected to go on as the step that most likely led to it."""
+    source, target = pairs.source, pairs.target[pairs.is_real]
+    end, start = model.log_end(cells), model.log_start(cells)
+    stays = np.log1p(-np.exp(end)) - end
+    change = model.log_change(cells, source, target, model.log_looks(cells))
+    others = stays[source] - start[target] + change
+    step = cells.yx[target] - cells.yx[source]
+    score = others + model.log_step(cells, source, target, step)
+    previous = mutual_best(pairs, np.where(score > 0, score, -np.inf))
+    if model.momentum:
+        score = others + model.log_step(
+            cells, source, target, step - model.momentum * last_step(cells, previous)[source]
+        )
+        previous = mutual_best(pairs, np.where(score > 0, score, -np.inf))
+    return Scored(pairs, score, previous)
+
+
+def last_step(cells: Cells, previous: Ids) -> Floats:
+    """(N, 2) px, 0 for cells without predecessor."""
+    return np.where(previous[:, None] >= 0, cells.yx - cells.yx[previous], 0)
+
+
+def propose_gaps(cells: Cells, model: Model, has_future: NDArray[np.bool_], has_past: NDArray[np.bool_]) -> Hypotheses:
+    """Links across frames in which a cell is missing, between cells that are not certain to go on or to come from.
+
+    Not at the border: who leaves the field and who enters it later cannot be told to be the same.
+    """
+    is_inside = cells.is_border == 0
+    sources, targets = np.flatnonzero(~has_future & is_inside), np.flatnonzero(~has_past & is_inside)
+    if not (len(sources) and len(targets)):
+        return Hypotheses.join([Hypotheses.links(sources[:0], targets[:0], np.zeros(0))])
+    log_looks = model.log_looks(cells)
+    end, start = model.log_end(cells), model.log_start(cells)
+    found = []
+    for missing, rate in enumerate(model.gap, start=1):
+        pairs = find_neighbours(cells, sources, targets, missing + 1)
+        source, target = sources[pairs.source], pairs.target[pairs.is_real]
+        widening = float(np.sqrt(missing + 1))
+        step = cells.yx[target] - cells.yx[source]
+        score = np.log(rate) - end[source] - start[target] + model.log_step(cells, source, target, step, widening)
+        score += model.log_change(cells, source, target, log_looks, widening)
+        is_likely = score > 0
+        found.append(Hypotheses.links(source[is_likely], target[is_likely], score[is_likely]))
+    return Hypotheses.join([Hypotheses.links(sources[:0], targets[:0], np.zeros(0)), *found])

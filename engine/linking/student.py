@@ -1,0 +1,57 @@
+"""Student's t: the bell curve with heavy tails that steps, sizes and shapes of cells follow; densities and robust fits."""
+
+from math import lgamma, log, pi
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+Floats = NDArray[np.float64]
+
+_TAILS = np.geomspace(0.8, 30, 40)  # degrees of freedom that are tried; small = heavy tails
+_PRIOR_WEIGHT = 10.0  # events that what is known beforehand counts for
+
+
+def log_density(square: Floats, dimensions: int, tail: float, log_scale: Floats | float) -> Floats:
+    """Log density at squared scaled distances (N,) of a t distribution; log_scale: summed over the dimensions."""
+    at_zero = lgamma((tail + dimensions) / 2) - lgamma(tail / 2) - dimensions / 2 * log(tail * pi)
+    density: Floats = at_zero - log_scale - (tail + dimensions) / 2 * np.log1p(square / tail)
+    return density
+
+
+def fit_scale_and_tail(square: Floats, dimensions: int) -> tuple[float, float]:
+    """Scale and degrees of freedom that give the median and the 95 % quantile of squared distances (N,)."""
+    median, far = np.maximum(np.quantile(square, [0.5, 0.95]), 1e-12)
+    ratios = special.fdtri(dimensions, _TAILS, 0.95) / special.fdtri(dimensions, _TAILS, 0.5)
+    ratio = np.clip(far / median, ratios[-1], ratios[0])
+    tail = float(np.interp(ratio, ratios[::-1], _TAILS[::-1]))
+    return float(np.sqrt(median / (special.fdtri(dimensions, tail, 0.5) * dimensions))), tail
+
+
+def robust_scale(values: Floats) -> tuple[Floats, Floats]:
+    """Median and scaled median absolute deviation along the first axis."""
+    middle = np.median(values, axis=0)
+    return middle, 1.4826 * np.median(np.abs(values - middle), axis=0)
+
+
+def update(
+    mean: float, scale: float, values: Floats, tail: float, weight: float = _PRIOR_WEIGHT
+) -> tuple[float, float]:
+    """Mean and scale after seeing values (N,): what was known counts for `weight` of them, outliers for little."""
+    new_mean, new_scale = mean, scale
+    for _ in range(5 if len(values) else 0):
+        w = (tail + 1) / (tail + ((values - new_mean) / new_scale) ** 2)
+        new_mean = (weight * mean + (w * values).sum()) / (weight + w.sum())
+        total = weight * scale**2 + (w * (values - new_mean) ** 2).sum()
+        new_scale = float(np.sqrt(total / (weight + len(values))))
+    return float(new_mean), new_scale
+
+
+def update_scale(scale: float, square: Floats, dimensions: int, tail: float, weight: float = _PRIOR_WEIGHT) -> float:
+    """Scale about a known centre after seeing squared distances (N,)."""
+    new_scale = scale
+    for _ in range(5 if len(square) else 0):
+        w = (tail + dimensions) / (tail + square / new_scale**2)
+        total = weight * scale**2 + (w * square).sum() / dimensions
+        new_scale = float(np.sqrt(total / (weight + len(square))))
+    return new_scale
