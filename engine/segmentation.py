@@ -1,0 +1,199 @@
+"""Segmentation: a corrected frame in, a label image of its cells out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.candidates import Candidates, Look, find_candidates
+from engine.cell_scale import CellScale, dark_rim, find_scale, refine_scale
+from engine.errors import InputError
+from engine.illumination import is_fluorescence
+from engine.mser import segment_mser
+from engine.regions import paint
+
+Image = NDArray[np.float32]
+Labels = NDArray[np.int32]
+Contrast = Literal["brightfield", "phase", "fluorescence"]
+
+DEFAULT_DIAMETER_UM = 15.0  # where a sample shows no cells
+EDGE_SHARE = {"brightfield": 0.3, "phase": 0.2, "fluorescence": 0.03}  # of a typical cell's edge that makes a cell
+EDGE_NOISE = 10.0  # the least edge over one diameter, in noise
+FLOOR_SHARE = 0.25  # of the brightness at which typical cells are cut out, below which no cell is looked for
+AREA_SHARE = (0.2, 4.0)  # smallest and largest area of a cell relative to the typical one
+SAMPLE_FRAMES = 5
+MAX_ELONGATION = {"brightfield": (2.5, 5.0), "phase": (8.0, 12.0), "fluorescence": (5.0, 10.0)}
+
+
+@dataclass(frozen=True)
+class SegmentationParameters:
+    """How cells are found. None: estimated from the movie.
+
+    method : "threshold": every cell at its own best threshold; "mser": as published by Buggenthin et al. 2013 (doi
+    10.1186/1471-2105-14-297), with watershed. contrast : what kind of light. bright_centre : whether cells are brighter
+    than the background. cell_diameter_um : typical, of the whole cell. rim_um : width of the dark ring around a bright
+    centre. minimum_area_um2, maximum_area_um2 : objects outside are dropped. minimum_edge : the weakest edge of a cell, as
+    contrast over one diameter, background = 1. floor : contrast to the surroundings below which no cell is looked for.
+    sensitivity : above 1 finds fainter cells, below 1 only stronger ones. um_per_px : scale of the images.
+    """
+
+    method: Literal["threshold", "mser"] = "threshold"
+    contrast: Contrast | None = None
+    bright_centre: bool | None = None
+    cell_diameter_um: float | None = None
+    rim_um: float | None = None
+    minimum_area_um2: float | None = None
+    maximum_area_um2: float | None = None
+    minimum_edge: float | None = None
+    floor: float | None = None
+    sensitivity: float = 1.0
+    um_per_px: float | None = None
+
+
+def estimate_parameters(
+    sample: Sequence[Image] | Image, um_per_px: float, parameters: SegmentationParameters
+) -> SegmentationParameters:
+    """The parameters with everything that is None filled in from corrected frames spread over the movie.
+
+    sample : (n, Y, X) float32, background about 1. What is given is kept, and the rest is estimated in accord with it.
+    Raises InputError for an empty sample or a scale that is not positive.
+    """
+    if len(sample) == 0 or np.ndim(sample[0]) != 2:
+        raise InputError("estimating the segmentation: found no (Y, X) frames, expected at least one")
+    if not um_per_px > 0:
+        raise InputError(f"estimating the segmentation: found {um_per_px} um/px, expected a positive number")
+    picks = np.unique(np.linspace(0, len(sample) - 1, min(len(sample), SAMPLE_FRAMES)).round().astype(int))
+    frames = [np.asarray(sample[i], np.float32) for i in picks]
+    given = parameters.cell_diameter_um
+    look = find_scale(frames, _looks(frames, parameters), given / um_per_px if given else None)
+    scale = refine_scale(frames, look)
+    if scale.edge > 0:
+        look = replace(look, diameter=scale.diameter)
+        scale = refine_scale(frames, look)
+    elif given is None:
+        scale = replace(scale, diameter=DEFAULT_DIAMETER_UM / um_per_px)
+    rim = parameters.rim_um
+    if rim is None:
+        has_rim = look.is_bright and not look.is_flat and parameters.contrast in (None, "brightfield")
+        rim = um_per_px * dark_rim(frames, look, scale) if has_rim and scale.edge > 0 else 0.0
+    return _filled(parameters, frames, look, scale, rim, um_per_px)
+
+
+def _looks(frames: list[Image], parameters: SegmentationParameters) -> list[Look]:
+    """What cells may look like, given what is known."""
+    is_dark_ground = parameters.contrast == "fluorescence" or (parameters.contrast is None and is_fluorescence(frames))
+    if is_dark_ground:
+        return [Look(True, True, 1.0, elongation=MAX_ELONGATION["phase"])]
+    centres = (True, False) if parameters.bright_centre is None else (parameters.bright_centre,)
+    elongation = MAX_ELONGATION["phase" if parameters.contrast == "phase" else "brightfield"]
+    return [Look(is_bright, False, 1.0, elongation=elongation) for is_bright in centres]
+
+
+def _filled(
+    given: SegmentationParameters, frames: list[Image], look: Look, scale: CellScale, rim: float, um_per_px: float
+) -> SegmentationParameters:
+    contrast = given.contrast or _contrast(frames, look, rim)
+    diameter = given.cell_diameter_um or scale.diameter * um_per_px + 2 * rim
+    area = np.pi / 4 * diameter**2
+
+    def choose(value: float | None, estimate: float) -> float:
+        return float(estimate if value is None else value)
+
+    return replace(
+        given,
+        contrast=contrast,
+        bright_centre=look.is_bright,
+        cell_diameter_um=float(diameter),
+        rim_um=float(min(rim, 0.35 * diameter)),
+        minimum_area_um2=choose(given.minimum_area_um2, AREA_SHARE[0] * area),
+        maximum_area_um2=choose(given.maximum_area_um2, AREA_SHARE[1] * area),
+        minimum_edge=choose(given.minimum_edge, EDGE_SHARE[contrast] * scale.edge),
+        floor=choose(given.floor, 0.0 if look.is_flat else FLOOR_SHARE * scale.level),
+        um_per_px=float(um_per_px),
+    )
+
+
+def _contrast(frames: list[Image], look: Look, rim: float) -> Contrast:
+    """The kind of light, by name."""
+    if look.is_flat:
+        return "fluorescence"
+    if rim > 0:
+        return "brightfield"
+    if look.is_bright:
+        return "phase"
+    dark, bright = np.median([np.percentile(image, [1, 99]) for image in frames], axis=0)
+    return "phase" if bright - 1 > 1.5 * (1 - dark) else "brightfield"
+
+
+def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
+    """The cells of one corrected frame, (Y, X) int32, 0 = background, 1..n without gaps.
+
+    corrected : (Y, X) float32, background about 1. parameters : complete, from `estimate_parameters`; InputError if not.
+    """
+    missing = [name for name, value in vars(parameters).items() if value is None]
+    if missing:
+        raise InputError(f"segmenting: {', '.join(missing)} not set; expected parameters from estimate_parameters")
+    assert parameters.um_per_px and parameters.cell_diameter_um and parameters.contrast
+    assert parameters.minimum_area_um2 is not None and parameters.maximum_area_um2 is not None
+    image = np.ascontiguousarray(corrected, np.float32)
+    px_area = parameters.um_per_px**2
+    bounds = parameters.minimum_area_um2 / px_area, parameters.maximum_area_um2 / px_area
+    diameter = parameters.cell_diameter_um / parameters.um_per_px
+    if parameters.method == "mser":
+        is_bright = bool(parameters.bright_centre)
+        return segment_mser(image, is_bright, parameters.contrast == "brightfield", diameter, bounds)
+    assert parameters.minimum_edge is not None and parameters.rim_um is not None
+    rim = parameters.rim_um / parameters.um_per_px
+    look = Look(
+        is_bright=bool(parameters.bright_centre),
+        is_flat=parameters.contrast == "fluorescence",
+        diameter=max(3.0, diameter - 2 * rim),
+        elongation=MAX_ELONGATION[parameters.contrast],
+    )
+    found = find_candidates(image, look, (parameters.floor or 0.0) / parameters.sensitivity)
+    least = max(parameters.minimum_edge, EDGE_NOISE * found.noise) / parameters.sensitivity
+    labels = full_size(found, found.chosen[found.score[found.chosen] >= least], image.shape)
+    if rim > 0:
+        labels = with_rim(labels, image, rim)
+    return numbered(labels, *bounds)
+
+
+def full_size(found: Candidates, rows: NDArray[np.int64], shape: tuple[int, ...]) -> Labels:
+    """The candidates in the given rows as a label image in the size of the frame."""
+    small = (found.signal.shape[0], found.signal.shape[1])
+    labels = paint(found.canvas, found.regions, found.label_images, rows, small)
+    if found.shrink == 1.0:
+        return labels
+    values = labels.astype(np.float32)
+    wide, narrow = cv2.dilate(values, np.ones((3, 3))), cv2.erode(values, np.ones((3, 3)))
+    near = np.where(labels > 0, values, wide)
+    level = np.concatenate([[0.0], found.levels[found.regions.level[rows]]]).astype(np.float32)
+    size = (shape[1], shape[0])
+    signal = cv2.resize(found.signal, size, interpolation=cv2.INTER_LINEAR)
+    owner = cv2.resize(near, size, interpolation=cv2.INTER_NEAREST).astype(np.int32)
+    inner = cv2.resize(np.where(narrow == wide, values, 0), size, interpolation=cv2.INTER_NEAREST) > 0
+    return np.asarray(np.where((signal > level[owner]) | inner, owner, 0), np.int32)
+
+
+def with_rim(labels: Labels, image: Image, rim: float) -> Labels:
+    """Each label grown by the dark ring around it, at most `rim` px."""
+    if not labels.any():
+        return labels
+    distance, nearest = cv2.distanceTransformWithLabels(
+        (labels == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    owner = np.zeros(int(nearest.max()) + 1, np.int32)
+    owner[nearest[labels > 0]] = labels[labels > 0]
+    ring = (distance <= rim) & ((image < 1.0) | (distance <= 1.5))
+    return np.asarray(np.where(ring, owner[nearest], labels), np.int32)
+
+
+def numbered(labels: Labels, smallest: float, largest: float) -> Labels:
+    """The objects with an area of smallest..largest px, numbered 1..n in the order of their labels."""
+    area = np.bincount(labels.ravel())
+    kept = (area >= smallest) & (area <= largest)
+    kept[0] = False
+    return np.asarray(np.where(kept, np.cumsum(kept), 0).astype(np.int32)[labels], np.int32)
