@@ -38,7 +38,7 @@ def cell_counts(findings: Findings) -> str:
         colour = "#b4bcc6" if is_many else SERIES[index]
         parts.append(plot.line(x, y, stroke=colour, stroke_width=1 if is_many else 1.8))
         if len(y) and len(curves) > 1 and not is_many:
-            ends.append((float(plot.at_y(y[-1])), findings.positions[index], colour))
+            ends.append((float(plot.at_y(y[-1])), findings.short_names[index], colour))
     if is_many:
         x, y = _median_curve(curves)
         parts.append(plot.line(x, y, stroke=INK, stroke_width=2.2))
@@ -76,8 +76,7 @@ def _end_labels(plot: Plot, ends: list[tuple[float, str, str]]) -> list[str]:
     parts, least = [], 0.0
     for y, name, colour in sorted(ends):
         least = max(y + 4, least + 13)
-        short = name if len(name) <= 9 else name[:8] + "…"
-        parts.append(text(plot.width - plot.right + 5, least, short, fill=colour, class_="tick"))
+        parts.append(text(plot.width - plot.right + 5, least, name, fill=colour, class_="tick"))
     return parts
 
 

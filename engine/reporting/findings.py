@@ -34,6 +34,16 @@ class Findings:
         """The names of the positions that were tracked."""
         return self.lineage.detections.positions
 
+    @cached_property
+    def short_names(self) -> tuple[str, ...]:
+        """The positions' names without what they all begin with, for narrow places."""
+        least, most = min(self.positions), max(self.positions)
+        differs = (i for i, (a, b) in enumerate(zip(least, most, strict=False)) if a != b)
+        shared = least[: next(differs, 0)]
+        cut = max((shared.rfind(mark) + 1 for mark in "_- ."), default=0)
+        tails = [name[cut:] for name in self.positions]
+        return tuple(tail if len(tail) <= 8 else "…" + tail[-7:] for tail in tails)
+
     def frames(self, position: str) -> range:
         """The frames of a position that were tracked."""
         return tracked_frames(self.project, self.project.position(position).n_frames)

@@ -62,7 +62,7 @@ def _frame(findings: Findings, name: str, t: int, words: str, half: bool = False
     whole: Window = (0, 0, height, width)
     where = f"{name}. " if len(findings.positions) > 1 else ""
     caption = f"{where}Frame {t}, {findings.hours(t):.1f} h: {len(cells):,} cells{', ' + words if words else ''}."
-    if half or zoom * width <= shown * 1.15:
+    if half or zoom * width <= shown * 1.5:
         parts = _outlined(findings, image, labels, cells, whole, shown, ids=not half)
         return _figure(_drawn(findings, parts, whole, shown, t), caption, wide=not half)
     part = _busiest_window(labels, (WIDTH / zoom * 0.62, WIDTH / zoom))
@@ -223,11 +223,13 @@ def _drawn(findings: Findings, parts: Sequence[str], window: Window, width: floa
 def _scale_bar(findings: Findings, width: float, height: float, scale: float) -> list[str]:
     per_um = scale / findings.project.um_per_px
     um = round_up(width / 9 / per_um)
-    right, y = width - 14, height - 14
+    long = um * per_um
+    right, y = width - 16, height - 13
     unit = "µm" if findings.project.scale_is_known else "px"
-    words = text(right - um * per_um / 2, y - 7, f"{round_number(um)} {unit}", text_anchor="middle", class_="over")
-    bar = [line(right - um * per_um, y, right, y, stroke=c, stroke_width=w) for c, w in (("#000", 6), ("#fff", 4))]
-    return [*bar, words]
+    box = max(long, 76.0)
+    back = rectangle(right - (long + box) / 2 - 6, y - 25, box + 12, 32, rx=4, fill="#000", fill_opacity=0.55)
+    words = text(right - long / 2, y - 8, f"{round_number(um)} {unit}", text_anchor="middle", class_="over")
+    return [back, line(right - long, y, right, y, stroke="#fff", stroke_width=4), words]
 
 
 def _clock(findings: Findings, t: int) -> str:

@@ -56,15 +56,13 @@ def genealogies(findings: Findings) -> str:
     chosen = _chosen(findings)
     trees = [_layout(findings, founder) for founder in chosen]
     marked = _marked(findings)
-    rows = [_row(findings, row, marked) for row in _packed(trees)]
-    drawn = "".join(f'<div class="scroll">{row}</div>' for row in rows)
-    hidden = len(findings.genealogies) - len(trees)
+    rows = _packed(trees)
+    drawn = "".join(f'<div class="scroll">{_row(findings, row, marked)}</div>' for row in rows)
+    n_drawn, n_all = sum(map(len, rows)), len(findings.genealogies)
     note = (
-        f"The {len(trees)} largest of {len(findings.genealogies):,} are drawn; {hidden:,} are not shown."
-        if hidden
-        else ""
+        f"The {n_drawn} largest of {n_all:,} are drawn; {n_all - n_drawn:,} are not shown." if n_drawn < n_all else ""
     )
-    return f"{_legend(findings)}{drawn}<p class='quiet'>{note}</p>"
+    return f'{_legend(findings)}{drawn}<p class="quiet">{note}</p>'
 
 
 def _chosen(findings: Findings) -> list[int]:
@@ -98,11 +96,13 @@ def _layout(findings: Findings, founder: int) -> _Tree:
 
 
 def _packed(trees: list[_Tree]) -> list[list[_Tree]]:
-    """Trees in rows that fit the page."""
+    """Trees in rows that fit the page; cells that never divided fill up the last row, and begin none."""
     rows: list[list[_Tree]] = []
     room = 0.0
     for tree in trees:
         if not rows or room < tree.width() + BETWEEN:
+            if rows and tree.n_leaves == 1:
+                break
             rows.append([])
             room = WIDTH - AXIS
         rows[-1].append(tree)
@@ -156,10 +156,8 @@ def _heading(findings: Findings, tree: _Tree, left: float) -> list[str]:
         text(middle - half + 12, 15, words, class_="tick strong"),
     ]
     if len(findings.positions) > 1:
-        name = findings.positions[int(findings.cells.position[founder])]
-        parts.append(
-            text(middle, 28, name if len(name) <= 8 else name[:7] + "…", text_anchor="middle", class_="tick quiet")
-        )
+        name = findings.short_names[int(findings.cells.position[founder])]
+        parts.append(text(middle, 28, name, text_anchor="middle", class_="tick quiet"))
     return parts
 
 

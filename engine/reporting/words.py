@@ -107,13 +107,14 @@ def next_step(findings: Findings) -> str:
     kinds, number = np.unique(doubts.kind, return_counts=True)
     most = str(kinds[np.argmax(number)])
     per = int(np.bincount(detections.position[doubts.detection]).argmax())
-    where = f", most of them in position {escape(findings.positions[per])}" if len(findings.positions) > 1 else ""
+    where = f"; most are in position {escape(findings.positions[per])}" if len(findings.positions) > 1 else ""
     n_clear = int((doubts.score >= checks.CLEAR).sum())
-    rate = 100 * len(doubts) / len(detections)
+    rate = f"{100 * len(doubts) / len(detections):.2g}&nbsp;%"
     return (
-        f'<p class="next"><strong>Next:</strong> {len(doubts):,} of {count(len(detections), "cell picture")} '
-        f"({rate:.2g}&nbsp;%) {'looks' if len(doubts) == 1 else 'look'} doubtful{where}, {n_clear:,} of them clearly. "
-        f'The most frequent reason: {escape(KINDS[most][0])}. <a href="#doubts">Begin with the worst of them.</a></p>'
+        f'<p class="next"><strong>Next:</strong> {len(doubts):,} of {count(len(detections), "cell picture")} ({rate}) '
+        f"{'looks' if len(doubts) == 1 else 'look'} doubtful, {f'{n_clear:,}' if n_clear else 'none'} of them "
+        f"clearly{where}. The most frequent reason: {escape(KINDS[most][0])}. "
+        '<a href="#doubts">Begin with the worst of them.</a></p>'
     )
 
 

@@ -265,9 +265,12 @@ def test_the_largest_genealogies_are_drawn_and_the_rest_counted(tmp_path):
     """At most 40 trees; a note says how many are not shown."""
 
     def many(t):
-        return [(chr(200 + i), 10 + 16 * (i // 9), 8 + 17 * (i % 9)) for i in range(45)]
+        places = [(chr(200 + i), 10 + 22 * (i // 9), 8 + 17 * (i % 9)) for i in range(45)]
+        halves = [(f"{name}{half}", y + 8 * half - 4, x) for name, y, x in places for half in (0, 1)]
+        return halves if t else places
 
     project = make_project(tmp_path / "p.lineage", images=False, tracks=many, n_frames=2)
+    assert int(project.lineage().cells.is_divided.sum()) == 45
     text = Page(write_report(project).read_text(encoding="utf-8")).text
     assert "The 40 largest of 45 are drawn; 5 are not shown" in text
 
