@@ -52,8 +52,8 @@ class Hypotheses:
         return type(self)(self.source + rows, self.target + rows, second, self.score)
 
 
-def choose_certain(all_: Hypotheses, n: int) -> tuple[Hypotheses, Hypotheses]:
-    """Hypotheses that belong to every best set, and those that stay open; n detections.
+def choose_certain(all_: Hypotheses, n: int, divisions: bool = True) -> tuple[Hypotheses, Hypotheses]:
+    """Hypotheses that belong to every best set, and those that stay open; n detections; divisions: may be certain too.
 
     A hypothesis is certain when it outweighs the best rivals at each of its cells together. A link is hopeless when
     the best links of its two cells, taken together instead, outweigh it and the best of what those would displace.
@@ -62,10 +62,8 @@ def choose_certain(all_: Hypotheses, n: int) -> tuple[Hypotheses, Hypotheses]:
     for _ in range(ROUNDS):
         if not len(open_):
             break
-        future, first, second = _rivals(open_, n)
-        is_link = open_.second < 0
-        is_certain = open_.score > future + first + np.where(is_link, 0, second)
-        is_hopeless = _hopeless(open_, n)
+        is_certain, is_hopeless = _decide(open_, n)
+        is_certain &= divisions | (open_.second < 0)
         if not (is_certain.any() or is_hopeless.any()):
             break
         chosen.append(open_[is_certain])
@@ -88,47 +86,53 @@ def choose_best(all_: Hypotheses, n: int) -> Hypotheses:
     return Hypotheses.join([certain, *(_solve(open_[a:b]) for a, b in zip(cuts, cuts[1:], strict=False))])
 
 
-def _best_two(nodes: list[Ids], score: Floats, n: int) -> tuple[Floats, Floats]:
-    """(n + 1,) best and second best score at each node; hypotheses with the same score count as two."""
-    node = np.concatenate(nodes)
-    score = np.concatenate([score] * len(nodes))
-    best, second = np.zeros(n + 1), np.zeros(n + 1)
-    np.maximum.at(best, node, score)
-    is_best = score == best[node]
-    is_double = np.bincount(node[is_best], minlength=n + 1) > 1
-    np.maximum.at(second, node[~is_best], score[~is_best])
+def _best_futures(open_: Hypotheses, n: int) -> tuple[Floats, Floats]:
+    """(n,) best and second best score of each source; two of the same score are both."""
+    best, second = np.zeros(n), np.zeros(n)
+    np.maximum.at(best, open_.source, open_.score)
+    is_best = open_.score == best[open_.source]
+    np.maximum.at(second, open_.source[~is_best], open_.score[~is_best])
+    is_double = np.bincount(open_.source[is_best], minlength=n) > 1
     return best, np.where(is_double, best, second)
 
 
-def _rivals(open_: Hypotheses, n: int) -> tuple[Floats, Floats, Floats]:
-    """(H,) the best other score at the source, at the target and at the second target."""
-    second_target = np.where(open_.second < 0, n, open_.second)
-    futures = _best_two([open_.source], open_.score, n)
-    pasts = _best_two([open_.target, second_target], open_.score, n)
+def _best_pasts(open_: Hypotheses, n: int) -> tuple[Floats, Ids, Floats]:
+    """(n,) best score of each target, the source of it, and the best score from any other source."""
+    is_division = open_.second >= 0
+    target = np.concatenate([open_.target, open_.second[is_division]])
+    source = np.concatenate([open_.source, open_.source[is_division]])
+    score = np.concatenate([open_.score, open_.score[is_division]])
+    best, other, giver = np.zeros(n), np.zeros(n), np.full(n, -1)
+    np.maximum.at(best, target, score)
+    is_best = score == best[target]
+    giver[target[is_best]] = source[is_best]
+    is_other = source != giver[target]
+    np.maximum.at(other, target[is_other], score[is_other])
+    return best, giver, other
 
-    def other(best: tuple[Floats, Floats], node: Ids) -> Floats:
-        return np.where(open_.score < best[0][node], best[0][node], best[1][node])
 
-    return other(futures, open_.source), other(pasts, open_.target), other(pasts, second_target)
+def _decide(open_: Hypotheses, n: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(H,) which are certain, and which are hopeless; see `choose_certain`."""
+    future, future_2 = _best_futures(open_, n)
+    past, giver, past_other = _best_pasts(open_, n)
+    source, target, second, score = open_.source, open_.target, open_.second, open_.score
+    is_link = second < 0
 
+    def from_others(cell: Ids, own: Ids) -> Floats:
+        return np.where(giver[cell] == own, past_other[cell], past[cell])
 
-def _hopeless(open_: Hypotheses, n: int) -> NDArray[np.bool_]:
-    """(H,) links i -> b that lose to i -> a and j -> b, whatever else j and a would do instead."""
-    second_target = np.where(open_.second < 0, n, open_.second)
-    future, future_2 = _best_two([open_.source], open_.score, n)
-    past, past_2 = _best_two([open_.target, second_target], open_.score, n)
-    is_link = open_.second < 0
-    is_first = is_link & (open_.score == future[open_.source])  # the link i -> a, best of i
-    is_last = is_link & (open_.score == past[open_.target])  # the link j -> b, best of b
-    target_of, source_of = np.full(n + 1, -1), np.full(n + 1, -1)
-    target_of[open_.source[is_first]] = open_.target[is_first]
-    source_of[open_.target[is_last]] = open_.source[is_last]
-    a, j = target_of[open_.source], source_of[open_.target]
-    best_a, best_j = future[open_.source], past[open_.target]
-    rival_a = np.where(past[a] > best_a, past[a], past_2[a])
-    rival_j = np.where(future[j] > best_j, future[j], future_2[j])
-    exists = is_link & (a >= 0) & (j >= 0) & (a != open_.target) & (j != open_.source)
-    return exists & (best_a + best_j - open_.score > rival_a + rival_j)
+    best_other = np.where(score < future[source], future[source], future_2[source])
+    rivals = best_other + from_others(target, source) + np.where(is_link, 0, from_others(second, source))
+    is_first = is_link & (score == future[source])  # the link i -> a, best of i
+    is_last = is_link & (score == past[target])  # the link j -> b, best of b
+    favourite, claimant = np.full(n, -1), np.full(n, -1)
+    favourite[source[is_first]] = target[is_first]
+    claimant[target[is_last]] = source[is_last]
+    a, j = favourite[source], claimant[target]
+    rival_j = np.where(future[j] > past[target], future[j], future_2[j])
+    exists = is_link & (a >= 0) & (j >= 0) & (a != target) & (j != source)
+    is_hopeless = exists & (future[source] + past[target] - score > from_others(a, source) + rival_j)
+    return score > rivals, is_hopeless
 
 
 def _taken(chosen: Hypotheses, n: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

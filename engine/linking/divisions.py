@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from engine.linking.assign import Hypotheses
 from engine.linking.cells import Cells
-from engine.linking.model import DIVISION_TAIL, Model
+from engine.linking.model import DIVISION_TAIL, POPULATION_TAIL, Model
 from engine.linking.propose import Scored, last_step
 from engine.linking.student import log_density
 
@@ -84,7 +84,8 @@ def propose_divisions(cells: Cells, model: Model, scored: Scored) -> Hypotheses:
     score += _log_t(g.separation, *d.separation) - np.log(2 * np.pi) - 2 * g.separation - 0.5 * g.log_unit
     score += d.along.ratio(g.along)
     if model.population.log_area[1]:
-        size = _log_t(cells.log_area, *model.population.log_area)
+        middle, spread = model.population.log_area
+        size = log_density(((cells.log_area - middle) / spread) ** 2, 1, POPULATION_TAIL, np.log(spread))
         score += _log_t(g.total, *d.total) + _log_t(g.balance, 0.0, d.balance) - size[a] - size[b]
     for trait, values in zip(d.mothers, mother_traits(cells, scored.previous, model.step), strict=False):
         score += trait.ratio(values[mother])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from engine.linking import divisions
 from engine.linking.assign import Hypotheses
 from engine.linking.cells import Cells, Population
-from engine.linking.model import DIVISION_TAIL, POPULATION_TAIL, Divisions, Model, Trait
+from engine.linking.model import POPULATION_TAIL, Divisions, Model, Trait
 from engine.linking.propose import find_neighbours, last_step, mutual_best
 from engine.linking.student import fit_scale_and_tail, log_density, robust_scale, update, update_scale
 
@@ -19,6 +19,7 @@ DRAWN = (0.0, 0.2, 0.4, 0.6, 0.8, 0.95)  # shares of the ellipse in the metric o
 MIN_MOMENTUM = 0.5  # below it, foreseeing the step gains nothing
 MIN_KNOWN = 20  # cells in which a trait must be known
 LEAST_STEP = 0.05  # px
+FIT_TAIL = 4.0  # of the weights when divisions are measured: what lies far out was no division
 _PRIOR = 100.0  # detections that what is known beforehand of a rate counts for
 
 
@@ -116,10 +117,10 @@ def _fit_divisions(cells: Cells, model: Model, chosen: Hypotheses, previous: Ids
     mother_traits = divisions.mother_traits(cells, previous, model.step)
     return Divisions(
         rate=(len(chosen) + 1) / (n + 3 * _PRIOR),
-        off_centre=update_scale(usual.off_centre, g.off_centre, 2, DIVISION_TAIL),
-        separation=update(*usual.separation, g.separation, DIVISION_TAIL),
-        total=update(*usual.total, g.total, DIVISION_TAIL),
-        balance=update_scale(usual.balance, g.balance**2, 1, DIVISION_TAIL),
+        off_centre=update_scale(usual.off_centre, g.off_centre, 2, FIT_TAIL),
+        separation=update(*usual.separation, g.separation, FIT_TAIL),
+        total=update(*usual.total, g.total, FIT_TAIL),
+        balance=update_scale(usual.balance, g.balance**2, 1, FIT_TAIL),
         along=Trait(0.0, spread, *update(0.0, spread, g.along, POPULATION_TAIL)),
         mothers=tuple(_trait(values, values[chosen.source]) for values in mother_traits),
         daughters=tuple(_trait(values, values[daughters]) for values in divisions.daughter_traits(cells)),
