@@ -65,7 +65,7 @@ def test_a_movie_becomes_a_project(tmp_path):
 movies = st.fixed_dictionaries(
     {
         "dtype": st.sampled_from([np.uint8, np.uint16, np.float32]),
-        "shape": st.tuples(st.integers(1, 70), st.integers(1, 70)),
+        "shape": st.tuples(st.integers(2, 70), st.integers(2, 70)),
         "n": st.integers(1, 6),
         "every": st.integers(1, 4),
         "first": st.integers(0, 1200),
@@ -90,7 +90,7 @@ def test_what_is_imported_is_what_was_there(movie, tmp_path_factory):
             write_tiffs(folder / "m", [images[t, 1]], "gfp_{:03d}.tif", movie["first"] + t)
         arguments |= {"images": folder / "m", "channels": {"brightfield": "bf*", "GFP": "gfp*"}}
     elif movie["kind"] == "stack":
-        tifffile.imwrite(folder / "m.ome.tif", images, metadata={"axes": "TCYX"})
+        tifffile.imwrite(folder / "m.ome.tif", images, photometric="minisblack", metadata={"axes": "TCYX"})
         arguments |= {"images": folder / "m.ome.tif"}
     else:
         arguments |= {"images": write_ome_zarr(folder / "m.zarr", images, "tcyx")}
