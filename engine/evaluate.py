@@ -183,16 +183,14 @@ def _precision_recall(name: str, n_right: int, n_found: int, n_true: int) -> dic
 def _division_measures(matched: Match, found: Tracklets, truth: Tracklets, tolerance: int) -> dict[str, Any]:
     """A division is right, as in BC(i), when mother and daughters match, none more than `tolerance` frames off."""
     found_children, true_children = _children(found), _children(truth)
-    used: set[int] = set()
+    n_right = 0
     for mother, daughters in true_children.items():
-        for candidate in _candidates(matched, found, truth, mother, tolerance):
-            children = found_children.get(candidate)
-            if candidate in used or children is None or len(children) != len(daughters):
-                continue
-            if _daughters_match(matched, found, truth, children, daughters, tolerance):
-                used.add(candidate)
-                break
-    measures = _precision_recall(f"division_{{}}_{tolerance}", len(used), len(found_children), len(true_children))
+        candidates = [c for c in _candidates(matched, found, truth, mother, tolerance) if c in found_children]
+        n_right += any(
+            _daughters_match(matched, found, truth, found_children[candidate], daughters, tolerance)
+            for candidate in candidates
+        )
+    measures = _precision_recall(f"division_{{}}_{tolerance}", n_right, len(found_children), len(true_children))
     return {"n_truth_divisions": len(true_children), "n_found_divisions": len(found_children)} | measures
 
 
@@ -223,7 +221,7 @@ def _candidates(matched: Match, found: Tracklets, truth: Tracklets, mother: int,
 def _daughters_match(
     matched: Match, found: Tracklets, truth: Tracklets, children: list[int], daughters: list[int], tolerance: int
 ) -> bool:
-    """Whether each true daughter has her own found one, matched in the first frame of both."""
+    """Whether each true daughter has her own found one, matched in the first frame of both, and none is left over."""
     taken: set[int] = set()
     for daughter in daughters:
         for child in children:
@@ -233,7 +231,7 @@ def _daughters_match(
                 if cell >= 0 and (true := matched.truth[cell]) >= 0 and truth.of[true] == daughter:
                     taken.add(child)
                     break
-    return len(taken) == len(daughters)
+    return len(taken) == len(daughters) == len(children)
 
 
 def _track_measures(matched: Match, found: Tracklets, truth: Tracklets) -> dict[str, Any]:

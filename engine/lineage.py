@@ -156,7 +156,7 @@ class Lineage:
         cells = self.cells
         table = np.stack([np.arange(1, len(cells) + 1), cells.birth_frame, cells.end_frame, cells.mother + 1], axis=1)
         table.flags.writeable = False
-        return table.astype(np.int64, copy=False)
+        return table
 
 
 def chains(link: NDArray[Any], starts: NDArray[np.bool_]) -> Ids:

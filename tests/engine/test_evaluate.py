@@ -98,6 +98,27 @@ def test_a_division_with_a_wrong_daughter_is_wrong() -> None:
     assert (measures["n_found_divisions"], measures["division_f1_1"]) == (1, 0.0)
 
 
+def test_a_division_in_three_is_no_division_in_two() -> None:
+    """A daughter too many makes a division wrong."""
+    truth = forest([(0, 1), (0, 2)], frames={3: 1})
+    tracklets = tracklets_of_links(truth.detections.frame, truth.link)
+    columns = (tracklets.frame, tracklets.of + 1, tracklets.frame, tracklets.of + 1)
+    matched = Match(*columns, np.arange(4), np.ones(4))
+    assert score(matched, np.array([-1, 0, 0, -1]), tracklets.table)["division_f1_0"] == 1.0
+    assert score(matched, np.array([-1, 0, 0, 0]), tracklets.table)["division_f1_0"] == 0.0
+
+
+def test_a_division_is_right_only_if_its_mother_is_found_at_her_end() -> None:
+    """That the found mother was on the true one earlier does not count."""
+    truth = np.array([0, 1, 2, 2]), np.array([1, 1, 2, 3])
+    found = np.array([0, 1, 1, 2, 2]), np.array([1, 1, 2, 1, 2])
+    table = np.array([[1, 0, 1, 0], [2, 2, 2, 1], [3, 2, 2, 1]])
+    link = np.array([-1, -1, 0, 2, 2])  # the dividing track goes by the second cell of frame 1
+    right, wrong = (Match(*truth, *found, np.array([0, cell, 3, 4]), np.ones(4)) for cell in (2, 1))
+    assert score(right, link, table)["division_f1_1"] == 1.0
+    assert score(wrong, link, table)["division_f1_1"] == 0.0
+
+
 def test_precision_and_recall_of_divisions_differ() -> None:
     """One of two divisions found, nothing else: precision 1, recall 1/2."""
     truth = genealogies.three_generations()
