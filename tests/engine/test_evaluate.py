@@ -91,6 +91,13 @@ def test_a_division_one_frame_late_is_right_within_one_frame() -> None:
     assert (measures["division_f1_0"], measures["division_f1_1"]) == (0.0, 1.0)
 
 
+def test_a_daughter_found_one_frame_late_is_right_within_one_frame() -> None:
+    """The mother ends in time, but one daughter is first seen a frame after her birth."""
+    truth = genealogies.division_at_once()
+    measures = scored(truth, relinked(truth, {2: -1, 4: 0}))
+    assert (measures["division_f1_0"], measures["division_f1_1"]) == (0.0, 1.0)
+
+
 def test_a_division_with_a_wrong_daughter_is_wrong() -> None:
     """The mother alone does not make a division right."""
     truth = forest([(0, 2), (0, 3)], frames={0: 0, 1: 0, 2: 1, 3: 1, 4: 1})
