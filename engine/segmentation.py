@@ -14,6 +14,7 @@ from engine.errors import InputError
 from engine.illumination import is_fluorescence
 from engine.mser import segment_mser
 from engine.regions import paint
+from engine.splitting import split_necks
 
 Image = NDArray[np.float32]
 Labels = NDArray[np.int32]
@@ -24,6 +25,7 @@ EDGE_SHARE = {"brightfield": 0.3, "phase": 0.2, "fluorescence": 0.03}  # of a ty
 EDGE_NOISE = 10.0  # the least edge over one diameter, in noise
 FLOOR_SHARE = 0.25  # of the brightness at which typical cells are cut out, below which no cell is looked for
 AREA_SHARE = (0.2, 4.0)  # smallest and largest area of a cell relative to the typical one
+BENT = 0.94  # filling its ellipse less than this, an object may be touching cells
 SAMPLE_FRAMES = 5
 MAX_ELONGATION = {"brightfield": (2.5, 5.0), "phase": (8.0, 12.0), "fluorescence": (5.0, 10.0)}
 
@@ -155,7 +157,10 @@ def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
     )
     found = find_candidates(image, look, (parameters.floor or 0.0) / parameters.sensitivity)
     least = max(parameters.minimum_edge, EDGE_NOISE * found.noise) / parameters.sensitivity
-    labels = full_size(found, found.chosen[found.score[found.chosen] >= least], image.shape)
+    rows = found.chosen[found.score[found.chosen] >= least]
+    labels = full_size(found, rows, image.shape)
+    bent = np.flatnonzero(found.regions.fill[rows] < BENT) + 1
+    labels = split_necks(labels, bent, np.pi / 4 * look.diameter**2)
     if rim > 0:
         labels = with_rim(labels, image, rim)
     return numbered(labels, *bounds)
