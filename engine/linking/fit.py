@@ -20,6 +20,7 @@ MIN_MOMENTUM = 0.5  # below it, foreseeing the step gains nothing
 MIN_KNOWN = 20  # cells in which a trait must be known
 LEAST_STEP = 0.05  # px
 FIT_TAIL = 4.0  # of the weights when divisions are measured: what lies far out was no division
+RATE_FLOOR = 0.005
 _PRIOR = 100.0  # detections that what is known beforehand of a rate counts for
 
 
@@ -62,7 +63,7 @@ def _fit_rates(cells: Cells, model: Model, chosen: Hypotheses, missing: Ids, is_
 
     def rate(event: NDArray[np.bool_], possible: NDArray[np.bool_], zone: int) -> float:
         here = cells.is_border == zone
-        return float((event & here).sum() + 1) / float((possible & here).sum() + _PRIOR)
+        return max(float((event & here).sum() + 1) / float((possible & here).sum() + _PRIOR), RATE_FLOOR)
 
     n = len(cells) + 3 * _PRIOR
     gap = tuple(((missing == m).sum() + 0.5 / m) / n for m in range(1, len(model.gap) + 1))

@@ -21,7 +21,6 @@ from engine.linking.student import log_density
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-REDRAWN = 0.05  # of the links: the mask changed so much (touching cells cut anew) that looks tell nothing
 POPULATION_TAIL = 4.0
 DIVISION_TAIL = 10.0
 
@@ -74,6 +73,7 @@ class Model:
     end: tuple[float, float] = (0.01, 0.05)
     start: tuple[float, float] = (0.01, 0.05)
     gap: tuple[float, ...] = ()
+    redrawn: float = 0.01
     divisions: Divisions = Divisions()
 
     def log_end(self, cells: Cells) -> Floats:
@@ -90,20 +90,33 @@ class Model:
         square = ((cells.looks - p.middle) / p.spread) ** 2
         return log_density(square, 1, POPULATION_TAIL, np.log(p.spread)).sum(axis=1)
 
+    def log_link(self, cells: Cells, source: Ids, target: Ids, step: Floats, widening: float = 1.0) -> Floats:
+        """(E,) log likelihood of displacements (E, 2), per px^2, that momentum does not explain, and of the target's looks
+        given the source's, against those of any cell.
+
+        Now and then a mask is redrawn: touching cells are cut anew, a part is lost. Then looks tell nothing, and the
+        centroid jumps by as much as the masks reach.
+        """
+        kept = self.log_step(cells, source, target, step, widening)
+        if len(self.change):
+            kept += self.log_change(cells, source, target, widening)
+        square, log_area = ellipse_square(cells.cov[source] + cells.cov[target], step)
+        wide = max(widening, 1.0)
+        anew = log_density(square / wide**2, 2, DIVISION_TAIL, 2 * np.log(wide) + log_area)
+        return np.logaddexp(np.log1p(-self.redrawn) + kept, np.log(self.redrawn) + anew)
+
     def log_step(self, cells: Cells, source: Ids, target: Ids, step: Floats, widening: float = 1.0) -> Floats:
         """(E,) log density per px^2 of displacements (E, 2) that momentum does not explain."""
         square, log_area = self.squared_step(cells, source, target, step)
         scale = self.step * widening
         return log_density(square / scale**2, 2, self.step_tail, 2 * np.log(scale) + log_area)
 
-    def log_change(self, cells: Cells, source: Ids, target: Ids, log_looks: Floats, widening: float = 1.0) -> Floats:
+    def log_change(self, cells: Cells, source: Ids, target: Ids, widening: float = 1.0) -> Floats:
         """(E,) log likelihood ratio of the target's looks given the source's against those of any cell."""
-        if not len(self.change):
-            return np.zeros(len(source))
         scale = self.change * widening
         square = (((cells.looks[target] - cells.looks[source]) / scale) ** 2).sum(axis=1)
         same = log_density(square, len(scale), self.change_tail, float(np.log(scale).sum()))
-        return np.logaddexp(same - log_looks[target], np.log(REDRAWN))
+        return same - self.log_looks(cells)[target]
 
     def squared_step(self, cells: Cells, source: Ids, target: Ids, step: Floats) -> tuple[Floats, Floats]:
         """(E,) squared length of steps (E, 2), px^2, and the log of the area of the unit of that length.
@@ -114,7 +127,12 @@ class Model:
         y, x = step[:, 0], step[:, 1]
         if self.drawn == 0:
             return y * y + x * x, np.zeros(len(step))
-        yy, yx, xx = (self.drawn / self.population.trace * (cells.cov[source] + cells.cov[target])).T
-        yy, xx = yy + 1 - self.drawn, xx + 1 - self.drawn
-        area = yy * xx - yx * yx
-        return (xx * y * y - 2 * yx * y * x + yy * x * x) / area, 0.5 * np.log(area)
+        shape = self.drawn / self.population.trace * (cells.cov[source] + cells.cov[target])
+        return ellipse_square(shape + np.array([1 - self.drawn, 0, 1 - self.drawn]), step)
+
+
+def ellipse_square(shape: Floats, step: Floats) -> tuple[Floats, Floats]:
+    """(E,) squared length of steps (E, 2) in units of ellipses with second moments (E, 3), and the log of their area."""
+    (yy, yx, xx), (y, x) = shape.T, step.T
+    area = yy * xx - yx * yx
+    return (xx * y * y - 2 * yx * y * x + yy * x * x) / area, 0.5 * np.log(area)

@@ -83,13 +83,12 @@ def score_links(cells: Cells, model: Model, pairs: Neighbours) -> Scored:
     source, target = pairs.source, pairs.target[pairs.is_real]
     end, start = model.log_end(cells), model.log_start(cells)
     stays = np.log1p(-np.exp(end)) - end
-    change = model.log_change(cells, source, target, model.log_looks(cells))
-    others = stays[source] - start[target] + change
+    others = stays[source] - start[target]
     step = cells.yx[target] - cells.yx[source]
-    score = others + model.log_step(cells, source, target, step)
+    score = others + model.log_link(cells, source, target, step)
     previous = mutual_best(pairs, np.where(score > 0, score, -np.inf))
     if model.momentum:
-        score = others + model.log_step(
+        score = others + model.log_link(
             cells, source, target, step - model.momentum * last_step(cells, previous)[source]
         )
         previous = mutual_best(pairs, np.where(score > 0, score, -np.inf))
@@ -110,7 +109,6 @@ def propose_gaps(cells: Cells, model: Model, has_future: NDArray[np.bool_], has_
     sources, targets = np.flatnonzero(~has_future & is_inside), np.flatnonzero(~has_past & is_inside)
     if not (len(sources) and len(targets)):
         return Hypotheses.join([Hypotheses.links(sources[:0], targets[:0], np.zeros(0))])
-    log_looks = model.log_looks(cells)
     end, start = model.log_end(cells), model.log_start(cells)
     found = []
     for missing, rate in enumerate(model.gap, start=1):
@@ -118,8 +116,7 @@ def propose_gaps(cells: Cells, model: Model, has_future: NDArray[np.bool_], has_
         source, target = sources[pairs.source], pairs.target[pairs.is_real]
         widening = float(np.sqrt(missing + 1))
         step = cells.yx[target] - cells.yx[source]
-        score = np.log(rate) - end[source] - start[target] + model.log_step(cells, source, target, step, widening)
-        score += model.log_change(cells, source, target, log_looks, widening)
+        score = np.log(rate) - end[source] - start[target] + model.log_link(cells, source, target, step, widening)
         is_likely = score > 0
         found.append(Hypotheses.links(source[is_likely], target[is_likely], score[is_likely]))
     return Hypotheses.join([Hypotheses.links(sources[:0], targets[:0], np.zeros(0)), *found])
