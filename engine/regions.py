@@ -187,7 +187,7 @@ def best_disjoint(regions: Regions, value: Floats) -> Mask:
 
 
 def paint(
-    canvas: Canvas, regions: Regions, label_images: list[NDArray[np.int32]], chosen: Ints, shape: tuple[int, int]
+    canvas: Canvas, regions: Regions, label_images: list[NDArray[np.int32]], chosen: Ints, shape: tuple[int, ...]
 ) -> NDArray[np.int32]:
     """(Y, X) int32 label image: region chosen[i] has the value i + 1."""
     painted = np.zeros(canvas.signal.shape, np.int32)

@@ -13,6 +13,7 @@ from engine.cell_scale import CellScale, dark_rim, find_scale, refine_scale
 from engine.errors import InputError
 from engine.illumination import is_fluorescence
 from engine.mser import segment_mser
+from engine.outline import evenness, surroundings
 from engine.regions import paint
 from engine.splitting import split_necks
 
@@ -21,10 +22,11 @@ Labels = NDArray[np.int32]
 Contrast = Literal["brightfield", "phase", "fluorescence"]
 
 DEFAULT_DIAMETER_UM = 15.0  # where a sample shows no cells
-EDGE_SHARE = {"brightfield": 0.3, "phase": 0.2, "fluorescence": 0.03}  # of a typical cell's edge that makes a cell
+EDGE_SHARE = {"brightfield": 0.33, "phase": 0.2, "fluorescence": 0.03}  # of a typical cell's edge that makes a cell
 EDGE_NOISE = 10.0  # the least edge over one diameter, in noise
 FLOOR_SHARE = 0.25  # of the brightness at which typical cells are cut out, below which no cell is looked for
 AREA_SHARE = (0.2, 4.0)  # smallest and largest area of a cell relative to the typical one
+RING_WIDTH = 0.45  # of the diameter: how far around a cell its edge is looked for
 BENT = 0.94  # filling its ellipse less than this, an object may be touching cells
 SAMPLE_FRAMES = 5
 MAX_ELONGATION = {"brightfield": (2.5, 5.0), "phase": (8.0, 12.0), "fluorescence": (5.0, 10.0)}
@@ -156,8 +158,7 @@ def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
         elongation=MAX_ELONGATION[parameters.contrast],
     )
     found = find_candidates(image, look, (parameters.floor or 0.0) / parameters.sensitivity)
-    least = max(parameters.minimum_edge, EDGE_NOISE * found.noise) / parameters.sensitivity
-    rows = found.chosen[found.score[found.chosen] >= least]
+    rows = _strong(found, look, parameters)
     labels = full_size(found, rows, image.shape)
     bent = np.flatnonzero(found.regions.fill[rows] < BENT) + 1
     labels = split_necks(labels, bent, np.pi / 4 * look.diameter**2)
@@ -166,10 +167,20 @@ def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
     return numbered(labels, *bounds)
 
 
+def _strong(found: Candidates, look: Look, parameters: SegmentationParameters) -> NDArray[np.int64]:
+    """The chosen candidates whose edge is strong enough, in brightfield on their weakest side, too."""
+    least = max(parameters.minimum_edge or 0.0, EDGE_NOISE * found.noise) / parameters.sensitivity
+    rows = found.chosen[found.score[found.chosen] >= least]
+    if parameters.contrast != "brightfield":
+        return rows
+    labels = paint(found.canvas, found.regions, found.label_images, rows, found.signal.shape)
+    width = max(2.0, RING_WIDTH * look.diameter / found.shrink)
+    return rows[found.score[rows] * evenness(labels, found.signal, width) >= least]
+
+
 def full_size(found: Candidates, rows: NDArray[np.int64], shape: tuple[int, ...]) -> Labels:
     """The candidates in the given rows as a label image in the size of the frame."""
-    small = (found.signal.shape[0], found.signal.shape[1])
-    labels = paint(found.canvas, found.regions, found.label_images, rows, small)
+    labels = paint(found.canvas, found.regions, found.label_images, rows, found.signal.shape)
     if found.shrink == 1.0:
         return labels
     values = labels.astype(np.float32)
@@ -187,13 +198,9 @@ def with_rim(labels: Labels, image: Image, rim: float) -> Labels:
     """Each label grown by the dark ring around it, at most `rim` px."""
     if not labels.any():
         return labels
-    distance, nearest = cv2.distanceTransformWithLabels(
-        (labels == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    owner = np.zeros(int(nearest.max()) + 1, np.int32)
-    owner[nearest[labels > 0]] = labels[labels > 0]
+    distance, owner = surroundings(labels)
     ring = (distance <= rim) & ((image < 1.0) | (distance <= 1.5))
-    return np.asarray(np.where(ring, owner[nearest], labels), np.int32)
+    return np.asarray(np.where(ring, owner, labels), np.int32)
 
 
 def numbered(labels: Labels, smallest: float, largest: float) -> Labels:
