@@ -47,7 +47,7 @@ def estimate_scales(points: list[Points], area: NDArray[Any]) -> Scales:
     sample = [pairs[i] for i in np.unique(np.linspace(0, len(pairs) - 1, _SAMPLED_PAIRS).astype(int)) if pairs]
     steps = np.concatenate([[], *(_mutual_steps(a, b) for a, b in sample)])
     gaps = np.concatenate([[], *(_to_nearest(a) for a, _ in sample if len(a) > 1)])
-    spacing = float(np.median(gaps)) if len(gaps) else np.inf
+    spacing = max(float(np.median(gaps)), diameter / 100) if len(gaps) else np.inf
     radius = min(spacing / 2, 3 * diameter)
     step = float(np.quantile(steps, 0.9)) if len(steps) else radius
     return Scales(diameter, float(np.clip(step, radius / 20, radius)), spacing)
@@ -79,6 +79,8 @@ def _shift(a: Points, b: Points) -> NDArray[np.float64]:
     if min(len(a), len(b)) < 5:
         return np.zeros(2)
     spacing = float(np.median(_to_nearest(a)))
+    if spacing == 0:
+        return np.zeros(2)
     voters = a[np.linspace(0, len(a) - 1, min(len(a), _VOTERS)).astype(int)]
     near = KDTree(b).query_ball_point(voters, 8 * spacing)
     votes = np.concatenate([b[found] - voter for found, voter in zip(near, voters, strict=True) if found] or [b[:0]])

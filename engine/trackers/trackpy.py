@@ -50,17 +50,23 @@ def drift(detections: Detections, params: TrackpyParameters = TrackpyParameters(
 
 def _tracks(points: list[Points], radius: float, max_gap: int, progress: Progress) -> Iterator[NDArray[np.int64]]:
     """The track numbers of each frame's cells. Where too many cells compete, trackpy looks less far."""
-    linking = _import().linking.link_iter(
+    linking = _import().linking
+    tracks = linking.link_iter(
         enumerate(np.ascontiguousarray(frame, np.float64) for frame in points),
         radius,
         memory=max_gap,
         adaptive_stop=radius / 100,
         adaptive_step=0.9,
-        link_strategy="recursive",
+        link_strategy="hybrid",
     )
-    for frame, numbers in linking:
-        yield np.asarray(numbers, np.int64)
-        progress(frame + 1, len(points))
+    try:
+        for frame, numbers in tracks:
+            yield np.asarray(numbers, np.int64)
+            progress(frame + 1, len(points))
+    except linking.SubnetOversizeException as error:
+        raise InputError(
+            f"tracker trackpy: cells lie at the same place ({error}); mend the label images or take another tracker"
+        ) from error
 
 
 def _links(track: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -300,7 +300,7 @@ def test_trackpy_links_as_trackpys_table_call_does():
     table = table.astype(np.float64)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # trackpy against pandas 3
-        theirs = trackpy.link(table, 8.0, memory=1, adaptive_stop=0.08, adaptive_step=0.9, link_strategy="recursive")
+        theirs = trackpy.link(table, 8.0, memory=1, adaptive_stop=0.08, adaptive_step=0.9, link_strategy="hybrid")
     ours = link_trackpy(detections, TrackpyParameters(search_radius_px=8.0, max_gap=1))
     np.testing.assert_array_equal(ours, linked(theirs.sort_index()["particle"].to_numpy()))
 
@@ -311,6 +311,25 @@ def test_trackpy_survives_a_crowd_within_reach():
     yx = np.concatenate([rng.uniform(0, 20, (100, 2))] * 3)
     link = link_trackpy(movie(np.repeat([0, 1, 2], 100), yx), TrackpyParameters(search_radius_px=15.0))
     assert (link[100:] == np.arange(200)).all()
+
+
+def test_trackpy_says_that_cells_lie_at_the_same_place():
+    """Where cells cannot be told apart at any distance, trackpy's complaint becomes one clear line."""
+    with pytest.raises(InputError, match="tracker trackpy: cells lie at the same place"):
+        link_trackpy(movie(np.repeat([0, 1, 2], 40), np.ones((120, 2))))
+
+
+@pytest.mark.parametrize("link", LINKERS)
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_is_given_the_links_make_a_forest(link, seed):
+    """Points at random, in frames at random: predecessors are earlier, and nothing has three successors."""
+    rng = np.random.default_rng(seed)
+    counts = rng.poisson([0.5, 3, 30][seed % 3], 20)
+    frame = np.repeat(np.arange(20), counts)
+    found = link(movie(frame, rng.uniform(0, 100, (len(frame), 2)), rng.choice([5.0, 500.0])))
+    child = np.flatnonzero(found >= 0)
+    assert (frame[found[child]] < frame[child]).all()
+    assert np.bincount(found[child], minlength=1).max() <= 2
 
 
 def test_drift_is_the_motion_of_the_stage():
