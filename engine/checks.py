@@ -12,17 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from engine.lineage import Ids, Lineage, guess_end_reasons, project_end_reasons
+from engine.lineage import LOST, Ids, Lineage, guess_end_reasons, project_end_reasons
 from engine.usual import MAD_TO_SIGMA, CheckParameters, Floats, Scene, robust_scale, shared
 
 if TYPE_CHECKING:
     from engine.project import Project
 
-JUMP, AREA, BRIGHTNESS, GAP, BROKEN = "jump", "area", "brightness", "gap", "broken"
+JUMP, AREA, FUSED, BRIGHTNESS, GAP, BROKEN = "jump", "area", "fused", "brightness", "gap", "broken"
 APPEARS, VANISHES, SHORT = "appears", "vanishes", "short"
 EARLY_DIVISION, LOST_DAUGHTER, UNEQUAL, FAR_DAUGHTER = "early division", "lost daughter", "unequal", "far daughter"
 KINDS = (
-    JUMP, AREA, BRIGHTNESS, GAP, BROKEN, APPEARS, VANISHES, SHORT,
+    JUMP, AREA, FUSED, BRIGHTNESS, GAP, BROKEN, APPEARS, VANISHES, SHORT,
     EARLY_DIVISION, LOST_DAUGHTER, UNEQUAL, FAR_DAUGHTER,
 )  # fmt: skip
 LOOK_AHEAD = frozenset({VANISHES, EARLY_DIVISION})  # seen in the next frame; all others against the one before
@@ -121,6 +121,28 @@ def _area_words(fold: float) -> str:
     return "area doubled" if 1.9 <= fold <= 2.1 else f"area grew {fold:.1f} times"
 
 
+def _fusions(scene: Scene) -> _Found:
+    """Cells that grow by what a neighbour had that vanished in that frame."""
+    lineage, area = scene.lineage, scene.lineage.detections.columns.get("area")
+    lost = lineage.cells.last[scene.end_reasons == LOST]
+    if area is None or not len(lost):
+        return _nothing(FUSED)
+    grown = np.flatnonzero(~scene.is_division & (area[scene.child] > scene.parameters.fused_fold * area[scene.parent]))
+    before, after = scene.parent[grown], scene.child[grown]
+    if not len(before):
+        return _nothing(FUSED)
+    away, nearest = cKDTree(_places(scene, before, in_frame=True)).query(_places(scene, lost, in_frame=True))
+    both = area[before[nearest]].astype(np.float64) + area[lost]
+    fits = (both > 0.6 * area[after[nearest]]) & (both < 1.6 * area[after[nearest]])
+    near = np.asarray(away) < 2 * (scene.radius[lost] + scene.radius[before[nearest]])
+    found = np.flatnonzero(fits & near)
+    found = found[np.unique(nearest[found], return_index=True)[1]]
+    reason = [
+        f"grew as cell {cell} beside it vanished: two cells found as one?" for cell in lineage.cell[lost[found]] + 1
+    ]
+    return _Found(FUSED, after[nearest[found]], np.full(len(found), 0.7), reason)
+
+
 def _brightness_changes(scene: Scene) -> _Found:
     """In the first channel, against the cell's surroundings, beyond what all cells of the frame share."""
     columns = scene.lineage.detections.columns
@@ -184,10 +206,11 @@ def _broken_tracks(scene: Scene) -> _Found:
     return _Found(BROKEN, born[found], np.full(len(found), 0.6), reason)
 
 
-def _places(scene: Scene, ids: Ids) -> Floats:
-    """(K, 3) where detections are, positions far apart."""
+def _places(scene: Scene, ids: Ids, in_frame: bool = False) -> Floats:
+    """(K, 3) where detections are, um, positions (and frames) far apart."""
     detections = scene.lineage.detections
-    return np.column_stack([detections.yx[ids] * scene.um_per_px, detections.position[ids] * 1e9])
+    apart = detections.position[ids] * 1e9 + (detections.frame[ids] * 1e5 if in_frame else 0)
+    return np.column_stack([detections.yx[ids] * scene.um_per_px, apart])
 
 
 def _short_tracks(scene: Scene) -> _Found:
@@ -241,6 +264,7 @@ def _far_daughters(scene: Scene) -> _Found:
 _RULES: tuple[Callable[[Scene], _Found], ...] = (
     _jumps,
     _area_changes,
+    _fusions,
     _brightness_changes,
     _gaps,
     _appearances,

@@ -21,6 +21,7 @@ from engine.reporting.svg import (
 
 MOST_BINS = 240
 MOST_COLOURED = len(SERIES)
+MOST_GENERATIONS = 7  # drawn apart
 MOST_POINTS = 400  # drawn of the life times in one generation
 
 
@@ -83,20 +84,21 @@ def _end_labels(plot: Plot, ends: list[tuple[float, str, str]]) -> list[str]:
 def life_times(findings: Findings) -> str:
     """Cycle times of the cells seen whole, generation by generation, as points and a box of the quartiles."""
     cells, hours = findings.cells, findings.cells.life_time_h(findings.project.frame_interval_s)
-    last = int(cells.generation.max(initial=0))
-    groups = [hours[cells.is_complete & (cells.generation == g)] for g in range(last + 1)]
-    shown = [g for g in range(1, last + 1) if (cells.generation == g).any()]
     if not len(findings.cycle_times_h):
         return ""
+    last = min(int(cells.generation.max()), MOST_GENERATIONS)
+    generation = np.minimum(cells.generation, last)
+    shown = range(1, last + 1)
+    names = [f"gen. {g}" + ("+" if (cells.generation > g).any() and g == last else "") for g in shown]
     top = float(findings.cycle_times_h.max()) * 1.12
-    plot = Plot((0.5, max(len(shown), 3) + 0.5), (0, top), bottom=54)
-    cut = [int(((cells.generation == g) & ~cells.is_complete).sum()) for g in shown]
-    parts = plot.axes("", "hours from division to division", [(i + 1, f"gen. {g}") for i, g in enumerate(shown)])
-    for i, g in enumerate(shown):
-        x = float(plot.at_x(i + 1))
-        parts.append(text(x, plot.height - 22, f"{len(groups[g])} whole", text_anchor="middle", class_="tick"))
-        parts.append(text(x, plot.height - 8, f"{cut[i]} in part", text_anchor="middle", class_="tick quiet"))
-        parts += _box(plot, x, groups[g], generation_colour(g, last))
+    plot = Plot((0.5, max(last, 3) + 0.5), (0, top), bottom=54)
+    parts = plot.axes("", "hours from division to division", list(enumerate(names, start=1)))
+    for g in shown:
+        x, is_in = float(plot.at_x(g)), generation == g
+        whole, cut = hours[is_in & cells.is_complete], int((is_in & ~cells.is_complete).sum())
+        parts.append(text(x, plot.height - 22, f"{len(whole)} whole", text_anchor="middle", class_="tick"))
+        parts.append(text(x, plot.height - 8, f"{cut} in part", text_anchor="middle", class_="tick quiet"))
+        parts += _box(plot, x, whole, generation_colour(g, last))
     caption = (
         "Each point is a cell seen from birth to division; the box spans the middle half, the bar is the median. Cells "
         "seen only in part are counted below and left out, so in a short movie the times look shorter than they are."

@@ -30,7 +30,9 @@ MOST_GENEALOGIES = 40
 MOST_CELLS = 3000
 WIDTH, AXIS, HEAD, FOOT = 1040.0, 46.0, 40.0, 14.0
 TIME_HEIGHT = 300.0
-LEAF, TIGHTEST_LEAF, BETWEEN, NARROWEST = 13.0, 3.0, 18.0, 44.0
+LEAF, TIGHT_LEAF, BETWEEN, NARROWEST = 13.0, 5.0, 18.0, 44.0
+MOST_ROOMY = 16  # leaves; those beyond are set more tightly
+MOST_KEYS = 7  # generations in the legend
 END_WORDS = {
     DIED: "died",
     LEFT: "left the picture",
@@ -48,7 +50,9 @@ class _Tree:
     n_leaves: int
 
     def width(self) -> float:
-        return max(min(self.n_leaves * LEAF, WIDTH - AXIS - BETWEEN), NARROWEST)
+        roomy = min(self.n_leaves, MOST_ROOMY)
+        wanted = roomy * LEAF + (self.n_leaves - roomy) * TIGHT_LEAF
+        return max(min(wanted, WIDTH - AXIS - BETWEEN), NARROWEST)
 
 
 def genealogies(findings: Findings) -> str:
@@ -223,7 +227,7 @@ def _legend(findings: Findings) -> str:
         keys += [_key(rectangle(2, 5, 12, 4, fill=colour), name) for name, colour in shown.items()]
     else:
         last = int(findings.cells.generation.max(initial=0))
-        for generation in range(last + 1):
+        for generation in np.unique(np.linspace(0, last, min(last + 1, MOST_KEYS)).round().astype(int)).tolist():
             words = "founder" if generation == 0 else f"generation {generation}"
             keys.append(_key(rectangle(2, 5, 12, 4, fill=generation_colour(generation, last)), words))
     occurring = set(np.unique(findings.end_reasons).tolist())

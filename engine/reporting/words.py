@@ -19,6 +19,7 @@ KINDS = {
         "suddenly larger or smaller",
         "two touching cells found as one, or one cut in two; look at the outlines",
     ),
+    checks.FUSED: ("swallowed its neighbour", "two touching cells found as one: split the outline"),
     checks.BRIGHTNESS: ("suddenly brighter or darker", "mitosis, death, or another cell; look at the frames around it"),
     checks.GAP: ("not found in some frames", "see whether it is the same cell before and after"),
     checks.BROKEN: ("begins where another cell was just lost", "most likely the same cell: join the two"),
@@ -36,6 +37,8 @@ KINDS = {
         "the division may be false: a neighbour taken for a daughter",
     ),
 }
+
+DIVISION_KINDS = (checks.EARLY_DIVISION, checks.LOST_DAUGHTER, checks.UNEQUAL, checks.FAR_DAUGHTER)
 
 SCORES = {
     "DET": ("Detection (DET)", "Are the cells found? 1 means none missed, none invented, none merged."),
@@ -113,9 +116,20 @@ def next_step(findings: Findings) -> str:
     return (
         f'<p class="next"><strong>Next:</strong> {len(doubts):,} of {count(len(detections), "cell picture")} ({rate}) '
         f"{'looks' if len(doubts) == 1 else 'look'} doubtful, {f'{n_clear:,}' if n_clear else 'none'} of them "
-        f"clearly{where}. The most frequent reason: {escape(KINDS[most][0])}. "
+        f"clearly{where}. The most frequent reason: {escape(KINDS[most][0])}. {_divisions(findings)}"
         '<a href="#doubts">Begin with the worst of them.</a></p>'
     )
+
+
+def _divisions(findings: Findings) -> str:
+    """How many divisions to mistrust, if any."""
+    doubts, divided = findings.doubts, int(findings.cells.is_divided.sum())
+    about = doubts.detection[np.isin(doubts.kind, DIVISION_KINDS)]
+    before_split = findings.lineage.successors[about, 1] >= 0
+    doubtful = len(np.unique(np.where(before_split, about, findings.lineage.link[about])))
+    if not doubtful:
+        return ""
+    return f"{doubtful:,} of the {count(divided, 'division')} may be false, so take cycle times with care. "
 
 
 def tiles(findings: Findings) -> list[tuple[str, str]]:

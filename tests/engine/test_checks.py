@@ -124,6 +124,17 @@ def test_area_changes_in_words(part, words):
     assert found(movie.doubts(), movie.at("cell 3", 9))[1] == words
 
 
+def test_two_cells_found_as_one_are_doubtful():
+    """A cell that grows by its neighbour's area as that vanishes is said to be fused, and with which cell."""
+    tracks = calm()
+    tracks["left"] = [(t, 300.0, 540.0) for t in range(9)]
+    tracks["right"] = [(t, 300.0, 551.0 if t < 9 else 545.0) for t in range(FRAMES)]
+    movie = Movie(tracks, areas={("right", t): 2 * AREA for t in range(9, FRAMES)})
+    kind, reason = found(movie.doubts(), movie.at("right", 9))
+    left = int(movie.lineage.cell[movie.at("left", 0)]) + 1
+    assert kind == checks.FUSED and f"as cell {left} beside it vanished" in reason
+
+
 def test_a_cell_cut_by_the_border_may_change_its_area():
     """Where the border cuts a cell its area says nothing."""
     areas = {("cell 3", t): 3 * AREA for t in range(9, FRAMES)}
