@@ -16,7 +16,7 @@ Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 REACH = 8.0  # radii of the mother, plus 3 steps, in which daughters are looked for
-CLEAR = 3.0  # by how much a cell must favour its likely future to rule out that this is another's daughter
+CLEAR = 1.0  # by how much a cell must favour its likely future to rule out that this is another's daughter
 HARMONIC = 1e-9  # px^2, keeps logarithms finite
 
 

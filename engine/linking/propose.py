@@ -1,6 +1,6 @@
 """Links worth considering: each cell with its nearest cells of the next frames."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 
 NEIGHBOURS = 5
 GAP_NEIGHBOURS = 3
+REDRAWN_IN_GAP = 0.1  # a mask that was missing comes back changed
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ def propose_gaps(cells: Cells, model: Model, has_future: NDArray[np.bool_], has_
         return Hypotheses.join([Hypotheses.links(sources[:0], targets[:0], np.zeros(0))])
     end, start = model.log_end(cells), model.log_start(cells)
     found = []
+    model = replace(model, redrawn=REDRAWN_IN_GAP)
     for missing, rate in enumerate(model.gap, start=1):
         pairs = find_neighbours(cells, sources, targets, missing + 1)
         source, target = sources[pairs.source], pairs.target[pairs.is_real]
