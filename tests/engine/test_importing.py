@@ -307,6 +307,16 @@ def test_an_unfinished_import_is_not_mixed_with_another(tmp_path):
         import_movie(tmp_path / "p.lineage", write_tiffs(tmp_path / "n", frames()), **SCALED)
 
 
+def test_an_unfinished_import_of_a_movie_that_has_grown_is_refused(tmp_path):
+    """Frames added while an import rests would not fit the arrays that were made for it."""
+    folder = write_tiffs(tmp_path / "m", frames())
+    with pytest.raises(Killed):
+        import_movie(tmp_path / "p.lineage", folder, **SCALED, progress=kill_after(2))
+    write_tiffs(folder, frames(1), first=4)
+    with pytest.raises(InputError, match="not what it was when this import began"):
+        import_movie(tmp_path / "p.lineage", folder, **SCALED)
+
+
 def test_a_broken_note_of_progress_is_named(tmp_path):
     """import.json that cannot be read is an error, not a fresh start over old frames."""
     folder = write_tiffs(tmp_path / "m", frames())
