@@ -104,6 +104,8 @@ def test_cell_numbers_double(population):
             assert cell.number // 2 == mother.number
             assert cell.generation == mother.generation + 1
             assert cell.founder == mother.founder
+    named = [(cell.founder, cell.number) for cell in population.cells]
+    assert len(set(named)) == len(named)
 
 
 def test_states_agree_with_the_cells(population):
