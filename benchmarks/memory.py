@@ -1,7 +1,7 @@
 """Memory and time per frame of `lineage run` on a long simulated movie: python -m benchmarks.memory [--frames 2000].
 
-The movie is made once under --folder and kept; import and run each happen in a process of their own, whose peak memory is
-what the operating system saw. Time per frame is given for each quarter of the movie: it should not grow.
+The movie is made once under --folder and kept; import and run each happen in a process of their own, whose peak memory
+is what the operating system saw. Time per frame is given for each quarter of the movie: it should not grow.
 """
 
 import argparse

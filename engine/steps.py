@@ -185,7 +185,8 @@ def _grey(
 ) -> NDArray[np.uint8]:
     low, high = grey_range
     patches = cut_patches(corrected, np.stack([row["y"], row["x"]], axis=1), um_per_px, parameters)
-    return np.clip(np.rint((patches - low) * (255 / (high - low))), 0, 255).astype(np.uint8)
+    grey = np.clip(np.rint((patches - low) * (255 / (high - low))), 0, 255)
+    return np.asarray(grey, np.uint8)
 
 
 def _patch_part(part: Path) -> Path:

@@ -11,15 +11,19 @@ UM_PER_PX = 1.0
 SHAPE = (96, 128)
 
 
+def _discs(t: int) -> list[tuple[float, float, float]]:
+    """Centre and radius of each disc: three drift, the fourth divides after frame 19."""
+    discs = [(20, 20 + 0.3 * t, 5.5), (70 - 0.2 * t, 25, 5.5), (30, 90 - 0.3 * t, 5.5)]
+    apart = 6 + 0.3 * (t - 20)
+    return [*discs, (70, 86, 7.0)] if t < 20 else [*discs, (70, 86 - apart, 5.0), (70, 86 + apart, 5.0)]
+
+
 def disc_labels(t: int) -> NDArray[np.int32]:
-    """Five discs of 10 px that drift apart; the fifth appears as the fourth's sister at frame 20."""
+    """Four discs, and five from frame 20 on, when the last has divided."""
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
-    centres = [(20, 20 + 0.3 * t), (70 - 0.2 * t, 25), (30, 90 - 0.3 * t), (70, 80 - 0.2 * max(t - 20, 0))]
-    if t >= 20:
-        centres.append((70, 92 + 0.2 * (t - 20)))
     labels = np.zeros(SHAPE, np.int32)
-    for n, (cy, cx) in enumerate(centres, start=1):
-        labels[np.hypot(y - cy, x - cx) < 5.5] = n
+    for n, (cy, cx, radius) in enumerate(_discs(t), start=1):
+        labels[np.hypot(y - cy, x - cx) < radius] = n
     return labels
 
 
@@ -27,12 +31,10 @@ def disc_image(t: int, seed: int = 0) -> NDArray[np.uint8]:
     """The discs as brightfield: dark inside, a bright ring around, noise and flicker."""
     rng = np.random.default_rng([seed, t])
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
-    labels = disc_labels(t)
     image = np.full(SHAPE, 140.0)
-    for n in range(1, labels.max() + 1):
-        cy, cx = np.argwhere(labels == n).mean(axis=0)
+    for cy, cx, radius in _discs(t):
         distance = np.hypot(y - cy, x - cx)
-        image += 35 * np.exp(-(((distance - 7) / 1.2) ** 2)) - 45 * (distance < 5.5)
+        image += 35 * np.exp(-(((distance - radius - 1.5) / 1.2) ** 2)) - 45 * (distance < radius)
     return np.clip(image * (1 + 0.05 * np.sin(t)) + rng.normal(0, 2, SHAPE), 0, 255).astype(np.uint8)
 
 

@@ -13,6 +13,7 @@ import typer
 from engine.errors import InputError
 from engine.pipeline import STEPS
 from lineage_app import cli
+from tests.bad_input import BAD_IMPORTS, BAD_PROJECTS, BadInput, command_line
 from tests.movies import disc_project
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -166,3 +167,34 @@ def test_our_own_bugs_are_not_hidden(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     with pytest.raises(ZeroDivisionError):
         cli.main(["info", str(tmp_path)])
     assert issubclass(InputError, ValueError)
+
+
+@pytest.mark.parametrize("bad", BAD_IMPORTS, ids=lambda bad: bad.name)
+def test_a_bad_movie_ends_with_code_2_and_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], bad: BadInput
+) -> None:
+    """What was found where, what was expected, the remedy; no traceback and no project."""
+    project = tmp_path / "new.lineage"
+    code, out, err = call(capsys, *command_line(project, bad.make(tmp_path)))
+    said = [line for line in err.splitlines() if line.startswith("lineage: ")]
+    assert code == 2
+    assert not out
+    assert len(said) == 1
+    assert all(word in said[0] for word in bad.words)
+    assert "Traceback" not in err
+    assert call(capsys, "info", project)[0] == 2
+
+
+@pytest.mark.parametrize("bad", BAD_PROJECTS, ids=lambda bad: bad.name)
+@pytest.mark.parametrize("command", ["info", "run", "report"])
+def test_a_bad_project_ends_with_code_2_and_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], bad: BadInput, command: str
+) -> None:
+    """Every command that opens a project says what is wrong with it."""
+    project = tmp_path / "p.lineage"
+    bad.make(project)
+    code, out, err = call(capsys, command, project)
+    assert code == 2
+    assert not out
+    assert len(err.strip().splitlines()) == 1
+    assert all(word in err for word in bad.words)

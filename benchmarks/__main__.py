@@ -1,0 +1,20 @@
+"""All benchmarks, one after the other: `python -m benchmarks`, or one of them by name: `python -m benchmarks linking`."""
+
+import subprocess
+import sys
+
+BENCHMARKS = ("linking", "segmentation", "genealogies", "memory")
+
+
+def main() -> int:
+    """Run the benchmarks named on the command line, or all; returns the first exit code that is not 0."""
+    for name in sys.argv[1:] or BENCHMARKS:
+        print(f"\n## {name}\n", flush=True)
+        code = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode
+        if code:
+            return code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
