@@ -17,6 +17,7 @@ SEARCH_LEVELS = 12
 MAX_LEVELS = 40
 SMOOTHING = 0.07  # sigma, in diameters
 FLOOR = 4.0  # lowest level, in noise
+GROWTH = 1.2  # exponent of the area in a region's value: above 1, of edges alike the outer one is the cell's
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def _candidates(image: Image, look: Look, working_diameter: float, floor: float 
     levels = rising_levels(canvas, most_levels)
     regions, label_images = level_regions(canvas, levels, 0.5 * area)
     score = cell_score(regions, look, diameter)
-    chosen = np.flatnonzero(best_disjoint(regions, score * regions.area))
+    chosen = np.flatnonzero(best_disjoint(regions, score * regions.area**GROWTH))
     return Candidates(canvas, regions, label_images, levels, score, chosen, signal, noise, shrink)
 
 
