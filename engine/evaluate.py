@@ -356,5 +356,5 @@ def _segmentation_measures(matched: Match, folder: Path | None) -> dict[str, Any
     return {
         "SEG": float(matched.iou.mean()) if len(matched.iou) else None,
         "segmentation_truth": _short(folder) if folder else None,
-        "n_segmentation_truth_cells": len(matched.iou),
+        "n_truth_masks": len(matched.iou),
     }

@@ -40,7 +40,7 @@ def export(
     if format not in FORMATS:
         raise InputError(f"no export format {format!r}; there are {', '.join(FORMATS)}")
     if out.exists() and not overwrite:
-        raise InputError(f"{out}: exists already; name another place, or allow it to be overwritten")
+        raise InputError(f"{out}: exists already; name another place, or overwrite it (--overwrite)")
     if out.is_dir() and not all(_PARTS.fullmatch(path.name) for path in out.iterdir()):
         raise InputError(f"{out}: a folder with other things than an export in it; name another place, or remove it")
     if not out.parent.is_dir():

@@ -141,6 +141,16 @@ def test_a_track_is_complete_only_from_its_first_to_its_last_frame() -> None:
     assert scored(truth, relinked(truth, {2: 1}))["complete_tracks"] == 0.0
 
 
+def test_a_track_covered_by_another_in_between_is_not_complete() -> None:
+    """Every detection of a complete track is covered by the same found track."""
+    truth = np.array([0, 1, 2]), np.array([1, 1, 1])
+    found = np.array([0, 1, 1, 2]), np.array([1, 1, 2, 1])
+    link, table = np.array([-1, 0, -1, 1]), np.array([[1, 0, 2, 0]])
+    whole, mixed = (Match(*truth, *found, np.array([0, cell, 3]), np.ones(3)) for cell in (1, 2))
+    assert score(whole, link, table)["complete_tracks"] == 1.0
+    assert score(mixed, link, table)["complete_tracks"] == 0.0
+
+
 def test_measures_without_a_basis_are_none() -> None:
     """No division in truth or result, no link in the truth: nothing to divide by."""
     truth = forest([], frames={0: 0, 1: 1})
