@@ -82,13 +82,16 @@ def _shift(a: Points, b: Points) -> NDArray[np.float64]:
     if spacing == 0:
         return np.zeros(2)
     voters = a[np.linspace(0, len(a) - 1, min(len(a), _VOTERS)).astype(int)]
-    near = KDTree(b).query_ball_point(voters, 8 * spacing)
+    candidates = KDTree(b)
+    at_rest = int((np.asarray(candidates.query(voters)[0]) <= spacing / 4).sum())
+    if at_rest >= 2 / 3 * len(voters):
+        return np.zeros(2)
+    near = candidates.query_ball_point(voters, 8 * spacing)
     votes = np.concatenate([b[found] - voter for found, voter in zip(near, voters, strict=True) if found] or [b[:0]])
     if not len(votes):
         return np.zeros(2)
     tree = KDTree(votes)
     alike = np.asarray(tree.query_ball_point(votes, spacing / 4, return_length=True))
-    at_rest = len(tree.query_ball_point(np.zeros(2), spacing / 4))
     best = int(np.argmax(alike - 1e-3 * np.hypot(*votes.T) / spacing))  # of equals, the shorter
     if alike[best] <= max(1.5 * at_rest, len(voters) / 2):
         return np.zeros(2)
