@@ -180,7 +180,8 @@ def _halo_gain(polar: _Polar, tail: Stack, state: States) -> Stack:
     angle = state["nucleus_angle"]
     uneven = 1 + 0.25 * (polar.cos[0] * _column(np.cos(angle)) + polar.sin[0] * _column(np.sin(angle)))
     uneven += 0.2 * (polar.cos[1] * _column(np.cos(3 * angle)) + polar.sin[1] * _column(np.sin(3 * angle)))
-    whole = (1 + 0.25 * state["rounding"]) * (1 - 0.4 * np.minimum(state["dying"], 1))
+    dying = np.minimum(state["dying"], 1)
+    whole = (1 + 0.25 * state["rounding"]) * (1 - 0.4 * dying) * np.clip(2 - state["dying"], 0, 1)
     return _column(whole) * (uneven + _column(0.5 * _living(state) * state["polarity"]) * tail)
 
 

@@ -83,7 +83,7 @@ def _draw_points(picture: NDArray[np.float64], parameters: SimulationParameters,
         if rng.random() < 0.3:
             side = rng.uniform(-2.5, 2.5, 2)
             stain(picture, y + side[0], x + side[1], 1.2, rng.uniform(0.05, 0.15), 0.7)
-    for _ in range(_number(0.05 * parameters.specks_per_mm2, parameters, rng)):
+    for _ in range(_number(0.015 * parameters.specks_per_mm2, parameters, rng)):
         y, x, angle = rng.uniform(0, parameters.height), rng.uniform(0, parameters.width), rng.uniform(0, np.pi)
         for along in np.linspace(-3, 3, 7):
             stain(picture, y + along * np.sin(angle), x + along * np.cos(angle), 0.7, -rng.uniform(0.1, 0.35), 0.5)
