@@ -91,13 +91,15 @@ def life_times(findings: Findings) -> str:
     shown = range(1, last + 1)
     names = [f"gen. {g}" + ("+" if (cells.generation > g).any() and g == last else "") for g in shown]
     top = float(findings.cycle_times_h.max()) * 1.12
-    plot = Plot((0.5, max(last, 3) + 0.5), (0, top), bottom=54)
+    plot = Plot((0.5, max(last, 3) + 0.5), (0, top), bottom=54, left=76)
     parts = plot.axes("", "hours from division to division", list(enumerate(names, start=1)))
+    parts.append(text(6, plot.height - 22, "seen whole", class_="tick"))
+    parts.append(text(6, plot.height - 8, "seen in part", class_="tick quiet"))
     for g in shown:
         x, is_in = float(plot.at_x(g)), generation == g
         whole, cut = hours[is_in & cells.is_complete], int((is_in & ~cells.is_complete).sum())
-        parts.append(text(x, plot.height - 22, f"{len(whole)} whole", text_anchor="middle", class_="tick"))
-        parts.append(text(x, plot.height - 8, f"{cut} in part", text_anchor="middle", class_="tick quiet"))
+        parts.append(text(x, plot.height - 22, f"{len(whole)}", text_anchor="middle", class_="tick"))
+        parts.append(text(x, plot.height - 8, f"{cut}", text_anchor="middle", class_="tick quiet"))
         parts += _box(plot, x, whole, generation_colour(g, last))
     caption = (
         "Each point is a cell seen from birth to division; the box spans the middle half, the bar is the median. Cells "
