@@ -20,8 +20,9 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 from engine.detections import Detections
 from engine.errors import InputError
+from engine.linking.motion import remove_motion
 from engine.progress import Progress, no_progress
-from engine.trackers.scales import Points, common_motion, estimate_scales, frames
+from engine.trackers.scales import Points, estimate_scales, frames
 
 Ids = NDArray[np.int64]
 
@@ -76,10 +77,8 @@ def link_btrack(
         )
     if not len(detections):
         return np.empty(0, np.int64)
-    points = frames(detections)
-    moved = common_motion(points)
-    yx = detections.yx - moved[detections.frame]
-    scales = estimate_scales(frames(detections, yx), detections["area"])
+    yx = remove_motion(detections.frame.astype(np.int64), detections.yx.astype(np.float64))
+    scales = estimate_scales(frames(detections.frame, yx), detections["area"])
     params = replace(
         params,
         search_radius_px=params.search_radius_px or scales.search_radius_px,

@@ -1,4 +1,4 @@
-"""The lengths that a tracker needs, estimated from the detections, and the motion of all cells together."""
+"""The lengths that a tracker needs, estimated from the detections."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -8,12 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from engine.detections import Detections
-
 Points = NDArray[np.floating[Any]]
 
 _SAMPLED_PAIRS = 200  # frame pairs that the estimates look at
-_VOTERS = 100  # cells per frame that vote for the common motion
 
 
 @dataclass(frozen=True)
@@ -30,11 +27,10 @@ class Scales:
         return min(self.spacing_px / 2, 3 * self.diameter_px)
 
 
-def frames(detections: Detections, yx: Points | None = None) -> list[Points]:
+def frames(frame: NDArray[np.int32], yx: Points) -> list[Points]:
     """The centroids (n, 2) of each frame, frame 0 to the last one with a cell, of one position."""
-    n_frames = int(detections.frame.max(initial=-1)) + 1
-    starts = np.searchsorted(detections.frame, np.arange(1, n_frames))
-    return list(np.split(detections.yx if yx is None else yx, starts))
+    n_frames = int(frame.max(initial=-1)) + 1
+    return list(np.split(yx, np.searchsorted(frame, np.arange(1, n_frames))))
 
 
 def estimate_scales(points: list[Points], area: NDArray[Any]) -> Scales:
@@ -53,16 +49,6 @@ def estimate_scales(points: list[Points], area: NDArray[Any]) -> Scales:
     return Scales(diameter, float(np.clip(step, radius / 20, radius)), spacing)
 
 
-def common_motion(points: list[Points]) -> NDArray[np.float64]:
-    """(T, 2) px, where all cells have moved together since frame 0, as a stage or the medium moves them.
-
-    Each cell votes for its displacements to all cells near it in the next frame; a shift that most cells share wins.
-    Only shifts too large to be followed cell by cell count: smaller ones stay 0.
-    """
-    shifts = [np.zeros(2)] + [_shift(a, b) for a, b in pairwise(points)]
-    return np.cumsum(shifts, axis=0)[: len(points)]
-
-
 def _mutual_steps(a: Points, b: Points) -> NDArray[np.float64]:
     distance, forward = (np.asarray(column) for column in KDTree(b).query(a))
     backward = np.asarray(KDTree(a).query(b)[1])
@@ -73,26 +59,3 @@ def _mutual_steps(a: Points, b: Points) -> NDArray[np.float64]:
 def _to_nearest(a: Points) -> NDArray[np.float64]:
     distance = np.asarray(KDTree(a).query(a, k=[2])[0], np.float64)
     return np.ravel(distance)
-
-
-def _shift(a: Points, b: Points) -> NDArray[np.float64]:
-    if min(len(a), len(b)) < 5:
-        return np.zeros(2)
-    spacing = float(np.median(_to_nearest(a)))
-    if spacing == 0:
-        return np.zeros(2)
-    voters = a[np.linspace(0, len(a) - 1, min(len(a), _VOTERS)).astype(int)]
-    candidates = KDTree(b)
-    at_rest = int((np.asarray(candidates.query(voters)[0]) <= spacing / 4).sum())
-    if at_rest >= 2 / 3 * len(voters):
-        return np.zeros(2)
-    near = candidates.query_ball_point(voters, 8 * spacing)
-    votes = np.concatenate([b[found] - voter for found, voter in zip(near, voters, strict=True) if found] or [b[:0]])
-    if not len(votes):
-        return np.zeros(2)
-    tree = KDTree(votes)
-    alike = np.asarray(tree.query_ball_point(votes, spacing / 4, return_length=True))
-    best = int(np.argmax(alike - 1e-3 * np.hypot(*votes.T) / spacing))  # of equals, the shorter
-    if alike[best] <= max(1.5 * at_rest, len(voters) / 2):
-        return np.zeros(2)
-    return np.asarray(votes[tree.query_ball_point(votes[best], spacing / 4)].mean(axis=0))

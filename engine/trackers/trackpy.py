@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from engine.detections import Detections
 from engine.errors import InputError
+from engine.linking.motion import remove_motion
 from engine.progress import Progress, no_progress
-from engine.trackers.scales import Points, common_motion, estimate_scales, frames
+from engine.trackers.scales import Points, estimate_scales, frames
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,8 @@ def link_trackpy(
     """(N,) the predecessor of each detection of one position, or -1. Raises InputError without trackpy."""
     if not len(detections):
         return np.empty(0, np.int64)
-    points = frames(detections)
-    moved = common_motion(points)
-    points = [frame - shift for frame, shift in zip(points, moved, strict=True)]
+    yx = remove_motion(detections.frame.astype(np.int64), detections.yx.astype(np.float64))
+    points = frames(detections.frame, yx)
     radius = params.search_radius_px or estimate_scales(points, detections["area"]).search_radius_px
     track = np.concatenate(list(_tracks(points, radius, params.max_gap, progress)))
     return _links(track)

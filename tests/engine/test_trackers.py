@@ -1,4 +1,4 @@
-"""btrack and trackpy behind one call, and the scales and the common motion that both are given."""
+"""btrack and trackpy behind one call, and the scales that both are given."""
 
 import logging
 import subprocess
@@ -13,7 +13,7 @@ from engine.detections import Detections
 from engine.errors import InputError
 from engine.trackers import btrack as adapter
 from engine.trackers.btrack import BtrackParameters, choose, import_btrack, link_btrack
-from engine.trackers.scales import common_motion, estimate_scales, frames
+from engine.trackers.scales import estimate_scales, frames
 from engine.trackers.trackpy import TrackpyParameters, drift, link_trackpy
 
 LINKERS = [link_btrack, link_trackpy]
@@ -350,19 +350,14 @@ def test_drift_of_cells_at_rest_is_zero():
     assert drift(movie([], [])).shape == (0, 2)
 
 
-def test_common_motion_leaves_independent_steps_alone():
-    """Cells that walk each for itself have no motion in common; a jump of all of them is found."""
-    detections, _ = walk()
-    assert not common_motion(frames(detections)).any()
-    jump = np.where(detections.frame[:, None] >= 8, [40.0, -60.0], 0.0)
-    found = common_motion(frames(detections, detections.yx + jump))
-    np.testing.assert_allclose(found, [[0, 0]] * 8 + [[40, -60]] * 12, atol=1)
+def scales_of(detections):
+    return estimate_scales(frames(detections.frame, detections.yx), detections["area"])
 
 
 def test_scales_are_those_of_the_simulation():
     """Diameter from the area, step from the walk, spacing from the grid."""
     detections, _ = walk(step=0.7, n_frames=60)
-    scales = estimate_scales(frames(detections), detections["area"])
+    scales = scales_of(detections)
     assert scales.diameter_px == pytest.approx(np.sqrt(80 * 4 / np.pi))
     assert scales.step_px == pytest.approx(0.7 * np.sqrt(2 * np.log(10)), rel=0.05)  # 90 % of a Rayleigh distribution
     assert 15 < scales.spacing_px < 25
@@ -371,7 +366,7 @@ def test_scales_are_those_of_the_simulation():
 
 def test_of_few_cells_the_diameter_sets_the_search_radius():
     """One cell has no neighbours to be kept apart from."""
-    scales = estimate_scales(frames(movie([0, 1], [(0, 0), (0, 1)])), np.array([80.0, 80.0]))
+    scales = scales_of(movie([0, 1], [(0, 0), (0, 1)]))
     assert scales.search_radius_px == 3 * scales.diameter_px
 
 
