@@ -57,9 +57,11 @@ details{margin:.5rem 0}
 summary{cursor:pointer}
 @media(max-width:600px){.wide{overflow-x:auto}.wide svg{min-width:680px}
  body{padding:14px 12px 40px;font-size:15px}td,th{padding-right:.4rem}}
-@media print{body{max-width:none;padding:0;font-size:10.5pt}nav{display:none}h2,h3{break-after:avoid}
- figure,tr,.scroll{break-inside:avoid}.scroll{overflow:visible}.scroll svg{width:100%;height:auto}a{color:inherit}
- *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
+@media print{body{max-width:none;padding:0;font-size:10pt}nav{display:none}h2,h3,h2+p,h3+p{break-after:avoid}
+ .grid{grid-template-columns:1fr 1fr}.cards{grid-template-columns:1fr 1fr 1fr}
+ .tiles{grid-template-columns:repeat(9,1fr)}
+ .tiles b{font-size:1.1rem}figure,tr,.scroll svg{break-inside:avoid}.scroll{overflow:visible}
+ .scroll svg{width:100%;height:auto}a{color:inherit}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 """
 
 Section = tuple[str, str, str]  # anchor, title, HTML
