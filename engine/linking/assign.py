@@ -52,8 +52,10 @@ class Hypotheses:
         return type(self)(self.source + rows, self.target + rows, second, self.score)
 
 
-def choose_certain(all_: Hypotheses, n: int, divisions: bool = True) -> tuple[Hypotheses, Hypotheses]:
-    """Hypotheses that belong to every best set, and those that stay open; n detections; divisions: may be certain too.
+def choose_certain(all_: Hypotheses, n: int, links_above: float | None = None) -> tuple[Hypotheses, Hypotheses]:
+    """Hypotheses that belong to every best set, and those that stay open; n detections.
+
+    links_above : for a first choice, before links across gaps compete: only links of a higher score can be certain.
 
     A hypothesis is certain when it outweighs the best rivals at each of its cells together. A link is hopeless when
     the best links of its two cells, taken together instead, outweigh it and the best of what those would displace.
@@ -63,7 +65,8 @@ def choose_certain(all_: Hypotheses, n: int, divisions: bool = True) -> tuple[Hy
         if not len(open_):
             break
         is_certain, is_hopeless = _decide(open_, n)
-        is_certain &= divisions | (open_.second < 0)
+        if links_above is not None:
+            is_certain &= (open_.second < 0) & (open_.score > links_above)
         if not (is_certain.any() or is_hopeless.any()):
             break
         chosen.append(open_[is_certain])

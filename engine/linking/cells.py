@@ -25,7 +25,7 @@ class Cells:
 
     frame (N,); yx (N, 2) centroid without global motion, px; log_area (N,); cov (N, 3) second moments yy, yx, xx of the
     mask, px^2; elongation (N, 2) along and across the image axes, 0 for a disc; looks (N, D) what stays the same in a
-    cell from frame to frame: size, shape, brightness; brightness (N, C); is_border (N,) close to the edge of the field.
+    cell from frame to frame: size, shape, brightness; brightness (N, C); is_border (N,) 1 close to the edge of the field.
     """
 
     frame: Ids
@@ -35,7 +35,7 @@ class Cells:
     elongation: Floats
     looks: Floats
     brightness: Floats
-    is_border: NDArray[np.int64]
+    is_border: Ids
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -83,9 +83,10 @@ def describe(frame: NDArray[Any], yx: NDArray[Any], columns: Mapping[str, NDArra
     least = np.concatenate([np.full(3, _PIXEL_NOISE / np.sqrt(middle_area)), 0.02 * spread[3:]])
     varies = spread > 1e-6
     low, high = place.min(axis=0), place.max(axis=0)
-    is_border = np.minimum(place - low, high - place).min(axis=1) < BORDER * radius
+    inside = np.minimum(place - low, high - place).min(axis=1) / radius
     n_frames = frame[-1] - frame[0] + 1
-    cells = Cells(frame, still, np.log(area), cov, elongation, looks[:, varies], brightness, is_border.astype(np.int64))
+    is_border = (inside < BORDER).astype(np.int64)
+    cells = Cells(frame, still, np.log(area), cov, elongation, looks[:, varies], brightness, is_border)
     density = len(frame) / n_frames / float(np.prod(high - low + 2 * radius))
     log_area = (float(middle[0]), float(spread[0]) if varies[0] else 0.0)
     population = Population(

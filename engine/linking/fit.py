@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from engine.linking import divisions
 from engine.linking.assign import Hypotheses
@@ -20,6 +21,7 @@ MIN_MOMENTUM = 0.5  # below it, foreseeing the step gains nothing
 MIN_KNOWN = 20  # cells in which a trait must be known
 LEAST_STEP = 0.05  # px
 FIT_TAIL = 4.0  # of the weights when divisions are measured: what lies far out was no division
+WEAK = 0.1  # of the links
 RATE_FLOOR = 0.005
 _PRIOR = 100.0  # detections that what is known beforehand of a rate counts for
 
@@ -50,7 +52,9 @@ def refine(cells: Cells, model: Model, chosen: Hypotheses, previous: Ids, is_las
     model = _fit_change(cells, model, source, target)
     model = _fit_steps(cells, model, source, target, previous)
     division = chosen[~is_link]
-    return replace(model, divisions=_fit_divisions(cells, model, division, previous, int((~is_last).sum())))
+    model = _fit_redrawn(cells, model, source, target, previous)
+    weak = float(np.quantile(chosen.score[steady], WEAK))
+    return replace(model, weak=weak, divisions=_fit_divisions(cells, model, division, previous, int((~is_last).sum())))
 
 
 def _fit_rates(cells: Cells, model: Model, chosen: Hypotheses, missing: Ids, is_last: NDArray[np.bool_]) -> Model:
@@ -58,7 +62,7 @@ def _fit_rates(cells: Cells, model: Model, chosen: Hypotheses, missing: Ids, is_
     ends[chosen.source] = False
     starts[chosen.target] = False
     starts[chosen.second[chosen.second >= 0]] = False
-    is_first = np.isin(cells.frame, cells.frame[is_last] + 1) | (cells.frame == cells.frame[0])
+    is_first = ~np.isin(cells.frame - 1, cells.frame)
     starts &= ~is_first
 
     def rate(event: NDArray[np.bool_], possible: NDArray[np.bool_], zone: int) -> float:
@@ -99,6 +103,13 @@ def _fit_steps(cells: Cells, model: Model, source: Ids, target: Ids, previous: I
         if fit > best_fit:
             best, best_fit = replace(trial, step=scale, step_tail=tail), fit
     return best
+
+
+def _fit_redrawn(cells: Cells, model: Model, source: Ids, target: Ids, previous: Ids) -> Model:
+    step = cells.yx[target] - cells.yx[source] - model.momentum * last_step(cells, previous)[source]
+    kept, redrawn = model.log_kept_and_redrawn(cells, source, target, step)
+    expected = float(special.expit(redrawn - kept).sum())
+    return replace(model, redrawn=(expected + _PRIOR * model.redrawn) / (len(source) + _PRIOR))
 
 
 def _fit_momentum(step: Floats, before: Floats, model: Model) -> float:

@@ -43,7 +43,7 @@ def link_cells(cells: Cells, population: Population, limits: Limits, progress: P
     for done, (start, first, stop) in enumerate(windows, start=1):
         here = _propose(cells[start:stop], model, limits)
         mine = here[here.source >= first - start]
-        sure, unsure = choose_certain(mine, stop - start, divisions=False)
+        sure, unsure = choose_certain(mine, stop - start, model.weak)
         certain.append(sure.shifted(start))
         open_.append(unsure.shifted(start))
         progress(done, len(windows) + 1)
@@ -64,7 +64,7 @@ def learn(cells: Cells, population: Population, limits: Limits) -> Model:
         proposed = [scored.links()]
         if limits.divides:
             proposed.append(propose_divisions(sample, model, scored))
-        certain, open_ = choose_certain(Hypotheses.join(proposed), len(sample), divisions=False)
+        certain, open_ = choose_certain(Hypotheses.join(proposed), len(sample), model.weak)
         chosen = _complete(sample, model, certain, open_)
         model = refine(sample, model, chosen, scored.previous, is_last)
     return model

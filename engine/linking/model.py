@@ -61,7 +61,8 @@ class Divisions:
 class Model:
     """step, step_tail: scale, px, and tail of displacements, in the metric of `squared_step`; drawn: its share that goes
     with the ellipse of the masks; momentum: of the last step that is repeated; change (D,), change_tail: of looks;
-    end, start: rates per detection inside and at the border; gap: rates of cells missing for 1, 2, ... frames."""
+    end, start: rates per detection inside and at the border; gap: rates of cells missing for 1, 2, ... frames;
+    weak: score below which links may give way to links across gaps; redrawn: part of the links, see `log_link`."""
 
     population: Population
     step: float
@@ -73,6 +74,7 @@ class Model:
     end: tuple[float, float] = (0.01, 0.05)
     start: tuple[float, float] = (0.01, 0.05)
     gap: tuple[float, ...] = ()
+    weak: float = 0.0
     redrawn: float = 0.01
     divisions: Divisions = Divisions()
 
@@ -97,13 +99,18 @@ class Model:
         Now and then a mask is redrawn: touching cells are cut anew, a part is lost. Then looks tell nothing, and the
         centroid jumps by as much as the masks reach.
         """
+        return np.logaddexp(*self.log_kept_and_redrawn(cells, source, target, step, widening))
+
+    def log_kept_and_redrawn(
+        self, cells: Cells, source: Ids, target: Ids, step: Floats, widening: float = 1.0
+    ) -> tuple[Floats, Floats]:
+        """(E,) the two parts of the likelihood in `log_link`: of a mask that stays the same, and of one drawn anew."""
         kept = self.log_step(cells, source, target, step, widening)
         if len(self.change):
             kept += self.log_change(cells, source, target, widening)
         square, log_area = ellipse_square(cells.cov[source] + cells.cov[target], step)
-        wide = max(widening, 1.0)
-        anew = log_density(square / wide**2, 2, DIVISION_TAIL, 2 * np.log(wide) + log_area)
-        return np.logaddexp(np.log1p(-self.redrawn) + kept, np.log(self.redrawn) + anew)
+        anew = log_density(square / widening**2, 2, DIVISION_TAIL, 2 * np.log(widening) + log_area)
+        return np.log1p(-self.redrawn) + kept, np.log(self.redrawn) + anew
 
     def log_step(self, cells: Cells, source: Ids, target: Ids, step: Floats, widening: float = 1.0) -> Floats:
         """(E,) log density per px^2 of displacements (E, 2) that momentum does not explain."""

@@ -1,6 +1,6 @@
 """Links worth considering: each cell with its nearest cells of the next frames."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 NEIGHBOURS = 5
 GAP_NEIGHBOURS = 3
-REDRAWN_IN_GAP = 0.1  # a mask that was missing comes back changed
+RETURNS = 0.3  # of the cells that leave the field come back soon; they count as new
 
 
 @dataclass(frozen=True)
@@ -104,15 +104,14 @@ def last_step(cells: Cells, previous: Ids) -> Floats:
 def propose_gaps(cells: Cells, model: Model, has_future: NDArray[np.bool_], has_past: NDArray[np.bool_]) -> Hypotheses:
     """Links across frames in which a cell is missing, between cells that are not certain to go on or to come from.
 
-    Not at the border: who leaves the field and who enters it later cannot be told to be the same.
+    At the border only where cells are missing more often than they leave the field and return.
     """
-    is_inside = cells.is_border == 0
-    sources, targets = np.flatnonzero(~has_future & is_inside), np.flatnonzero(~has_past & is_inside)
+    may_gap = (cells.is_border == 0) | (sum(model.gap) > RETURNS * model.end[1])
+    sources, targets = np.flatnonzero(~has_future & may_gap), np.flatnonzero(~has_past & may_gap)
     if not (len(sources) and len(targets)):
         return Hypotheses.join([Hypotheses.links(sources[:0], targets[:0], np.zeros(0))])
     end, start = model.log_end(cells), model.log_start(cells)
     found = []
-    model = replace(model, redrawn=REDRAWN_IN_GAP)
     for missing, rate in enumerate(model.gap, start=1):
         pairs = find_neighbours(cells, sources, targets, missing + 1)
         source, target = sources[pairs.source], pairs.target[pairs.is_real]
