@@ -68,7 +68,7 @@ def _sections(findings: Findings, scores: Mapping[str, Any] | None) -> list[Sect
         )
         return [("cells", "The cells", advice), quality, made]
     return [
-        ("cells", "The cells", pictures.frames_with_cells(findings)),
+        ("cells", "The cells", _COLOURS + pictures.frames_with_cells(findings)),
         ("counts", "Cells over time", _over_time(findings)),
         ("genealogies", "Genealogies", _genealogies(findings)),
         ("life", "Life times", _life_times(findings)),
@@ -76,6 +76,9 @@ def _sections(findings: Findings, scores: Mapping[str, Any] | None) -> list[Sect
         quality,
         made,
     ]
+
+
+_COLOURS = "<p>Cells of one genealogy are outlined in the same colour; the numbers are cell ids.</p>"
 
 
 def _over_time(findings: Findings) -> str:

@@ -1,12 +1,12 @@
 """Curves of the report: cell counts, life times, size and speed, doubts over time."""
 
-from html import escape
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.reporting.findings import Findings
+from engine.reporting.page import figure
 from engine.reporting.svg import (
     DOUBT_COLOUR,
     INK,
@@ -45,7 +45,7 @@ def cell_counts(findings: Findings) -> str:
         parts.append(plot.line(x, y, stroke=INK, stroke_width=2.2))
     parts += _end_labels(plot, ends)
     note = f"Thin lines: the {len(curves)} positions; thick: their median." if is_many else ""
-    return _figure(plot.draw(parts, "number of cells over time"), f"Cells in each frame. {note}")
+    return figure(plot.draw(parts, "number of cells over time"), f"Cells in each frame. {note}")
 
 
 def _count(findings: Findings, index: int) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -105,7 +105,7 @@ def life_times(findings: Findings) -> str:
         "Each point is a cell seen from birth to division; the box spans the middle half, the bar is the median. Cells "
         "seen only in part are counted below and left out, so in a short movie the times look shorter than they are."
     )
-    return _figure(plot.draw(parts, "life times by generation"), caption)
+    return figure(plot.draw(parts, "life times by generation"), caption)
 
 
 def _box(plot: Plot, x: float, hours: NDArray[Any], colour: str) -> list[str]:
@@ -153,7 +153,7 @@ def _spread(findings: Findings, frame: NDArray[Any], values: NDArray[Any], label
     parts.append(plot.band(x[some], quarter[some], three_quarters[some], fill=colour, fill_opacity=0.2))
     parts.append(plot.line(x[some], median[some], stroke=colour, stroke_width=1.8))
     name = label.split(",")[0].capitalize()
-    return _figure(plot.draw(parts, label), f"{name}: line the median of all cells, band the middle half.")
+    return figure(plot.draw(parts, label), f"{name}: line the median of all cells, band the middle half.")
 
 
 def _quartiles(values: NDArray[Any], group: NDArray[Any], n: int) -> tuple[NDArray[Any], ...]:
@@ -187,8 +187,10 @@ def doubts_over_time(findings: Findings) -> str:
         parts.append(f"<g>{tip}{rectangle(left[i], y, width, base - y, fill=DOUBT_COLOUR)}</g>")
     worst = int(count.argmax()) * size
     where = f"frame {worst}" if size == 1 else f"frames {worst} to {min(worst + size, n_frames) - 1}"
-    caption = f"Most are in {where}. A peak in one frame often means a bad picture: out of focus, shaken, or a flash."
-    return _figure(plot.draw(parts, "doubtful places over time"), caption, wide=True)
+    caption = f"Most are in {where}."
+    if count.max() > 4 * np.median(count) + 4:
+        caption += " A peak often means a bad picture: out of focus, shaken, or a flash."
+    return figure(plot.draw(parts, "doubtful places over time"), caption, wide=True)
 
 
 def divisions(findings: Findings) -> str:
@@ -211,9 +213,4 @@ def divisions(findings: Findings) -> str:
         y, base = float(plot.at_y(rate[i])), float(plot.at_y(0))
         tip = f"<title>{count[i]} divisions</title>"
         parts.append(f"<g>{tip}{rectangle(left[i], y, width, base - y, fill=SERIES[3], fill_opacity=0.75)}</g>")
-    return _figure(plot.draw(parts, "divisions over time"), "How often cells divide.")
-
-
-def _figure(drawing: str, caption: str, wide: bool = False) -> str:
-    kind = ' class="wide"' if wide else ""
-    return f"<figure{kind}>{drawing}<figcaption>{escape(caption)}</figcaption></figure>"
+    return figure(plot.draw(parts, "divisions over time"), "How often cells divide.")

@@ -81,6 +81,12 @@ def page(title: str, opening: str, sections: Sequence[Section], closing: str) ->
     )
 
 
+def figure(drawing: str, caption: str, wide: bool = False) -> str:
+    """A drawing with its caption; a wide one scrolls on narrow screens."""
+    kind = ' class="wide"' if wide else ""
+    return f"<figure{kind}>{drawing}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
 def tile_list(tiles: Iterable[tuple[str, str]]) -> str:
     """Numbers in boxes."""
     return f'<ul class="tiles">{"".join(f"<li><b>{escape(n)}</b><span>{escape(w)}</span></li>" for n, w in tiles)}</ul>'

@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 import cv2
@@ -14,6 +13,7 @@ from skimage.measure import find_contours
 from engine.checks import LOOK_AHEAD
 from engine.movie import Movie
 from engine.reporting.findings import Findings
+from engine.reporting.page import figure
 from engine.reporting.svg import ON_GREY, line, number, path, picture, rectangle, round_number, round_up, text
 
 WIDTH, TALLEST = 1040.0, 800.0  # display px of a whole frame
@@ -61,17 +61,18 @@ def _frame(findings: Findings, name: str, t: int, words: str, half: bool = False
     shown = min(WIDTH / 2 - 12 if half else WIDTH, TALLEST * width / height)
     whole: Window = (0, 0, height, width)
     where = f"{name}. " if len(findings.positions) > 1 else ""
-    caption = f"{where}Frame {t}, {findings.hours(t):.1f} h: {len(cells):,} cells{', ' + words if words else ''}."
+    n_cells = "1 cell" if len(cells) == 1 else f"{len(cells):,} cells"
+    caption = f"{where}Frame {t}, {findings.hours(t):.1f} h: {n_cells}{', ' + words if words else ''}."
     if half or zoom * width <= shown * 1.5:
         parts = _outlined(findings, image, labels, cells, whole, shown, ids=not half)
-        return _figure(_drawn(findings, parts, whole, shown, t), caption, wide=not half)
+        return figure(_drawn(findings, parts, whole, shown, t), caption, wide=not half)
     part = _busiest_window(labels, (WIDTH / zoom * 0.62, WIDTH / zoom))
     mark = _window_mark(part, shown / width)
     parts = _outlined(findings, image, labels, cells, whole, shown, ids=False)
-    overview = _figure(_drawn(findings, [*parts, mark], whole, shown, t), caption, wide=True)
+    overview = figure(_drawn(findings, [*parts, mark], whole, shown, t), caption, wide=True)
     parts = _outlined(findings, image, labels, cells, part, WIDTH, ids=True)
     detail = _drawn(findings, parts, part, WIDTH, t)
-    return overview + _figure(detail, "The framed part, enlarged. Numbers are cell ids.", wide=True)
+    return overview + figure(detail, "The framed part, enlarged. Numbers are cell ids.", wide=True)
 
 
 def _zoom(labels: NDArray[np.int32]) -> float:
@@ -236,11 +237,6 @@ def _clock(findings: Findings, t: int) -> str:
     words = f"{findings.hours(t):.1f} h"
     back = rectangle(5, 4, len(words) * 9 + 8, 22, rx=4, fill="#000", fill_opacity=0.55)
     return back + text(10, 20, words, class_="over")
-
-
-def _figure(drawing: str, caption: str, wide: bool = False) -> str:
-    kind = ' class="wide"' if wide else ""
-    return f"<figure{kind}>{drawing}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def doubt_pictures(findings: Findings, row: int) -> str:
