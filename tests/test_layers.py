@@ -78,6 +78,7 @@ def test_a_function_is_at_most_80_lines(path):
 
 IMPORT_ALL = """
 import importlib, json, logging, os, sys, threading
+import cv2  # sets LD_LIBRARY_PATH by itself
 before = dict(os.environ), len(logging.getLogger().handlers), threading.active_count(), set(os.listdir())
 for module in sys.argv[1:]:
     importlib.import_module(module)
