@@ -2,7 +2,7 @@
 
 A hypothesis is a link (source -> target) or a division (source -> target and second target); its score is the log
 likelihood ratio against its cells ending and starting there. Most are decided by a bound that is exact and cheap; what is
-left falls into small independent groups, which HiGHS solves to optimality.
+left falls into independent groups, solved to optimality: tiny ones by trying, others by HiGHS.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 ROUNDS = 8
+MOST_TRIED = 1000  # sets of a group that are tried one by one before HiGHS is called
 BATCH = 4000  # hypotheses that are solved together
 
 
@@ -83,10 +84,54 @@ def choose_best(all_: Hypotheses, n: int) -> Hypotheses:
         return certain
     group = _groups(open_, n)
     open_ = open_[np.argsort(group, kind="stable")]
-    ends = np.cumsum(np.bincount(group))
-    cuts = [0, *(int(ends[ends <= stop].max(initial=0)) for stop in range(BATCH, len(open_), BATCH)), len(open_)]
-    cuts = sorted(set(cuts))
-    return Hypotheses.join([certain, *(_solve(open_[a:b]) for a, b in zip(cuts, cuts[1:], strict=False))])
+    ends = np.cumsum(np.bincount(group)).tolist()
+    picked: list[int] = []
+    batches: list[list[int]] = []
+    for start, stop in zip([0, *ends], ends, strict=False):
+        found = _search(open_, start, stop)
+        if found is not None:
+            picked += found
+        elif batches and len(batches[-1]) + stop - start <= BATCH:
+            batches[-1] += range(start, stop)
+        else:
+            batches.append([*range(start, stop)])
+    solved = [_solve(open_[np.array(rows)]) for rows in batches]
+    return Hypotheses.join([certain, open_[np.array(picked, np.int64)], *solved])
+
+
+def _search(all_: Hypotheses, start: int, stop: int) -> list[int] | None:
+    """Rows of the best set among those from start to stop: source by source, every option or none.
+
+    None where there is too much to try.
+    """
+    options: dict[int, list[tuple[float, int, int, int]]] = {}
+    rows = zip(
+        *(column[start:stop].tolist() for column in (all_.source, all_.score, all_.target, all_.second)), strict=True
+    )
+    for row, (source, score, target, second) in enumerate(rows, start):
+        options.setdefault(source, []).append((score, row, target, second))
+    sources = [sorted(found, reverse=True) for found in options.values()]
+    reachable = [0.0]  # at most, by the sources still to come
+    for found in reversed(sources):
+        reachable.append(reachable[-1] + found[0][0])
+    reachable.reverse()
+    best: tuple[float, list[int]] = (0.0, [])
+    tried = 0
+
+    def descend(depth: int, total: float, picked: list[int], taken: set[int]) -> None:
+        nonlocal best, tried
+        tried += 1
+        if total > best[0]:
+            best = (total, picked)
+        if depth == len(sources) or total + reachable[depth] <= best[0] or tried > MOST_TRIED:
+            return
+        for score, row, target, second in sources[depth]:
+            if target not in taken and second not in taken:
+                descend(depth + 1, total + score, [*picked, row], taken | ({target, second} - {-1}))
+        descend(depth + 1, total, picked, taken)
+
+    descend(0, 0.0, [], set())
+    return best[1] if tried <= MOST_TRIED else None
 
 
 def _best_futures(open_: Hypotheses, n: int) -> tuple[Floats, Floats]:

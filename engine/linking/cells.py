@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from engine.linking.motion import remove_motion
-from engine.linking.student import robust_scale
+from engine.linking.student import quantile, robust_scale
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -78,7 +78,7 @@ def describe(frame: NDArray[Any], yx: NDArray[Any], columns: Mapping[str, NDArra
     brightness = _brightness(columns, len(frame))
     looks = np.concatenate([np.log(area)[:, None], elongation, brightness], axis=1)
     middle, spread = robust_scale(looks)
-    middle_area = float(np.median(area))
+    middle_area = quantile(area, 0.5)
     radius = float(np.sqrt(middle_area / np.pi))
     least = np.concatenate([np.full(3, _PIXEL_NOISE / np.sqrt(middle_area)), 0.02 * spread[3:]])
     varies = spread > 1e-6
@@ -90,7 +90,7 @@ def describe(frame: NDArray[Any], yx: NDArray[Any], columns: Mapping[str, NDArra
     density = len(frame) / n_frames / float(np.prod(high - low + 2 * radius))
     log_area = (float(middle[0]), float(spread[0]) if varies[0] else 0.0)
     population = Population(
-        density, radius, float(np.median(trace)), log_area, middle[varies], spread[varies], least[varies]
+        density, radius, quantile(trace, 0.5), log_area, middle[varies], spread[varies], least[varies]
     )
     return cells, population
 

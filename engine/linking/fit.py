@@ -10,13 +10,21 @@ from engine.linking import divisions
 from engine.linking.assign import Hypotheses
 from engine.linking.cells import Cells, Population
 from engine.linking.model import POPULATION_TAIL, Divisions, Model, Trait
-from engine.linking.propose import find_neighbours, last_step, mutual_best
-from engine.linking.student import fit_scale_and_tail, log_density, robust_scale, update, update_scale
+from engine.linking.propose import Neighbours, last_step, mutual_best
+from engine.linking.student import (
+    fit_scale_and_tail,
+    log_density,
+    medians,
+    quantile,
+    robust_scale,
+    update,
+    update_scale,
+)
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-DRAWN = (0.0, 0.2, 0.4, 0.6, 0.8, 0.95)  # shares of the ellipse in the metric of steps that are tried
+DRAWN = (0.0, 0.3, 0.6, 0.8, 0.95)  # shares of the ellipse in the metric of steps that are tried
 MIN_MOMENTUM = 0.5  # below it, foreseeing the step gains nothing
 MIN_KNOWN = 20  # cells in which a trait must be known
 LEAST_STEP = 0.05  # px
@@ -26,42 +34,53 @@ RATE_FLOOR = 0.005
 _PRIOR = 100.0  # detections that what is known beforehand of a rate counts for
 
 
-def first_guess(cells: Cells, population: Population, n_gaps: int) -> Model:
+def first_guess(cells: Cells, population: Population, n_gaps: int, pairs: Neighbours) -> Model:
     """A model from pairs of cells that are each other's nearest."""
-    pairs = find_neighbours(cells)
     previous = mutual_best(pairs, -pairs.distance[pairs.is_real])
     target = np.flatnonzero(previous >= 0)
     source = previous[target]
     length = np.hypot(*(cells.yx[target] - cells.yx[source]).T)
-    step = float(np.median(length)) / 1.18 if len(length) else population.radius
+    step = quantile(length, 0.5) / 1.18 if len(length) else population.radius
     looks = np.abs(cells.looks[target] - cells.looks[source])
-    change = np.median(looks, axis=0) / 0.74 if len(looks) else population.spread
+    change = medians(looks) / 0.74 if len(looks) else population.spread
     gap = tuple(0.002 / 2**missing for missing in range(n_gaps))
     return Model(population, max(step, LEAST_STEP), 3.0, np.maximum(change, population.least), 3.0, gap=gap)
 
 
-def refine(cells: Cells, model: Model, chosen: Hypotheses, previous: Ids, is_last: NDArray[np.bool_]) -> Model:
-    """The model after seeing the chosen hypotheses; is_last (N,): nothing can follow in these cells' frames."""
+def refine(
+    cells: Cells,
+    model: Model,
+    chosen: Hypotheses,
+    undecided: Hypotheses,
+    previous: Ids,
+    is_last: NDArray[np.bool_],
+) -> Model:
+    """The model after seeing the chosen hypotheses; previous (N,): likely predecessors; is_last (N,): nothing can follow
+    in these cells' frames."""
     is_link = chosen.second < 0
     missing = cells.frame[chosen.target] - cells.frame[chosen.source] - 1
     steady = is_link & (missing == 0)
     if not steady.any():
         return model
     source, target = chosen.source[steady], chosen.target[steady]
-    model = _fit_rates(cells, model, chosen, missing, is_last)
+    model = _fit_rates(cells, model, chosen, undecided, is_last)
     model = _fit_change(cells, model, source, target)
     model = _fit_steps(cells, model, source, target, previous)
     division = chosen[~is_link]
     model = _fit_redrawn(cells, model, source, target, previous)
-    weak = float(np.quantile(chosen.score[steady], WEAK))
+    weak = quantile(chosen.score[steady], WEAK)
     return replace(model, weak=weak, divisions=_fit_divisions(cells, model, division, previous, int((~is_last).sum())))
 
 
-def _fit_rates(cells: Cells, model: Model, chosen: Hypotheses, missing: Ids, is_last: NDArray[np.bool_]) -> Model:
+def _fit_rates(
+    cells: Cells, model: Model, chosen: Hypotheses, undecided: Hypotheses, is_last: NDArray[np.bool_]
+) -> Model:
     ends, starts = ~is_last, np.ones(len(cells), bool)
-    ends[chosen.source] = False
-    starts[chosen.target] = False
-    starts[chosen.second[chosen.second >= 0]] = False
+    for some in (chosen, undecided):
+        ends[some.source] = False
+        starts[some.target] = False
+        starts[some.second[some.second >= 0]] = False
+    missing = cells.frame[chosen.target] - cells.frame[chosen.source] - 1
     is_first = ~np.isin(cells.frame - 1, cells.frame)
     starts &= ~is_first
 
@@ -84,7 +103,7 @@ def _fit_change(cells: Cells, model: Model, source: Ids, target: Ids) -> Model:
         return model
     change = cells.looks[target] - cells.looks[source]
     least = model.population.least
-    scale = np.maximum(np.median(np.abs(change), axis=0) / 0.74, least)
+    scale = np.maximum(medians(np.abs(change)) / 0.74, least)
     common, tail = fit_scale_and_tail(((change / scale) ** 2).sum(axis=1), len(scale))
     return replace(model, change=np.maximum(scale * common, least), change_tail=tail)
 

@@ -47,7 +47,9 @@ def link_cells(cells: Cells, population: Population, limits: Limits, progress: P
         certain.append(sure.shifted(start))
         open_.append(unsure.shifted(start))
         progress(done, len(windows) + 1)
-    chosen = _complete(cells, model, Hypotheses.join(certain), Hypotheses.join(open_))
+    sure = Hypotheses.join(certain)
+    gaps = _gaps(cells, model, sure)
+    chosen = Hypotheses.join([sure, choose_best(Hypotheses.join([*open_, gaps]), n)])
     progress(len(windows) + 1, len(windows) + 1)
     for target in (chosen.target, chosen.second):
         link[target[target >= 0]] = chosen.source[target >= 0]
@@ -57,16 +59,17 @@ def link_cells(cells: Cells, population: Population, limits: Limits, progress: P
 def learn(cells: Cells, population: Population, limits: Limits) -> Model:
     """The model that fits the movie: links found with a first guess tell the scales, links found with those tell better."""
     sample, is_last = _sample(cells)
-    model = first_guess(sample, population, limits.max_gap)
     pairs = find_neighbours(sample)
+    model = first_guess(sample, population, limits.max_gap, pairs)
     for _ in range(PASSES - 1):
         scored = score_links(sample, model, pairs)
         proposed = [scored.links()]
         if limits.divides:
             proposed.append(propose_divisions(sample, model, scored))
         certain, open_ = choose_certain(Hypotheses.join(proposed), len(sample), model.weak)
-        chosen = _complete(sample, model, certain, open_)
-        model = refine(sample, model, chosen, scored.previous, is_last)
+        gaps = _gaps(sample, model, certain)
+        more, undecided = choose_certain(Hypotheses.join([open_, gaps]), len(sample))
+        model = refine(sample, model, Hypotheses.join([certain, more]), undecided, scored.previous, is_last)
     return model
 
 
@@ -79,14 +82,13 @@ def _propose(cells: Cells, model: Model, limits: Limits) -> Hypotheses:
     return Hypotheses.join(proposed)
 
 
-def _complete(cells: Cells, model: Model, certain: Hypotheses, open_: Hypotheses) -> Hypotheses:
-    """The certain ones and the best of the open ones and of links across gaps."""
+def _gaps(cells: Cells, model: Model, certain: Hypotheses) -> Hypotheses:
+    """Links across gaps between cells whose future or past is not certain."""
     has_future, has_past = np.zeros(len(cells), bool), np.zeros(len(cells) + 1, bool)
     has_future[certain.source] = True
     has_past[certain.target] = True
     has_past[certain.second] = True
-    gaps = propose_gaps(cells, model, has_future, has_past[:-1])
-    return Hypotheses.join([certain, choose_best(Hypotheses.join([open_, gaps]), len(cells))])
+    return propose_gaps(cells, model, has_future, has_past[:-1])
 
 
 def _windows(frame: Ids, size: int) -> Iterator[tuple[int, int, int]]:

@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 NEIGHBOURS = 5
 GAP_NEIGHBOURS = 3
-RETURNS = 0.3  # of the cells that leave the field come back soon; they count as new
+RETURNS = 0.1  # of the cells that leave the field come back soon; they count as new
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,16 @@ class Neighbours:
         return table
 
 
-def find_neighbours(cells: Cells, rows: Ids | None = None, targets: Ids | None = None, ahead: int = 1) -> Neighbours:
-    """The nearest cells `ahead` frames later; among given sources and targets, or of all and among all."""
-    far = 10 * (np.ptp(cells.yx, axis=0).max() + 1)
+def find_neighbours(cells: Cells, ahead: int = 1, rows: Ids | None = None, targets: Ids | None = None) -> Neighbours:
+    """The nearest cells `ahead` frames later; of given sources and among given targets, or all."""
+    far = 10 * float(np.ptp(cells.yx, axis=0).max() + 1)
     points = np.column_stack([cells.yx, cells.frame * far])
     sources = points if rows is None else points[rows]
     among = points if targets is None else points[targets]
     k = min(NEIGHBOURS if ahead == 1 else GAP_NEIGHBOURS, len(among))
     tree = cKDTree(among, balanced_tree=False, compact_nodes=False)
-    distance, target = tree.query(sources + [0, 0, ahead * far], k=range(1, k + 1), distance_upper_bound=far / 2)
+    goal = sources + np.array([0, 0, ahead * far])
+    distance, target = tree.query(goal, k=range(1, k + 1), distance_upper_bound=far / 2)
     is_real = target < len(among)
     target = np.where(is_real, target, 0)
     return Neighbours(target if targets is None else targets[target], is_real, distance)
@@ -113,9 +114,9 @@ def propose_gaps(cells: Cells, model: Model, has_future: NDArray[np.bool_], has_
     end, start = model.log_end(cells), model.log_start(cells)
     found = []
     for missing, rate in enumerate(model.gap, start=1):
-        pairs = find_neighbours(cells, sources, targets, missing + 1)
-        source, target = sources[pairs.source], pairs.target[pairs.is_real]
         widening = float(np.sqrt(missing + 1))
+        pairs = find_neighbours(cells, missing + 1, sources, targets)
+        source, target = sources[pairs.source], pairs.target[pairs.is_real]
         step = cells.yx[target] - cells.yx[source]
         score = np.log(rate) - end[source] - start[target] + model.log_link(cells, source, target, step, widening)
         is_likely = score > 0

@@ -1,5 +1,6 @@
 """Student's t: the bell curve with heavy tails that steps, sizes and shapes of cells follow; densities and robust fits."""
 
+from functools import cache
 from math import lgamma, log, pi
 
 import numpy as np
@@ -21,17 +22,37 @@ def log_density(square: Floats, dimensions: int, tail: float, log_scale: Floats 
 
 def fit_scale_and_tail(square: Floats, dimensions: int) -> tuple[float, float]:
     """Scale and degrees of freedom that give the median and the 95 % quantile of squared distances (N,)."""
-    median, far = np.maximum(np.quantile(square, [0.5, 0.95]), 1e-12)
-    ratios = special.fdtri(dimensions, _TAILS, 0.95) / special.fdtri(dimensions, _TAILS, 0.5)
-    ratio = np.clip(far / median, ratios[-1], ratios[0])
-    tail = float(np.interp(ratio, ratios[::-1], _TAILS[::-1]))
-    return float(np.sqrt(median / (special.fdtri(dimensions, tail, 0.5) * dimensions))), tail
+    medians, ratios = _quantiles(dimensions)
+    middle, far = max(quantile(square, 0.5), 1e-12), max(quantile(square, 0.95), 1e-12)
+    ratio = min(max(far / middle, ratios[0]), ratios[-1])
+    tail = float(np.interp(ratio, ratios, _TAILS[::-1]))
+    return float(np.sqrt(middle / np.interp(ratio, ratios, medians))), tail
+
+
+@cache
+def _quantiles(dimensions: int) -> tuple[Floats, Floats]:
+    """Of the squared length of a vector of t, for tails from light to heavy: median; 95 % quantile over median, ascending."""
+    median, far = (special.fdtri(dimensions, _TAILS[::-1], q) * dimensions for q in (0.5, 0.95))
+    return median, far / median
+
+
+def quantile(values: Floats, q: float) -> float:
+    """The quantile of values (N,), N > 0, without interpolation."""
+    k = int(q * (len(values) - 1) + 0.5)
+    return float(np.partition(values, k)[k])
+
+
+def medians(values: Floats) -> Floats:
+    """Median along the first axis, the upper one of two."""
+    k = len(values) // 2
+    result: Floats = np.partition(values, k, axis=0)[k]
+    return result
 
 
 def robust_scale(values: Floats) -> tuple[Floats, Floats]:
     """Median and scaled median absolute deviation along the first axis."""
-    middle = np.median(values, axis=0)
-    return middle, 1.4826 * np.median(np.abs(values - middle), axis=0)
+    middle = medians(values)
+    return middle, 1.4826 * medians(np.abs(values - middle))
 
 
 def update(
