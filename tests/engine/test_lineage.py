@@ -1,7 +1,7 @@
 """Cells, generations and all else that follows from links."""
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ from hypothesis import given
 
 from engine.detections import Detections
 from engine.errors import InputError
-from engine.lineage import Lineage, guess_end_reasons, load_links, save_links
+from engine.lineage import Lineage, guess_end_reasons, load_links, project_end_reasons, save_links
 from tests import genealogies
 from tests.genealogies import detections_at, forest, project_of, random_forests
 
@@ -272,3 +272,12 @@ def test_links_of_other_detections_are_refused(tmp_path: Path) -> None:
 def test_a_forest_can_be_drawn_with_gaps() -> None:
     """The catalogue's own builder puts a detection in the frame it is told."""
     assert forest([(0, 1)], frames={1: 4}).detections.frame.tolist() == [0, 4]
+
+
+@pytest.mark.parametrize(("frames", "reason"), [([0, 2], "movie end"), ([0, 3], "lost"), (None, "lost")])
+def test_a_project_run_on_some_frames_ends_with_these(frames: list[int] | None, reason: str, tmp_path: Path) -> None:
+    """A cell in the last frame that was run ended with the movie, though the movie goes on."""
+    lineage = wanderer(2, [(20, 20), (20, 20)])
+    project = project_of(lineage, tmp_path / "p.lineage", n_frames=4)
+    project = replace(project, parameters={"frames": frames})
+    assert project_end_reasons(project, lineage).tolist() == [reason]
