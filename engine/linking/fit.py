@@ -30,6 +30,7 @@ MIN_KNOWN = 20  # cells in which a trait must be known
 LEAST_STEP = 0.05  # px
 FIT_TAIL = 4.0  # of the weights when divisions are measured: what lies far out was no division
 WEAK = 0.1  # of the links
+RARE = 0.001  # cells missed less often are not looked for: who vanishes has ended, who appears is new
 RATE_FLOOR = 0.005
 _PRIOR = 100.0  # detections that what is known beforehand of a rate counts for
 
@@ -90,11 +91,12 @@ def _fit_rates(
 
     n = len(cells) + 3 * _PRIOR
     gap = tuple(((missing == m).sum() + 0.5 / m) / n for m in range(1, len(model.gap) + 1))
+    is_rare = (missing > 0).sum() < RARE * len(cells)
     return replace(
         model,
         end=(rate(ends, ~is_last, 0), rate(ends, ~is_last, 1)),
         start=(rate(starts, ~is_first, 0), rate(starts, ~is_first, 1)),
-        gap=tuple(float(g) for g in gap),
+        gap=() if is_rare else tuple(float(g) for g in gap),
     )
 
 
