@@ -1,8 +1,8 @@
 """Which hypotheses to believe: the set of highest total score in which no cell has two pasts or two futures.
 
 A hypothesis is a link (source -> target) or a division (source -> target and second target); its score is the log
-likelihood ratio against its cells ending and starting there. Most are decided by a bound that is exact and cheap; what is
-left falls into independent groups, solved to optimality: tiny ones by trying, others by HiGHS.
+likelihood ratio against its cells ending and starting there. Most are decided by a bound that is exact and cheap; what
+is left falls into independent groups, solved to optimality: tiny ones by trying, others by HiGHS.
 """
 
 from dataclasses import dataclass
@@ -193,7 +193,7 @@ def _taken(chosen: Hypotheses, n: int) -> tuple[NDArray[np.bool_], NDArray[np.bo
     return has_future, has_past
 
 
-def _groups(open_: Hypotheses, n: int) -> NDArray[np.int32]:
+def _groups(open_: Hypotheses, n: int) -> NDArray[np.intp]:
     """(H,) number of the group of each hypothesis; groups share no cells."""
     second = np.where(open_.second < 0, open_.target, open_.second)
     rows = np.concatenate([open_.source, open_.source])
@@ -201,8 +201,7 @@ def _groups(open_: Hypotheses, n: int) -> NDArray[np.int32]:
     nodes, index = np.unique(np.concatenate([rows, columns]), return_inverse=True)
     graph = sparse.coo_array((np.ones(len(rows)), (index[: len(rows)], index[len(rows) :])), shape=(len(nodes),) * 2)
     number = sparse.csgraph.connected_components(graph, directed=False)[1]
-    group: NDArray[np.int32] = number[index[: len(open_)]]
-    return np.unique(group, return_inverse=True)[1]
+    return np.unique(number[index[: len(open_)]], return_inverse=True)[1]
 
 
 def _solve(open_: Hypotheses) -> Hypotheses:
@@ -217,7 +216,8 @@ def _solve(open_: Hypotheses) -> Hypotheses:
     result = milp(
         -open_.score,
         constraints=LinearConstraint(uses, -np.inf, 1),
-        integrality=np.ones(len(open_)),
+        integrality=np.ones(len(open_), np.int64),
         bounds=Bounds(0, 1),
     )
-    return open_[result.x > 0.5]
+    assert result.x is not None, result.message  # choosing nothing is always feasible
+    return open_[np.asarray(result.x > 0.5)]

@@ -25,7 +25,7 @@ class Cells:
 
     frame (N,); yx (N, 2) centroid without global motion, px; log_area (N,); cov (N, 3) second moments yy, yx, xx of the
     mask, px^2; elongation (N, 2) along and across the image axes, 0 for a disc; looks (N, D) what stays the same in a
-    cell from frame to frame: size, shape, brightness; brightness (N, C); is_border (N,) 1 close to the edge of the field.
+    cell from frame to frame: size, shape, brightness; brightness (N, C); is_border (N,) 1 near the edge of the field.
     """
 
     frame: Ids
@@ -46,8 +46,9 @@ class Cells:
 
 @dataclass(frozen=True)
 class Population:
-    """Of all cells: density, detections per px^2 of a frame; radius, px, and trace of the second moments, px^2, of a typical
-    mask; log_area: middle and spread, 0 where areas are alike; looks: middle, spread, smallest meaningful change (D,)."""
+    """Of all cells: density, detections per px^2 of a frame; radius, px, and trace of the second moments, px^2, of a
+    typical mask; log_area: middle and spread, 0 where areas are alike; middle, spread and smallest meaningful change of
+    looks (D,)."""
 
     density: float
     radius: float
@@ -107,6 +108,6 @@ def _spacing(frame: Ids, yx: Floats) -> float:
     """Median distance to the nearest cell of the same frame, px; 20 where there is never another."""
     far = 10 * (np.ptp(yx, axis=0).max() + 1)
     points = np.column_stack([yx, frame * far])
-    distance = cKDTree(points).query(points, k=2)[0][:, 1] if len(points) > 1 else np.zeros(0)
+    distance = np.asarray(cKDTree(points).query(points, k=[2])[0])[:, 0]
     distance = distance[distance < far / 2]
     return float(max(np.median(distance), 1.0)) if len(distance) else 20.0

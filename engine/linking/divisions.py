@@ -96,7 +96,7 @@ def propose_divisions(cells: Cells, model: Model, scored: Scored) -> Hypotheses:
 
 
 def _candidates(cells: Cells, model: Model, scored: Scored) -> tuple[Ids, Ids, Ids, Floats]:
-    """Mother, daughters, and the better of the mother's links to the two; cells clearly of another origin are left out."""
+    """Mother, daughters, the better of the mother's links to the two; cells clearly of another origin are left out."""
     pairs = scored.pairs
     score = pairs.spread(scored.score)
     n, k = score.shape

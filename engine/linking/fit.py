@@ -56,8 +56,10 @@ def refine(
     previous: Ids,
     is_last: NDArray[np.bool_],
 ) -> Model:
-    """The model after seeing the chosen hypotheses; previous (N,): likely predecessors; is_last (N,): nothing can follow
-    in these cells' frames."""
+    """The model after seeing the chosen hypotheses.
+
+    previous (N,): likely predecessors; is_last (N,): nothing can follow in the frames of these cells.
+    """
     is_link = chosen.second < 0
     missing = cells.frame[chosen.target] - cells.frame[chosen.source] - 1
     steady = is_link & (missing == 0)

@@ -57,7 +57,7 @@ def link_cells(cells: Cells, population: Population, limits: Limits, progress: P
 
 
 def learn(cells: Cells, population: Population, limits: Limits) -> Model:
-    """The model that fits the movie: links found with a first guess tell the scales, links found with those tell better."""
+    """The model that fits the movie: links found with a first guess tell the scales."""
     sample, is_last = _sample(cells)
     pairs = find_neighbours(sample)
     model = first_guess(sample, population, limits.max_gap, pairs)

@@ -1,10 +1,10 @@
-"""The model of how cells move, change, divide, come and go. Every number is estimated from the movie (`engine.linking.fit`).
+"""The model of how cells move, change, divide, come and go; estimated from the movie by `engine.linking.fit`.
 
 A hypothesis is scored by the log likelihood ratio of what was seen if it is true against its cells having ended and
 started there by chance:
 
     link      log (1 - P(end)) + log p(step) + log p(change of looks)         - log P(end) - log P(start of the target)
-    division  log P(division) + log p(where, how large the daughters are)     - log P(end) - log P(start of each daughter)
+    division  log P(division) + log p(where, how large the daughters are)     - log P(end) - log P(start of either)
     gap       log P(gap) + log p(step, wider) + log p(change of looks, wider) - log P(end) - log P(start of the target)
 
 P(start) of a detection is the rate of starts per px^2 times the density of its looks among all cells.
@@ -59,9 +59,9 @@ class Divisions:
 
 @dataclass(frozen=True)
 class Model:
-    """step, step_tail: scale, px, and tail of displacements, in the metric of `squared_step`; drawn: its share that goes
-    with the ellipse of the masks; momentum: of the last step that is repeated; change (D,), change_tail: of looks;
-    end, start: rates per detection inside and at the border; gap: rates of cells missing for 1, 2, ... frames;
+    """step, step_tail: scale, px, and tail of displacements, in the metric of `squared_step`; drawn: the share of it
+    that goes with the ellipse of the masks; momentum: of the last step that is repeated; change (D,), change_tail: of
+    looks; end, start: rates per detection inside and at the border; gap: rates of cells missing for 1, 2, ... frames;
     weak: score below which links may give way to links across gaps; redrawn: part of the links, see `log_link`."""
 
     population: Population
@@ -90,11 +90,12 @@ class Model:
         """(N,) log density of a cell's looks among all cells."""
         p = self.population
         square = ((cells.looks - p.middle) / p.spread) ** 2
-        return log_density(square, 1, POPULATION_TAIL, np.log(p.spread)).sum(axis=1)
+        density: Floats = log_density(square, 1, POPULATION_TAIL, np.log(p.spread)).sum(axis=1)
+        return density
 
     def log_link(self, cells: Cells, source: Ids, target: Ids, step: Floats, widening: float = 1.0) -> Floats:
-        """(E,) log likelihood of displacements (E, 2), per px^2, that momentum does not explain, and of the target's looks
-        given the source's, against those of any cell.
+        """(E,) log likelihood of displacements (E, 2), per px^2, that momentum does not explain, and of the target's
+        looks given the source's, against those of any cell.
 
         Now and then a mask is redrawn: touching cells are cut anew, a part is lost. Then looks tell nothing, and the
         centroid jumps by as much as the masks reach.
@@ -139,7 +140,7 @@ class Model:
 
 
 def ellipse_square(shape: Floats, step: Floats) -> tuple[Floats, Floats]:
-    """(E,) squared length of steps (E, 2) in units of ellipses with second moments (E, 3), and the log of their area."""
+    """(E,) squared length of steps (E, 2) in units of ellipses of second moments (E, 3); the log of their areas."""
     (yy, yx, xx), (y, x) = shape.T, step.T
     area = yy * xx - yx * yx
     return (xx * y * y - 2 * yx * y * x + yy * x * x) / area, 0.5 * np.log(area)

@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 Floats = NDArray[np.float64]
@@ -18,7 +18,8 @@ def remove_motion(frame: NDArray[np.int64], yx: Floats) -> Floats:
     if len(frame) < 2 or frame[0] == frame[-1]:
         return yx
     is_new = np.diff(frame, prepend=frame[0] - 1) > 0
-    return yx - np.cumsum(_shifts(np.flatnonzero(is_new), yx), axis=0)[np.cumsum(is_new) - 1]
+    moved: Floats = np.cumsum(_shifts(np.flatnonzero(is_new), yx), axis=0)[np.cumsum(is_new) - 1]
+    return yx - moved
 
 
 def _shifts(start: NDArray[np.intp], yx: Floats) -> Floats:
@@ -28,8 +29,8 @@ def _shifts(start: NDArray[np.intp], yx: Floats) -> Floats:
     far = 10 * (np.ptp(yx, axis=0).max() + 1)
     points = np.column_stack([yx, rank * far])
     tree = cKDTree(points, balanced_tree=False, compact_nodes=False)
-    step, nearest = tree.query(points[: start[-1]] + [0, 0, far])
-    spacing = np.minimum(tree.query(points[: start[-1]], k=2)[0][:, 1], far / 10)
+    step, nearest = map(np.asarray, tree.query(points[: start[-1]] + np.array([0, 0, far])))
+    spacing = np.minimum(np.asarray(tree.query(points[: start[-1]], k=[2])[0])[:, 0], far / 10)
     typical_step, typical_spacing = _medians(step, start, count), _medians(spacing, start, count)
     is_large = typical_step > LARGE * typical_spacing
     rank = rank[: start[-1]]
@@ -47,7 +48,8 @@ def _medians(values: Floats, start: NDArray[np.intp], count: NDArray[np.intp]) -
     """(F - 1,) median over each frame but the last."""
     rank = np.repeat(np.arange(len(start) - 1), count[:-1])
     ordered = values[np.lexsort((values, rank))]
-    return ordered[start[:-1] + count[:-1] // 2]
+    middle: Floats = ordered[start[:-1] + count[:-1] // 2]
+    return middle
 
 
 def _small_shifts(rank: NDArray[np.intp], steps: Floats, n: int) -> Floats:
@@ -78,13 +80,13 @@ def _vote(before: Floats, after: Floats, spacing: float) -> Floats:
     """(2,) the displacement on which most pairs of cells agree; 0 where no displacement explains the frames better."""
     before = before[:: len(before) // MAX_VOTERS + 1]
     pairs = (after[None] - before[:, None]).reshape(-1, 2)
-    bin_size = spacing / 4
+    bin_size = max(spacing / 4, 1.0)
     votes = np.floor(pairs / bin_size).astype(np.int64)
     low = votes.min(axis=0)
     votes -= low
     size = votes.max(axis=0) + 1
     count = np.bincount(votes[:, 0] * size[1] + votes[:, 1], minlength=size[0] * size[1]).reshape(size).astype(float)
-    count += 9 * uniform_filter(count, 3, mode="constant")
+    count = gaussian_filter(count, 1.0, mode="constant")
     shift: Floats = (np.array(np.unravel_index(count.argmax(), count.shape)) + low + 0.5) * bin_size
     for radius in (1.5 * bin_size, bin_size, bin_size):
         agreeing = np.hypot(*(pairs - shift).T) < radius
@@ -92,7 +94,8 @@ def _vote(before: Floats, after: Floats, spacing: float) -> Floats:
             return np.zeros(2)
         shift = np.median(pairs[agreeing], axis=0)
     tree = cKDTree(after)
-    n_shifted = int((tree.query(before + shift)[0] < bin_size).sum())
-    n_still = int((tree.query(before)[0] < bin_size).sum())
-    is_better = n_shifted > max(n_still + 2 * np.sqrt(n_still + 1), 0.3 * min(len(before), len(after)), 2)
+    n_shifted, n_still = (
+        np.count_nonzero(np.asarray(tree.query(cells)[0]) < bin_size) for cells in (before + shift, before)
+    )
+    is_better = n_shifted > max(n_still + 2 * np.sqrt(n_still + 1), 0.5 * min(len(before), len(after)), 2)
     return shift if is_better else np.zeros(2)

@@ -20,7 +20,7 @@ RETURNS = 0.1  # of the cells that leave the field come back soon; they count as
 
 @dataclass(frozen=True)
 class Neighbours:
-    """target (N, K) rows of the nearest cells of the next frame, 0 where is_real (N, K) is False; distance (N, K), px."""
+    """target (N, K) rows of the nearest cells, 0 where is_real (N, K) is False; distance (N, K), px."""
 
     target: Ids
     is_real: NDArray[np.bool_]
@@ -47,7 +47,7 @@ def find_neighbours(cells: Cells, ahead: int = 1, rows: Ids | None = None, targe
     k = min(NEIGHBOURS if ahead == 1 else GAP_NEIGHBOURS, len(among))
     tree = cKDTree(among, balanced_tree=False, compact_nodes=False)
     goal = sources + np.array([0, 0, ahead * far])
-    distance, target = tree.query(goal, k=range(1, k + 1), distance_upper_bound=far / 2)
+    distance, target = map(np.asarray, tree.query(goal, k=range(1, k + 1), distance_upper_bound=far / 2))
     is_real = target < len(among)
     target = np.where(is_real, target, 0)
     return Neighbours(target if targets is None else targets[target], is_real, distance)

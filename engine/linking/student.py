@@ -1,4 +1,4 @@
-"""Student's t: the bell curve with heavy tails that steps, sizes and shapes of cells follow; densities and robust fits."""
+"""Student's t, the bell curve with heavy tails that steps, sizes and shapes of cells follow: density, robust fits."""
 
 from functools import cache
 from math import lgamma, log, pi
@@ -31,7 +31,7 @@ def fit_scale_and_tail(square: Floats, dimensions: int) -> tuple[float, float]:
 
 @cache
 def _quantiles(dimensions: int) -> tuple[Floats, Floats]:
-    """Of the squared length of a vector of t, for tails from light to heavy: median; 95 % quantile over median, ascending."""
+    """Of the squared length of a vector of t, for tails from light to heavy: median; 95 % quantile over median."""
     median, far = (special.fdtri(dimensions, _TAILS[::-1], q) * dimensions for q in (0.5, 0.95))
     return median, far / median
 

@@ -1,0 +1,292 @@
+"""Linking: each rule on a small movie of its own, and what must hold for any detections."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from engine.detections import Detections
+from engine.errors import InputError
+from engine.tracking import TrackingParameters, track
+
+RADIUS = 8.0  # px, of a cell in these movies
+FIELD = 600.0  # px
+
+Spot = tuple[int, float, float, float]  # frame, y, x, area
+AREA = float(np.pi * RADIUS**2)
+
+
+def table(spots: Sequence[Spot], brightness: Sequence[float] | None = None) -> Detections:
+    """Round cells as a detections table, in the order given within each frame."""
+    values = np.array(spots, float).reshape(-1, 4)
+    order = np.argsort(values[:, 0], kind="stable")
+    frame, area = values[order, 0].astype(np.int32), values[order, 3].astype(np.float32)
+    start = np.searchsorted(frame, frame)
+    columns = {
+        "area": area,
+        "cov_yy": area / np.float32(4 * np.pi),
+        "cov_yx": np.zeros_like(area),
+        "cov_xx": area / np.float32(4 * np.pi),
+    }
+    if brightness is not None:
+        columns["mean_gfp"] = np.array(brightness, np.float32)[order]
+    label = (np.arange(len(frame)) - start + 1).astype(np.int32)
+    yx = values[order, 1:3].astype(np.float32)
+    return Detections(("p",), np.zeros(len(frame), np.int32), frame, label, yx, columns)
+
+
+def walkers(n_cells: int = 25, n_frames: int = 20, step: float = 2.0, seed: int = 0) -> NDArray[np.float64]:
+    """(T, n, 2) cells on a loose, irregular grid, each on a random walk of its own."""
+    rng = np.random.default_rng(seed)
+    side = int(np.ceil(np.sqrt(n_cells)))
+    grid = np.stack(np.meshgrid(*[np.linspace(60, FIELD - 60, side)] * 2, indexing="ij"), axis=-1).reshape(-1, 2)
+    grid = grid + rng.uniform(-0.2, 0.2, grid.shape) * FIELD / side
+    steps = rng.normal(0, step, (n_frames, n_cells, 2))
+    return grid[:n_cells] + np.cumsum(steps, axis=0)
+
+
+def movie(places: NDArray[np.float64], seed: int = 0) -> list[Spot]:
+    """Spots of all cells in all frames, of slightly varying area; frame t, cell c is spot t * n + c."""
+    area = AREA * np.exp(np.random.default_rng(seed + 1).normal(0, 0.05, places.shape[:2]))
+    return [(t, *places[t, c], area[t, c]) for t in range(places.shape[0]) for c in range(places.shape[1])]
+
+
+def chains(n_cells: int, n_frames: int) -> NDArray[np.int64]:
+    """The links of `movie`: the same cell in the frame before."""
+    link = np.arange(n_cells * n_frames) - n_cells
+    return np.where(link < 0, -1, link)
+
+
+def successors(link: NDArray[np.int64], row: int) -> set[int]:
+    return set(np.flatnonzero(link == row).tolist())
+
+
+def dividing(mother_area: float = AREA, gap: float = 1.3) -> tuple[Detections, int, set[int]]:
+    """Walkers, one of which (the middle one) divides after frame 9; its last row and those of its daughters."""
+    places = walkers()
+    spots = [spot for spot in movie(places) if not (spot[0] >= 10 and spot[1:3] == tuple(places[spot[0], 12]))]
+    y, x = places[9, 12]
+    for t in range(10, 20):
+        for side in (-1, 1):
+            spots.append((t, y + side * (gap * RADIUS + 0.5 * (t - 10)), x + side * 2, mother_area / 2))
+    detections = table(spots)
+    daughters = np.flatnonzero((detections.frame == 10) & (detections["area"] < 0.7 * AREA))
+    return detections, 9 * 25 + 12, set(daughters.tolist())
+
+
+def test_cells_that_keep_apart_are_followed() -> None:
+    """Each cell of a loose movie is linked to itself."""
+    assert np.array_equal(track(table(movie(walkers()))), chains(25, 20))
+
+
+def test_order_within_a_frame_does_not_matter() -> None:
+    """The same cells listed in another order are linked all the same."""
+    places = walkers()
+    spots = movie(places)
+    order = np.concatenate([t * 25 + np.random.default_rng(t).permutation(25) for t in range(20)])
+    link = track(table([spots[row] for row in order]))
+    assert np.array_equal(np.where(link >= 0, order[link], -1), chains(25, 20)[order])
+
+
+def test_fast_cells_that_cross_go_on_straight() -> None:
+    """Where cells keep their course, two that meet are not mistaken for each other."""
+    t = np.arange(24)[:, None]
+    start = np.stack([np.repeat(np.linspace(60, 560, 6), 2), np.tile([40.0, 316.0], 6)], axis=1)
+    velocity = np.stack([np.zeros(12), np.tile([12.0, -12.0], 6)], axis=1)
+    places = start + np.stack([t * v for v in velocity], axis=1)
+    places += np.random.default_rng(3).normal(0, 0.5, places.shape)
+    places[:, 1::2, 0] += 3
+    assert np.array_equal(track(table(movie(places))), chains(12, 24))
+
+
+def test_division_is_found() -> None:
+    """Two half-size cells on either side of where a cell was are its daughters."""
+    detections, mother, daughters = dividing()
+    assert successors(track(detections), mother) == daughters
+
+
+def test_no_division_where_cells_may_not_divide() -> None:
+    """With `divides` off the mother has one successor at most."""
+    detections, mother, _ = dividing()
+    assert len(successors(track(detections, None, TrackingParameters(divides=False)), mother)) <= 1
+
+
+def test_cell_that_appears_nearby_is_no_daughter() -> None:
+    """A cell that appears a few diameters from one that goes on unchanged is new."""
+    places = walkers()
+    spots = movie(places)
+    y, x = places[10, 12]
+    spots += [(t, y + 4.5 * RADIUS, x + 0.3 * t, AREA) for t in range(10, 20)]
+    detections = table(spots)
+    newcomer = 10 * 25 + 25
+    link = track(detections)
+    assert link[newcomer] == -1
+    assert np.bincount(link[link >= 0]).max() == 1
+
+
+def test_three_daughters_are_two_at_most() -> None:
+    """A cell never has three successors, not even where three small cells surround it."""
+    detections, mother, _ = dividing()
+    y, x = detections.yx[mother]
+    spots = [(int(t), *yx, a) for t, yx, a in zip(detections.frame, detections.yx, detections["area"], strict=True)]
+    spots += [(t, float(y), float(x) + 12.0, AREA / 2) for t in range(10, 20)]
+    link = track(table(spots))
+    assert np.bincount(link[link >= 0]).max() <= 2
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+def test_gap_is_closed(missing: int) -> None:
+    """A cell that is not seen for a frame or two is linked across."""
+    spots = movie(walkers())
+    hole = {t * 25 + 12 for t in range(8, 8 + missing)}
+    link = track(table([spot for row, spot in enumerate(spots) if row not in hole]))
+    assert link[(8 + missing) * 25 + 12 - missing] == 7 * 25 + 12
+
+
+def test_gap_stays_open_beyond_max_gap() -> None:
+    """With max_gap 0 a cell that comes back starts anew."""
+    spots = movie(walkers())
+    link = track(table(spots[: 8 * 25 + 12] + spots[8 * 25 + 13 :]), None, TrackingParameters(max_gap=0))
+    assert link[9 * 25 + 12 - 1] == -1
+
+
+def test_speck_is_linked_to_nothing() -> None:
+    """A thing seen once, between cells, has neither past nor future, and the cells are followed as without it."""
+    spots = movie(walkers())
+    speck = len([spot for spot in spots if spot[0] <= 10])
+    link = track(table([*spots, (10, 115.0, 115.0, 30.0)]))
+    assert link[speck] == -1
+    assert speck not in link
+    assert np.array_equal(np.delete(link, speck) >= 0, chains(25, 20) >= 0)
+
+
+@pytest.mark.parametrize("shift", [(40.0, 0.0), (-30.0, 55.0), (0.0, 110.0)])
+def test_drift_is_removed(shift: tuple[float, float]) -> None:
+    """A drift of every frame, up to the distance between cells, changes no link."""
+    places = walkers()
+    drifting = places + np.arange(20)[:, None, None] * np.array(shift)
+    assert np.array_equal(track(table(movie(drifting))), chains(25, 20))
+
+
+def test_jump_of_the_stage_is_removed() -> None:
+    """A jump by several times the distance between cells changes no link."""
+    places = walkers(seed=1)
+    places[7:] += (260.0, -170.0)
+    places[13:] += (-75.0, 310.0)
+    assert np.array_equal(track(table(movie(places))), chains(25, 20))
+
+
+def test_empty_frames_are_bridged() -> None:
+    """Frames without any cell are a gap in all of them."""
+    spots = [spot for spot in movie(walkers()) if spot[0] not in (5, 11, 12)]
+    assert np.array_equal(track(table(spots)), chains(25, 17))
+
+
+@pytest.mark.parametrize("n_cells", [1, 2, 3])
+def test_few_cells_are_followed(n_cells: int) -> None:
+    """One, two or three cells are enough."""
+    assert np.array_equal(track(table(movie(walkers(n_cells)))), chains(n_cells, 20))
+
+
+def test_nothing_to_link() -> None:
+    """No detection gives no link; one detection, or one frame, gives none."""
+    assert track(table([])).shape == (0,)
+    assert track(table([(3, 10.0, 10.0, AREA)])).tolist() == [-1]
+    assert track(table([(3, 10.0, 10.0, AREA), (3, 50.0, 10.0, AREA)])).tolist() == [-1, -1]
+
+
+def test_points_without_size_are_followed() -> None:
+    """Where all areas are alike, as of cells marked by hand, the places are enough, divisions included."""
+    detections, mother, daughters = dividing()
+    columns = {"area": 1.0, "cov_yy": 1 / 12, "cov_yx": 0.0, "cov_xx": 1 / 12}
+    points = replace(
+        detections, columns={name: np.full(len(detections), value, np.float32) for name, value in columns.items()}
+    )
+    link = track(points)
+    assert successors(link, mother) == daughters
+    assert (link >= 0).sum() == len(detections) - 25
+
+
+def test_brightness_tells_cells_apart() -> None:
+    """Of two cells that turn about each other, either may have become either; the bright one stays bright."""
+    places = walkers(step=4.0)
+    middle = places[:, 12].copy()
+    for t in range(20):
+        half = np.array([0, 6.0]) if t < 10 else np.array([6.0, 0])
+        places[t, 12], places[t, 13] = middle[t] + half, middle[t] - half
+    noise = np.random.default_rng(6).normal(0, 2, (20, 25))
+    brightness = np.linspace(100, 200, 25) + noise
+    for first, second in ((100, 200), (200, 100)):  # the second time, they turn the other way
+        brightness[:10, 12], brightness[:10, 13] = 100 + noise[:10, 12], 200 + noise[:10, 13]
+        brightness[10:, 12], brightness[10:, 13] = first + noise[10:, 12], second + noise[10:, 13]
+        link = track(table(movie(places), brightness.ravel().tolist()))
+        assert link[10 * 25 + 12] == 9 * 25 + (12 if first == 100 else 13)
+        assert link[10 * 25 + 13] == 9 * 25 + (13 if first == 100 else 12)
+
+
+def test_window_changes_no_link() -> None:
+    """A movie looked at in windows is linked as in one piece."""
+    detections, _, _ = dividing()
+    keep = np.random.default_rng(2).random(len(detections)) > 0.03
+    columns = {name: column[keep] for name, column in detections.columns.items()}
+    some = Detections(
+        ("p",), detections.position[keep], detections.frame[keep], detections.label[keep], detections.yx[keep], columns
+    )
+    whole = track(some, None, TrackingParameters(window=10**6))
+    for window in (1, 60, 200):
+        assert np.array_equal(track(some, None, TrackingParameters(window=window)), whole)
+    assert (whole >= 0).any()
+
+
+def test_same_detections_same_links() -> None:
+    """Linking twice gives the same."""
+    detections, _, _ = dividing()
+    assert np.array_equal(track(detections), track(detections))
+
+
+def test_long_movie_is_learnt_from_samples() -> None:
+    """More detections than the samples hold are followed as well."""
+    assert np.array_equal(track(table(movie(walkers(100, 260, 0.5)))), chains(100, 260))
+
+
+def test_progress_reaches_its_total() -> None:
+    """Progress rises to the total."""
+    seen: list[tuple[int, int]] = []
+    track(table(movie(walkers())), None, TrackingParameters(window=60), lambda done, total: seen.append((done, total)))
+    assert [done for done, _ in seen] == list(range(1, len(seen) + 1))
+    assert seen[-1][0] == seen[-1][1]
+    assert len(seen) > 5
+
+
+@pytest.mark.parametrize("parameters", [TrackingParameters(max_gap=-1), TrackingParameters(window=0)])
+def test_bad_parameters_are_refused(parameters: TrackingParameters) -> None:
+    """A negative gap or an empty window is the user's mistake."""
+    with pytest.raises(InputError, match="expected 0 or more"):
+        track(table(movie(walkers(2, 3))), None, parameters)
+
+
+spots = st.lists(
+    st.tuples(
+        st.integers(0, 6),
+        st.floats(0, 200, allow_nan=False),
+        st.floats(0, 200, allow_nan=False),
+        st.floats(1, 900, allow_nan=False),
+    ),
+    max_size=60,
+)
+
+
+@given(spots, st.integers(0, 3), st.integers(1, 30))
+@settings(max_examples=150, deadline=None)
+def test_any_detections_give_a_forest(spots: list[Spot], max_gap: int, window: int) -> None:
+    """Whatever is detected: one predecessor at most, in an earlier frame within reach, and two successors at most."""
+    detections = table(spots)
+    link = track(detections, None, TrackingParameters(max_gap=max_gap, window=window))
+    assert np.bincount(link[link >= 0], minlength=1).max() <= 2
+    child = np.flatnonzero(link >= 0)
+    step = detections.frame[child] - detections.frame[link[child]]
+    assert ((step >= 1) & (step <= max_gap + 1)).all()
