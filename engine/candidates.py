@@ -17,7 +17,6 @@ SEARCH_LEVELS = 12
 MAX_LEVELS = 40
 SMOOTHING = 0.07  # sigma, in diameters
 FLOOR = 4.0  # lowest level, in noise
-GROWTH = 1.2  # exponent of the area in a region's value: above 1, of edges alike the outer one is the cell's
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def _candidates(image: Image, look: Look, working_diameter: float, floor: float 
     levels = rising_levels(canvas, most_levels)
     regions, label_images = level_regions(canvas, levels, 0.5 * area)
     score = cell_score(regions, look, diameter)
-    chosen = np.flatnonzero(best_disjoint(regions, score * regions.area**GROWTH))
+    chosen = np.flatnonzero(best_disjoint(regions, score * regions.area))
     return Candidates(canvas, regions, label_images, levels, score, chosen, signal, noise, shrink)
 
 
@@ -145,5 +144,5 @@ def cell_score(regions: Regions, look: Look, diameter: float) -> Floats:
     soft, hard = look.elongation
     slender = np.clip((hard - regions.elongation) / (hard - soft), 0, 1)
     score = regions.edge * diameter * size * shape * slender * regions.solidity**3
-    score[(relative < np.log(0.2)) | (relative > np.log(4.0))] = 0
+    score[(relative < np.log(0.05)) | (relative > np.log(4.0))] = 0
     return np.asarray(score, np.float64)

@@ -129,6 +129,17 @@ def fill_holes(mask: NDArray[np.uint8], hole_area: float) -> NDArray[np.uint8]:
     return np.asarray(cv2.drawContours(mask.copy(), holes, -1, 1, cv2.FILLED), np.uint8) if holes else mask
 
 
+def fill_label_holes(labels: NDArray[np.int32], hole_area: float) -> NDArray[np.int32]:
+    """The label image with the holes inside one object filled that are smaller than `hole_area` px."""
+    outlines, hierarchy = cv2.findContours((labels > 0).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    filled = labels.copy()
+    for i in np.flatnonzero(hierarchy[0, :, 3] >= 0).tolist() if len(outlines) else []:
+        around = np.unique(labels[outlines[i][:, 0, 1], outlines[i][:, 0, 0]])
+        if len(around) == 1 and cv2.contourArea(outlines[i]) < hole_area:
+            cv2.drawContours(filled, outlines, i, int(around[0]), cv2.FILLED)
+    return filled
+
+
 def _measure(
     canvas: Canvas, above: NDArray[np.uint8], filled: NDArray[np.uint8], labels: NDArray[Any], count: int
 ) -> dict[str, NDArray[Any]]:

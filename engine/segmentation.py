@@ -14,7 +14,7 @@ from engine.errors import InputError
 from engine.illumination import is_fluorescence
 from engine.mser import segment_mser
 from engine.outline import evenness, surroundings
-from engine.regions import paint
+from engine.regions import fill_label_holes, paint
 from engine.splitting import split_necks
 
 Image = NDArray[np.float32]
@@ -25,9 +25,12 @@ DEFAULT_DIAMETER_UM = 15.0  # where a sample shows no cells
 EDGE_SHARE = {"brightfield": 0.33, "phase": 0.2, "fluorescence": 0.03}  # of a typical cell's edge that makes a cell
 EDGE_NOISE = 10.0  # the least edge over one diameter, in noise
 FLOOR_SHARE = 0.25  # of the brightness at which typical cells are cut out, below which no cell is looked for
-AREA_SHARE = (0.2, 4.0)  # smallest and largest area of a cell relative to the typical one
+AREA_SHARE = (0.25, 4.0)  # smallest and largest area of a cell relative to the typical one
+HALF = 0.5  # of a cell's height, where its outline is
+NEARBY = 0.2  # sigma of "nearby" in diameters
+REACH = 0.15  # how far an outline may move outwards, in diameters
 RING_WIDTH = 0.45  # of the diameter: how far around a cell its edge is looked for
-BENT = 0.94  # filling its ellipse less than this, an object may be touching cells
+BENT = 0.96  # filling its ellipse less than this, an object may be touching cells
 SAMPLE_FRAMES = 5
 MAX_ELONGATION = {"brightfield": (2.5, 5.0), "phase": (8.0, 12.0), "fluorescence": (5.0, 10.0)}
 
@@ -159,7 +162,7 @@ def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
     )
     found = find_candidates(image, look, (parameters.floor or 0.0) / parameters.sensitivity)
     rows = _strong(found, look, parameters)
-    labels = full_size(found, rows, image.shape)
+    labels = full_size(found, rows, look, image.shape)
     bent = np.flatnonzero(found.regions.fill[rows] < BENT) + 1
     labels = split_necks(labels, bent, np.pi / 4 * look.diameter**2)
     if rim > 0:
@@ -178,20 +181,46 @@ def _strong(found: Candidates, look: Look, parameters: SegmentationParameters) -
     return rows[found.score[rows] * evenness(labels, found.signal, width) >= least]
 
 
-def full_size(found: Candidates, rows: NDArray[np.int64], shape: tuple[int, ...]) -> Labels:
-    """The candidates in the given rows as a label image in the size of the frame."""
+def full_size(found: Candidates, rows: NDArray[np.int64], look: Look, shape: tuple[int, ...]) -> Labels:
+    """The candidates in the given rows as a label image in the size of the frame.
+
+    On a flat ground outlines lie at half the height of the cell nearby, so that a bright spot and a faint end of one
+    cell both have their edge where it is; otherwise at the level at which each candidate was chosen.
+    """
     labels = paint(found.canvas, found.regions, found.label_images, rows, found.signal.shape)
-    if found.shrink == 1.0:
+    if look.is_flat:
+        height = _half_height(labels, found.signal, look.diameter / found.shrink)
+        labels = _grown(labels, found.signal > height, max(1, round(REACH * look.diameter / found.shrink)))
+    elif found.shrink == 1.0:
         return labels
-    values = labels.astype(np.float32)
-    wide, narrow = cv2.dilate(values, np.ones((3, 3))), cv2.erode(values, np.ones((3, 3)))
-    near = np.where(labels > 0, values, wide)
-    level = np.concatenate([[0.0], found.levels[found.regions.level[rows]]]).astype(np.float32)
+    else:
+        level = np.concatenate([[0.0], found.levels[found.regions.level[rows]]]).astype(np.float32)
+        height = level[_grown(labels, np.ones(labels.shape, bool), 2)]
+    owner = _grown(labels, np.ones(labels.shape, bool), 1)
     size = (shape[1], shape[0])
     signal = cv2.resize(found.signal, size, interpolation=cv2.INTER_LINEAR)
-    owner = cv2.resize(near, size, interpolation=cv2.INTER_NEAREST).astype(np.int32)
-    inner = cv2.resize(np.where(narrow == wide, values, 0), size, interpolation=cv2.INTER_NEAREST) > 0
-    return np.asarray(np.where((signal > level[owner]) | inner, owner, 0), np.int32)
+    limit = cv2.resize(height, size, interpolation=cv2.INTER_LINEAR if look.is_flat else cv2.INTER_NEAREST)
+    owner = cv2.resize(owner, size, interpolation=cv2.INTER_NEAREST)
+    return fill_label_holes(np.where(signal > limit, owner, 0).astype(np.int32), np.pi / 8 * look.diameter**2)
+
+
+def _half_height(labels: Labels, signal: Image, diameter: float) -> Image:
+    """(Y, X) half of the mean signal of the cells nearby."""
+    inside = (labels > 0).astype(np.float32)
+    sigma = NEARBY * diameter
+    total = cv2.GaussianBlur(signal * inside, (0, 0), sigma)
+    share = cv2.GaussianBlur(inside, (0, 0), sigma)
+    return np.asarray(HALF * total / np.maximum(share, 1e-6), np.float32)
+
+
+def _grown(labels: Labels, mask: NDArray[np.bool_], steps: int) -> Labels:
+    """The labels grown by `steps` px where the mask allows it; none takes a pixel of another."""
+    values = labels.astype(np.float32)
+    cross, square = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), np.ones((3, 3), np.uint8)
+    for step in range(steps):
+        wider = cv2.dilate(values, square if step % 2 else cross)
+        values = np.where((values == 0) & mask, wider, values).astype(np.float32)
+    return values.astype(np.int32)
 
 
 def with_rim(labels: Labels, image: Image, rim: float) -> Labels:

@@ -23,14 +23,14 @@ def split_necks(labels: Labels, suspects: NDArray[np.int64], area: float) -> Lab
     for label in suspects.tolist():
         y0, x0, y1, x1 = boxes[label]
         own = np.pad((labels[y0:y1, x0:x1] == label).astype(np.uint8), 1)
-        parts = _lobes(own, SMALLEST_PART * area)
+        parts = lobes(own, SMALLEST_PART * area)
         for part in parts[1:]:
             cut[y0:y1, x0:x1][part[1:-1, 1:-1] > 0] = following
             following += 1
     return cut
 
 
-def _lobes(mask: Mask, smallest: float) -> list[Mask]:
+def lobes(mask: Mask, smallest: float) -> list[Mask]:
     """The parts of one object between its necks, itself where it has none."""
     if np.count_nonzero(mask) < 2 * smallest:
         return [mask]
@@ -44,7 +44,7 @@ def _lobes(mask: Mask, smallest: float) -> list[Mask]:
             continue
         parts = [part for part in _nearest(mask, seeds, summits)]
         if min(int(np.count_nonzero(part)) for part in parts) >= smallest:
-            return [lobe for part in parts for lobe in _lobes(part, smallest)]
+            return [lobe for part in parts for lobe in lobes(part, smallest)]
     return [mask]
 
 
