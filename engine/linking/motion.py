@@ -10,6 +10,7 @@ Floats = NDArray[np.float64]
 LARGE = 0.25  # of the spacing of cells: a median step longer than this may be a shift larger than the spacing
 MIN_CELLS = 5  # fewer cells cannot tell their own motion from a shared one
 MAX_VOTERS = 100  # cells of a frame that vote on a large shift
+AGREEING = 0.6  # of the cells must agree on a large shift
 SIGNIFICANT = 3.0  # standard errors
 
 
@@ -97,5 +98,5 @@ def _vote(before: Floats, after: Floats, spacing: float) -> Floats:
     n_shifted, n_still = (
         np.count_nonzero(np.asarray(tree.query(cells)[0]) < bin_size) for cells in (before + shift, before)
     )
-    is_better = n_shifted > max(n_still + 2 * np.sqrt(n_still + 1), 0.5 * min(len(before), len(after)), 2)
+    is_better = n_shifted > max(n_still + 2 * np.sqrt(n_still + 1), AGREEING * min(len(before), len(after)), 2)
     return shift if is_better else np.zeros(2)
