@@ -1,0 +1,117 @@
+"""What the app shows: a project with its movies, genealogies and how bright its channels are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.detections import Detections
+from engine.errors import InputError
+from engine.lineage import Lineage, project_end_reasons
+from engine.movie import Movie, open_array
+from engine.project import Project
+from lineage_app.app.theme import marker_colour
+
+PERCENTILES = (0.3, 99.7)  # black and white of the first channel
+MARKER_PERCENTILES = (50.0, 99.95)  # most of a marker's picture is empty
+SAMPLED_FRAMES = 5
+
+
+@dataclass(frozen=True)
+class Document:
+    """An opened project. levels : channel -> grey values shown black and white; end_reasons : (C,)."""
+
+    project: Project
+    movies: tuple[Movie, ...]
+    lineage: Lineage
+    end_reasons: NDArray[np.str_]
+    levels: Mapping[str, tuple[float, float]]
+
+    @property
+    def is_tracked(self) -> bool:
+        return len(self.lineage) > 0
+
+    @cached_property
+    def patches(self) -> Any | None:
+        """(N, size, size) uint8 of the cells, read lazily; None where there are none that fit the detections."""
+        path = self.project.path / "patches.zarr"
+        if not (path / "zarr.json").is_file():
+            return None
+        array = open_array(path)
+        return array if array.shape[0] == len(self.lineage) else None
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """All channels but the first."""
+        return self.project.channels[1:]
+
+    def marker_colour(self, channel: str) -> str:
+        """#rrggbb of a marker channel."""
+        return marker_colour(channel, self.markers.index(channel), self.project.markers.get(channel))
+
+    def position_index(self, position: int) -> int:
+        """The index in the detections of the position with that index in the project; -1 where nothing was found."""
+        name, found = self.project.positions[position].name, self.lineage.detections.positions
+        return found.index(name) if name in found else -1
+
+    def project_position(self, index: int) -> int:
+        """The index in the project of a position of the detections."""
+        name = self.lineage.detections.positions[index]
+        return [position.name for position in self.project.positions].index(name)
+
+    def rows(self, position: int, frame: int) -> slice:
+        """The detections in a frame of a position of the project."""
+        index = self.position_index(position)
+        return slice(0, 0) if index < 0 else self.lineage.detections.rows(index, frame)
+
+    def clock(self, frame: int) -> str:
+        """The time of a frame in words."""
+        if not self.project.scale_is_known:
+            return f"frame {frame}"
+        minutes = round(frame * self.project.frame_interval_s / 60)
+        days, hours = divmod(minutes // 60, 24)
+        day = f"{days} d " if days else ""
+        return f"{day}{hours:02d}:{minutes % 60:02d} h"
+
+
+def open_document(path: Path) -> Document:
+    """Read a project; one that is not tracked yet has no detections. Raises InputError."""
+    project = Project.open(path)
+    movies = tuple(project.movie(position.name) for position in project.positions)
+    try:
+        lineage = project.lineage()
+    except InputError:
+        if project.table("links").is_file():
+            raise
+        lineage = no_cells()
+    reasons = project_end_reasons(project, lineage) if len(lineage) else np.zeros(0, "<U9")
+    return Document(project, movies, lineage, reasons, _levels(project, movies))
+
+
+def no_cells() -> Lineage:
+    """Genealogies of nothing."""
+    none = np.zeros(0, np.int32)
+    return Lineage(Detections((), none, none, none, np.zeros((0, 2), np.float32), {}), np.zeros(0, np.int64))
+
+
+def _levels(project: Project, movies: tuple[Movie, ...]) -> dict[str, tuple[float, float]]:
+    levels = {}
+    for number, channel in enumerate(project.channels):
+        sample = [_sample(movie, channel) for movie in movies[:: max(1, len(movies) // 3)]]
+        values = np.concatenate(sample)
+        low, high = np.percentile(values, MARKER_PERCENTILES if number else PERCENTILES) if len(values) else (0.0, 1.0)
+        levels[channel] = (float(low), float(max(high, low + 1e-6)))
+    return levels
+
+
+def _sample(movie: Movie, channel: str) -> NDArray[Any]:
+    """Grey values of some frames, flat."""
+    frames = movie.frames(channel) if movie.has_images else ()
+    if not len(frames):
+        return np.zeros(0)
+    picks = np.unique(np.linspace(0, len(frames) - 1, SAMPLED_FRAMES).astype(int))
+    return np.concatenate([movie.frame(frames[i], channel)[::4, ::4].ravel() for i in picks])

@@ -1,0 +1,169 @@
+"""Decoded frames, read ahead in a thread so that play and scrubbing never wait for the disk."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, Signal
+
+from engine.movie import Movie
+
+KEPT_BYTES = 400_000_000
+FEWEST_KEPT = 12
+Key = tuple[int, int]  # position, frame
+Points = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of one position, ready to be drawn.
+
+    images : channel -> (Y, X) as stored, or None where it was not imaged; imaged : channel -> the frame it is from;
+    labels : (Y, X) int32 or None; edge, edge_label : flat index and label of the pixels along the outlines.
+    """
+
+    position: int
+    number: int
+    images: dict[str, NDArray[Any]]
+    imaged: dict[str, int]
+    labels: NDArray[np.int32] | None
+    edge: NDArray[np.int64]
+    edge_label: NDArray[np.int32]
+    polygons: dict[int, Points] = field(default_factory=dict)
+
+    @property
+    def n_bytes(self) -> int:
+        arrays = [*self.images.values(), self.edge, self.edge_label]
+        return sum(array.nbytes for array in arrays) + (0 if self.labels is None else self.labels.nbytes)
+
+    def label_at(self, y: float, x: float) -> int:
+        """The label of the cell at a point, px; 0 where there is none."""
+        if self.labels is None or not (0 <= y < self.labels.shape[0] and 0 <= x < self.labels.shape[1]):
+            return 0
+        return int(self.labels[int(y), int(x)])
+
+    def polygon(self, label: int, box: Sequence[int]) -> Points:
+        """(n, 2) x, y of a cell's outline, smoothed; box is y0, x0, y1, x1."""
+        found = self.polygons.get(label)
+        if found is None:
+            found = self.polygons[label] = _trace(self.labels, label, box)
+        return found
+
+
+def read_frame(movie: Movie, position: int, number: int, with_labels: bool) -> Frame:
+    """Read a frame: a channel not imaged then is shown as last imaged before."""
+    images, imaged = {}, {}
+    for channel in movie.channels if movie.has_images else ():
+        frames = movie.frames(channel)
+        before = int(np.searchsorted(frames, number, side="right")) - 1
+        if before >= 0:
+            imaged[channel] = int(frames[before])
+            images[channel] = movie.frame(imaged[channel], channel)
+    labels = movie.labels(number) if with_labels else None
+    edge, edge_label = outlines(labels)
+    return Frame(position, number, images, imaged, labels, edge, edge_label)
+
+
+def outlines(labels: NDArray[np.int32] | None) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Flat index and label of every cell pixel that has a pixel of another value beside it."""
+    if labels is None:
+        return np.zeros(0, np.int64), np.zeros(0, np.int32)
+    edge = np.zeros(labels.shape, bool)
+    for a, b in (
+        ((slice(1, None),), (slice(None, -1),)),
+        ((slice(None), slice(1, None)), (slice(None), slice(None, -1))),
+    ):
+        differs = labels[a] != labels[b]
+        edge[a] |= differs
+        edge[b] |= differs
+    edge &= labels > 0
+    index = np.flatnonzero(edge)
+    return index, labels.ravel()[index]
+
+
+def _trace(labels: NDArray[np.int32] | None, label: int, box: Sequence[int]) -> Points:
+    y0, x0, y1, x1 = (int(side) for side in box)
+    if labels is None:
+        return np.zeros((0, 2), np.float32)
+    mask = np.pad((labels[y0:y1, x0:x1] == label).astype(np.uint8), 2) * 255
+    mask = cv2.resize(mask, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+    found, _ = cv2.findContours((mask > 100).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not found:
+        return np.zeros((0, 2), np.float32)
+    points = max(found, key=len)[:, 0, :].astype(np.float32)
+    smooth = (np.roll(points, 1, 0) + 2 * points + np.roll(points, -1, 0)) / 4
+    return np.asarray((smooth[::2] + 0.5) / 2 - 2 + (x0, y0), np.float32)
+
+
+class FrameLoader(QObject):
+    """Reads the frame wanted now, then those that will be wanted; keeps the last ones."""
+
+    loaded = Signal(int, int)  # position, frame
+    failed = Signal(str)
+
+    def __init__(self, movies: Sequence[Movie], with_labels: bool, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._movies = movies
+        self._with_labels = with_labels
+        self._kept: OrderedDict[Key, Frame] = OrderedDict()
+        self._wanted: list[Key] = []
+        self._condition = threading.Condition()
+        self._ends = False
+        self._thread = threading.Thread(target=self._work, name="frames", daemon=True)
+        self._thread.start()
+
+    def get(self, position: int, frame: int) -> Frame | None:
+        """The frame if it has been read."""
+        with self._condition:
+            found = self._kept.get((position, frame))
+            if found is not None:
+                self._kept.move_to_end((position, frame))
+            return found
+
+    def want(self, position: int, frames: Sequence[int]) -> None:
+        """Read these frames, the first first; what was wanted before and not begun is forgotten."""
+        last = self._movies[position].n_frames
+        with self._condition:
+            self._wanted = [(position, t) for t in frames if 0 <= t < last and (position, t) not in self._kept]
+            self._condition.notify()
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._condition:
+            self._ends = True
+            self._condition.notify()
+        self._thread.join(timeout=10)
+
+    def _work(self) -> None:
+        while True:
+            with self._condition:
+                while not self._wanted and not self._ends:
+                    self._condition.wait()
+                if self._ends:
+                    return
+                key = self._wanted.pop(0)
+            try:
+                frame = read_frame(self._movies[key[0]], *key, self._with_labels and self._movies[key[0]].has_labels)
+            except (OSError, ValueError, RuntimeError) as error:  # a damaged file: say so, show the other frames
+                self._say(self.failed, f"frame {key[1]}: {error}")
+                continue
+            self._keep(key, frame)
+            self._say(self.loaded, *key)
+
+    def _keep(self, key: Key, frame: Frame) -> None:
+        with self._condition:
+            self._kept[key] = frame
+            most = max(FEWEST_KEPT, KEPT_BYTES // max(frame.n_bytes, 1))
+            while len(self._kept) > most:
+                self._kept.popitem(last=False)
+
+    def _say(self, signal: Any, *values: Any) -> None:
+        with self._condition:
+            if self._ends:
+                return
+        signal.emit(*values)
