@@ -26,9 +26,9 @@ EDGE_SHARE = {"brightfield": 0.33, "phase": 0.2, "fluorescence": 0.03}  # of a t
 EDGE_NOISE = 10.0  # the least edge over one diameter, in noise
 FLOOR_SHARE = 0.25  # of the brightness at which typical cells are cut out, below which no cell is looked for
 AREA_SHARE = (0.25, 4.0)  # smallest and largest area of a cell relative to the typical one
-HALF = 0.5  # of a cell's height, where its outline is
-NEARBY = 0.2  # sigma of "nearby" in diameters
-REACH = 0.15  # how far an outline may move outwards, in diameters
+HALF = 0.43  # of a cell's height, where its outline is
+NEARBY = 0.25  # sigma of "nearby" in diameters
+REACH = 0.25  # how far an outline may move outwards, in diameters
 RING_WIDTH = 0.45  # of the diameter: how far around a cell its edge is looked for
 BENT = 0.96  # filling its ellipse less than this, an object may be touching cells
 SAMPLE_FRAMES = 5
@@ -86,7 +86,28 @@ def estimate_parameters(
     if rim is None:
         has_rim = look.is_bright and not look.is_flat and parameters.contrast in (None, "brightfield")
         rim = um_per_px * dark_rim(frames, look, scale) if has_rim and scale.edge > 0 else 0.0
-    return _filled(parameters, frames, look, scale, rim, um_per_px)
+    filled = _filled(parameters, frames, look, scale, rim, um_per_px)
+    return filled if given or scale.edge == 0 else _as_outlined(parameters, filled, frames)
+
+
+def _as_outlined(
+    given: SegmentationParameters, filled: SegmentationParameters, frames: list[Image]
+) -> SegmentationParameters:
+    """The parameters with the diameter, the rim and the areas of cells as they are outlined in the sample."""
+    assert filled.um_per_px and filled.cell_diameter_um and filled.rim_um is not None
+    areas = np.concatenate([np.bincount(segment(frame, filled).ravel())[1:] for frame in frames])
+    if len(areas) < 3:
+        return filled
+    diameter = float(np.sqrt(4 / np.pi * np.median(areas)) * filled.um_per_px)
+    rim = max(0.0, (diameter - filled.cell_diameter_um) / 2 + filled.rim_um) if filled.rim_um > 0 else 0.0
+    area = np.pi / 4 * diameter**2
+    return replace(
+        filled,
+        cell_diameter_um=diameter,
+        rim_um=rim if given.rim_um is None else given.rim_um,
+        minimum_area_um2=given.minimum_area_um2 or AREA_SHARE[0] * area,
+        maximum_area_um2=given.maximum_area_um2 or AREA_SHARE[1] * area,
+    )
 
 
 def _looks(frames: list[Image], parameters: SegmentationParameters) -> list[Look]:
