@@ -98,18 +98,19 @@ def propose_divisions(cells: Cells, model: Model, scored: Scored) -> Hypotheses:
 def _candidates(cells: Cells, model: Model, scored: Scored) -> tuple[Ids, Ids, Ids, Floats]:
     """Mother, daughters, the better of the mother's links to the two; cells clearly of another origin are left out."""
     pairs = scored.pairs
-    score = pairs.spread(scored.score)
-    n, k = score.shape
+    k = pairs.shape[1]
     if k < 2:
         none = np.zeros(0, np.int64)
         return none, none, none, np.zeros(0)
+    score = pairs.spread(scored.score, -np.inf)
     ordered = np.partition(score, (k - 2, k - 1), axis=1)
     clear = ordered[:, -1] > np.maximum(ordered[:, -2], 0) + CLEAR
     owner = np.where((scored.previous >= 0) & clear[scored.previous], scored.previous, -1)[pairs.target]
     reach = REACH * np.exp(0.5 * cells.log_area) / np.sqrt(np.pi) + 3 * model.step
-    is_free = pairs.is_real & ((owner < 0) | (owner == np.arange(n)[:, None])) & (pairs.distance < reach[:, None])
+    is_open = ((owner < 0) | (owner == pairs.source)) & (pairs.distance < reach[pairs.source])
+    is_free = pairs.spread(is_open, False)
     rows = np.flatnonzero(is_free.sum(axis=1) > 1)
-    is_free, target, score = is_free[rows], pairs.target[rows], score[rows]
+    is_free, target, score = is_free[rows], pairs.spread(pairs.target, 0)[rows], score[rows]
     found = [(np.flatnonzero(is_free[:, i] & is_free[:, j]), i, j) for i, j in combinations(range(k), 2)]
     mother = np.concatenate([rows[at] for at, _, _ in found])
     a = np.concatenate([target[at, i] for at, i, _ in found])

@@ -37,7 +37,7 @@ _PRIOR = 100.0  # detections that what is known beforehand of a rate counts for
 
 def first_guess(cells: Cells, population: Population, n_gaps: int, pairs: Neighbours) -> Model:
     """A model from pairs of cells that are each other's nearest."""
-    previous = mutual_best(pairs, -pairs.distance[pairs.is_real])
+    previous = mutual_best(pairs, -pairs.distance, len(cells))
     target = np.flatnonzero(previous >= 0)
     source = previous[target]
     length = np.hypot(*(cells.yx[target] - cells.yx[source]).T)

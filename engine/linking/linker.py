@@ -16,8 +16,8 @@ from engine.progress import Progress, no_progress
 
 Ids = NDArray[np.int64]
 
-SAMPLE = 20_000  # detections from which the model is learnt
-SAMPLE_FRAMES = 8  # consecutive frames in a sample
+SAMPLE = 6_000  # detections from which the model is learnt
+SAMPLE_FRAMES = 5  # consecutive frames in a sample
 PASSES = 2
 HISTORY = 1  # frames before a window that tell how its cells came
 

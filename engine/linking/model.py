@@ -109,7 +109,8 @@ class Model:
         kept = self.log_step(cells, source, target, step, widening)
         if len(self.change):
             kept += self.log_change(cells, source, target, widening)
-        square, log_area = ellipse_square(cells.cov[source] + cells.cov[target], step)
+        yy, yx, xx = (cells.cov[source] + cells.cov[target]).T
+        square, log_area = ellipse_square(yy, yx, xx, step)
         anew = log_density(square / widening**2, 2, DIVISION_TAIL, 2 * np.log(widening) + log_area)
         return np.log1p(-self.redrawn) + kept, np.log(self.redrawn) + anew
 
@@ -122,7 +123,8 @@ class Model:
     def log_change(self, cells: Cells, source: Ids, target: Ids, widening: float = 1.0) -> Floats:
         """(E,) log likelihood ratio of the target's looks given the source's against those of any cell."""
         scale = self.change * widening
-        square = (((cells.looks[target] - cells.looks[source]) / scale) ** 2).sum(axis=1)
+        change = (cells.looks[target] - cells.looks[source]) / scale
+        square = np.einsum("ed,ed->e", change, change)
         same = log_density(square, len(scale), self.change_tail, float(np.log(scale).sum()))
         return same - self.log_looks(cells)[target]
 
@@ -135,12 +137,12 @@ class Model:
         y, x = step[:, 0], step[:, 1]
         if self.drawn == 0:
             return y * y + x * x, np.zeros(len(step))
-        shape = self.drawn / self.population.trace * (cells.cov[source] + cells.cov[target])
-        return ellipse_square(shape + np.array([1 - self.drawn, 0, 1 - self.drawn]), step)
+        yy, yx, xx = (self.drawn / self.population.trace * (cells.cov[source] + cells.cov[target])).T
+        return ellipse_square(yy + 1 - self.drawn, yx, xx + 1 - self.drawn, step)
 
 
-def ellipse_square(shape: Floats, step: Floats) -> tuple[Floats, Floats]:
-    """(E,) squared length of steps (E, 2) in units of ellipses of second moments (E, 3); the log of their areas."""
-    (yy, yx, xx), (y, x) = shape.T, step.T
+def ellipse_square(yy: Floats, yx: Floats, xx: Floats, step: Floats) -> tuple[Floats, Floats]:
+    """(E,) squared length of steps (E, 2) in units of ellipses of second moments (E,); the log of their areas."""
+    y, x = step.T
     area = yy * xx - yx * yx
     return (xx * y * y - 2 * yx * y * x + yy * x * x) / area, 0.5 * np.log(area)

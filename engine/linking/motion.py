@@ -9,6 +9,7 @@ Floats = NDArray[np.float64]
 
 LARGE = 0.25  # of the spacing of cells: a median step longer than this may be a shift larger than the spacing
 MIN_CELLS = 5  # fewer cells cannot tell their own motion from a shared one
+WITNESSES = 40  # cells of a frame, about, that tell whether there is a shift
 MAX_VOTERS = 100  # cells of a frame that vote on a large shift
 AGREEING = 0.6  # of the cells must agree on a large shift
 SIGNIFICANT = 3.0  # standard errors
@@ -30,14 +31,17 @@ def _shifts(start: NDArray[np.intp], yx: Floats) -> Floats:
     far = 10 * (np.ptp(yx, axis=0).max() + 1)
     points = np.column_stack([yx, rank * far])
     tree = cKDTree(points, balanced_tree=False, compact_nodes=False)
-    step, nearest = map(np.asarray, tree.query(points[: start[-1]] + np.array([0, 0, far])))
-    spacing = np.minimum(np.asarray(tree.query(points[: start[-1]], k=[2])[0])[:, 0], far / 10)
-    typical_step, typical_spacing = _medians(step, start, count), _medians(spacing, start, count)
+    some = np.flatnonzero(
+        (np.arange(start[-1]) - start[rank[: start[-1]]]) % (1 + count[rank[: start[-1]]] // WITNESSES) == 0
+    )
+    step, nearest = map(np.asarray, tree.query(points[some] + np.array([0, 0, far])))
+    spacing = np.minimum(np.asarray(tree.query(points[some], k=[2])[0])[:, 0], far / 10)
+    rank = rank[some]
+    typical_step, typical_spacing = _medians(step, rank), _medians(spacing, rank)
     is_large = typical_step > LARGE * typical_spacing
-    rank = rank[: start[-1]]
     is_near = step < 0.5 * typical_spacing[rank]
     shifts = np.zeros((len(start), 2))
-    shifts[1:] = _small_shifts(rank[is_near], (yx[nearest] - yx[: start[-1]])[is_near], len(start) - 1)
+    shifts[1:] = _small_shifts(rank[is_near], (yx[nearest] - yx[some])[is_near], len(start) - 1)
     shifts[1:][is_large] = 0
     for t in np.flatnonzero(is_large & (np.minimum(count[:-1], count[1:]) >= 3)):
         before, after = yx[start[t] : start[t] + count[t]], yx[start[t + 1] : start[t + 1] + count[t + 1]]
@@ -45,11 +49,11 @@ def _shifts(start: NDArray[np.intp], yx: Floats) -> Floats:
     return shifts
 
 
-def _medians(values: Floats, start: NDArray[np.intp], count: NDArray[np.intp]) -> Floats:
-    """(F - 1,) median over each frame but the last."""
-    rank = np.repeat(np.arange(len(start) - 1), count[:-1])
+def _medians(values: Floats, rank: NDArray[np.intp]) -> Floats:
+    """(F,) median over the values of each rank; all ranks occur, in ascending order."""
+    count = np.bincount(rank)
     ordered = values[np.lexsort((values, rank))]
-    middle: Floats = ordered[start[:-1] + count[:-1] // 2]
+    middle: Floats = ordered[np.cumsum(count) - count + count // 2]
     return middle
 
 

@@ -1,6 +1,7 @@
 """Links worth considering: each cell with its nearest cells of the next frames."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,21 +21,21 @@ RETURNS = 0.1  # of the cells that leave the field come back soon; they count as
 
 @dataclass(frozen=True)
 class Neighbours:
-    """target (N, K) rows of the nearest cells, 0 where is_real (N, K) is False; distance (N, K), px."""
+    """Pairs of a cell and one of the nearest cells of a later frame.
 
+    source, target, distance (E,): rows, rows and px; place (E,): where each pair stands in a table (N, K).
+    """
+
+    source: Ids
     target: Ids
-    is_real: NDArray[np.bool_]
     distance: Floats
+    place: Ids
+    shape: tuple[int, int]
 
-    @property
-    def source(self) -> Ids:
-        """(E,) source of each real pair."""
-        return np.broadcast_to(np.arange(len(self.target))[:, None], self.target.shape)[self.is_real]
-
-    def spread(self, values: Floats) -> Floats:
-        """(N, K) values (E,) of the real pairs, -inf elsewhere."""
-        table = np.full(self.target.shape, -np.inf)
-        table[self.is_real] = values
+    def spread(self, values: Floats | Ids | NDArray[np.bool_], elsewhere: float) -> NDArray[Any]:
+        """(N, K) values (E,) of the pairs, and what stands elsewhere."""
+        table = np.full(self.shape, elsewhere, values.dtype)
+        table.ravel()[self.place] = values
         return table
 
 
@@ -48,20 +49,25 @@ def find_neighbours(cells: Cells, ahead: int = 1, rows: Ids | None = None, targe
     tree = cKDTree(among, balanced_tree=False, compact_nodes=False)
     goal = sources + np.array([0, 0, ahead * far])
     distance, target = map(np.asarray, tree.query(goal, k=range(1, k + 1), distance_upper_bound=far / 2))
-    is_real = target < len(among)
-    target = np.where(is_real, target, 0)
-    return Neighbours(target if targets is None else targets[target], is_real, distance)
+    place = np.flatnonzero(target.ravel() < len(among))
+    source, target = place // k, target.ravel()[place]
+    return Neighbours(
+        source if rows is None else rows[source],
+        target if targets is None else targets[target],
+        distance.ravel()[place],
+        place,
+        (len(sources), k),
+    )
 
 
-def mutual_best(pairs: Neighbours, score: Floats) -> Ids:
-    """(N,) the source that is best for each target while the target is best for it, or -1."""
-    source, target = pairs.source, pairs.target[pairs.is_real]
-    best_past = np.full(len(pairs.target), -np.inf)
-    np.maximum.at(best_past, target, score)
-    best_future = pairs.spread(score).max(axis=1, initial=-np.inf)
-    is_mutual = (score == best_past[target]) & (score == best_future[source])
-    previous = np.full(len(pairs.target), -1, np.int64)
-    previous[target[is_mutual]] = source[is_mutual]
+def mutual_best(pairs: Neighbours, score: Floats, n: int) -> Ids:
+    """(n,) the source that is best for each target while the target is best for it, or -1."""
+    best_past, best_future = np.full(n, -np.inf), np.full(n, -np.inf)
+    np.maximum.at(best_past, pairs.target, score)
+    np.maximum.at(best_future, pairs.source, score)
+    is_mutual = (score == best_past[pairs.target]) & (score == best_future[pairs.source]) & (score > -np.inf)
+    previous = np.full(n, -1, np.int64)
+    previous[pairs.target[is_mutual]] = pairs.source[is_mutual]
     return previous
 
 
@@ -76,24 +82,23 @@ class Scored:
     def links(self) -> Hypotheses:
         """Those that are likelier than chance."""
         is_likely = self.score > 0
-        source, target = self.pairs.source, self.pairs.target[self.pairs.is_real]
-        return Hypotheses.links(source[is_likely], target[is_likely], self.score[is_likely])
+        return Hypotheses.links(self.pairs.source[is_likely], self.pairs.target[is_likely], self.score[is_likely])
 
 
 def score_links(cells: Cells, model: Model, pairs: Neighbours) -> Scored:
     """Score every pair; a cell's step is expected to go on as the step that most likely led to it."""
-    source, target = pairs.source, pairs.target[pairs.is_real]
+    source, target = pairs.source, pairs.target
     end, start = model.log_end(cells), model.log_start(cells)
     stays = np.log1p(-np.exp(end)) - end
     others = stays[source] - start[target]
     step = cells.yx[target] - cells.yx[source]
     score = others + model.log_link(cells, source, target, step)
-    previous = mutual_best(pairs, np.where(score > 0, score, -np.inf))
+    previous = mutual_best(pairs, np.where(score > 0, score, -np.inf), len(cells))
     if model.momentum:
         score = others + model.log_link(
             cells, source, target, step - model.momentum * last_step(cells, previous)[source]
         )
-        previous = mutual_best(pairs, np.where(score > 0, score, -np.inf))
+        previous = mutual_best(pairs, np.where(score > 0, score, -np.inf), len(cells))
     return Scored(pairs, score, previous)
 
 
@@ -116,7 +121,7 @@ def propose_gaps(cells: Cells, model: Model, has_future: NDArray[np.bool_], has_
     for missing, rate in enumerate(model.gap, start=1):
         widening = float(np.sqrt(missing + 1))
         pairs = find_neighbours(cells, missing + 1, sources, targets)
-        source, target = sources[pairs.source], pairs.target[pairs.is_real]
+        source, target = pairs.source, pairs.target
         step = cells.yx[target] - cells.yx[source]
         score = np.log(rate) - end[source] - start[target] + model.log_link(cells, source, target, step, widening)
         is_likely = score > 0
