@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other: `python -m benchmarks`, or one of them by name: `python -m benchmarks linking`."""
+"""All benchmarks: `python -m benchmarks`, or those named: `python -m benchmarks linking`."""
 
 import subprocess
 import sys

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from engine.lineage import LOST, Ids, Lineage, guess_end_reasons, project_end_reasons
+from engine.forest import Ids
+from engine.lineage import LOST, Lineage, guess_end_reasons, project_end_reasons
 from engine.usual import MAD_TO_SIGMA, CheckParameters, Floats, Scene, robust_scale, shared
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ def _fusions(scene: Scene) -> _Found:
     if not len(before):
         return _nothing(FUSED)
     away, nearest = cKDTree(_places(scene, before, in_frame=True)).query(_places(scene, lost, in_frame=True))
+    nearest = np.asarray(nearest)
     both = area[before[nearest]].astype(np.float64) + area[lost]
     fits = (both > 0.6 * area[after[nearest]]) & (both < 1.6 * area[after[nearest]])
     near = np.asarray(away) < 2 * (scene.radius[lost] + scene.radius[before[nearest]])

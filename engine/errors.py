@@ -2,4 +2,4 @@
 
 
 class InputError(ValueError):
-    """The input or the usage is at fault; the message is one line: what was found where, what was expected, the remedy."""
+    """The input or the usage is at fault; the message is one line: found where, expected, remedy."""

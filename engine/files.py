@@ -11,7 +11,7 @@ from typing import Any
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, to be filled with a file or a folder, that becomes `path` when the block ends well.
+    """A temporary path, to be filled with a file or a folder, that becomes `path` when the block ends well.
 
     A file or folder that stood at `path` is replaced. When the block raises, `path` is as it was.
     """

@@ -38,8 +38,8 @@ def measure_frame(
     labels : (Y, X) int32, 1..n without holes in the numbering;
     images : channel -> (Y, X) grey values, or None where it was not imaged.
     Returns columns of length n: label; y, x (centroid, px); area (px); cov_yy, cov_yx, cov_xx (second central moments
-    of the mask with each pixel a unit square, px^2); perimeter (px); eccentricity [0, 1]; touches_border; y0, x0, y1, x1
-    (bounding box, end excluded); and per channel c mean_c, std_c and background_c (median of a ring around the cell
+    of the mask with each pixel a unit square, px^2); perimeter (px); eccentricity [0, 1]; touches_border; y0, x0, y1,
+    x1 (bounding box, end excluded); and per channel c mean_c, std_c and background_c (median of a ring around the cell
     that holds no cell), NaN where it was not imaged.
     """
     n = int(labels.max(initial=0))

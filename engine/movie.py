@@ -7,7 +7,7 @@ Format: https://ngff.openmicroscopy.org/0.5/
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +29,11 @@ _SETTING = threading.Lock()
 
 @dataclass(frozen=True)
 class Movie:
-    """One position. shape is (Y, X) px. `source` is an OME-Zarr image (0.4, 0.5) used in place of the project's own."""
+    """One position. shape is (Y, X) px.
+
+    source : an OME-Zarr image (0.4, 0.5) used in place of the project's own; overlay : (frame, label image) -> the label
+    image as curated.
+    """
 
     store: Path
     name: str
@@ -39,6 +43,7 @@ class Movie:
     um_per_px: float
     frame_interval_s: float
     source: Path | None = None
+    overlay: Callable[[int, NDArray[np.int32]], NDArray[np.int32]] | None = None
 
     @property
     def image_path(self) -> Path:
@@ -75,7 +80,8 @@ class Movie:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The type of the pixels as stored."""
-        return np.dtype(self._images.levels[0].dtype)
+        dtype: np.dtype[Any] = np.dtype(self._images.levels[0].dtype)
+        return dtype
 
     @property
     def n_levels(self) -> int:
@@ -105,8 +111,11 @@ class Movie:
         return self._images.read(t, index, level)
 
     def labels(self, t: int, level: int = 0) -> NDArray[np.int32]:
-        """(Y, X) int32, 0 = background, 1..n."""
-        return np.asarray(self._labels[level][t]).astype(np.int32, copy=False)
+        """(Y, X) int32, 0 = background, 1..n; with an overlay, labels may have holes."""
+        if self.overlay is None:
+            return np.asarray(self._labels[level][t]).astype(np.int32, copy=False)
+        curated = self.overlay(t, np.asarray(self._labels[0][t]).astype(np.int32, copy=False))
+        return curated[:: 2**level, :: 2**level]
 
     def write_frame(self, t: int, channel: int | str, image: NDArray[Any]) -> None:
         """Write one (Y, X) frame at every resolution."""

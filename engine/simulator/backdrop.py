@@ -57,7 +57,7 @@ def _shading(height: int, width: int, rng: np.random.Generator) -> NDArray[np.fl
 def _mottle(parameters: SimulationParameters, rng: np.random.Generator) -> NDArray[np.float64]:
     shape = (parameters.height, parameters.width)
     cloud = cv2.resize(rng.standard_normal((9, 12)), shape[::-1], interpolation=cv2.INTER_CUBIC)
-    return 1 + 0.003 * cloud.astype(np.float64)
+    return 1 + 0.003 * np.asarray(cloud, np.float64)
 
 
 def _number(per_mm2: float, parameters: SimulationParameters, rng: np.random.Generator) -> int:

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
-from engine.tracking import TrackingParameters
 
 from engine.blocks import Workers
 from engine.errors import InputError
 from engine.measure import MeasureParameters
 from engine.pipeline import STEPS, RunParameters, recorded, run
 from engine.project import Project
+from engine.tracking import TrackingParameters
 from tests.movies import disc_labels, disc_project
 
 TABLES = ("detections", "links")
