@@ -48,7 +48,7 @@ class Divisions:
     log ratio of the areas; along: how far the mother is drawn out along the axis of the division."""
 
     rate: float = 0.005
-    off_centre: float = 0.5
+    off_centre: float = 0.35
     separation: tuple[float, float] = (1.1, 0.35)
     total: tuple[float, float] = (0.05, 0.35)
     balance: float = 0.4
