@@ -26,7 +26,7 @@ class TrackingParameters:
     estimated from the movie. btrack, trackpy: theirs, used when they are chosen."""
 
     tracker: Literal["lineage", "btrack", "trackpy"] = "lineage"
-    max_gap: int = 2
+    max_gap: int = 3
     divides: bool = True
     window: int = 100_000
     btrack: BtrackParameters = field(default_factory=BtrackParameters)

@@ -26,7 +26,7 @@ HISTORY = 1  # frames before a window that tell how its cells came
 class Limits:
     """max_gap: frames that a cell may be missing; divides: whether cells may divide; window: detections at a time."""
 
-    max_gap: int = 2
+    max_gap: int = 3
     divides: bool = True
     window: int = 100_000
 

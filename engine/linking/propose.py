@@ -1,6 +1,6 @@
 """Links worth considering: each cell with its nearest cells of the next frames."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 
 NEIGHBOURS = 5
 GAP_NEIGHBOURS = 3
+REDRAWN = 0.3  # of the masks that were missing come back changed: hidden by another, or hard to see
 RETURNS = 0.1  # of the cells that leave the field come back soon; they count as new
 
 
@@ -118,6 +119,7 @@ def propose_gaps(cells: Cells, model: Model, has_future: NDArray[np.bool_], has_
         return Hypotheses.join([Hypotheses.links(sources[:0], targets[:0], np.zeros(0))])
     end, start = model.log_end(cells), model.log_start(cells)
     found = []
+    model = replace(model, redrawn=REDRAWN)
     for missing, rate in enumerate(model.gap, start=1):
         widening = float(np.sqrt(missing + 1))
         pairs = find_neighbours(cells, missing + 1, sources, targets)
