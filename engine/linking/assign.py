@@ -17,6 +17,7 @@ Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 ROUNDS = 8
+SMALL = 60  # hypotheses in a group that are tried one by one
 MOST_TRIED = 1000  # sets of a group that are tried one by one before HiGHS is called
 BATCH = 4000  # hypotheses that are solved together
 
@@ -88,7 +89,7 @@ def choose_best(all_: Hypotheses, n: int) -> Hypotheses:
     picked: list[int] = []
     batches: list[list[int]] = []
     for start, stop in zip([0, *ends], ends, strict=False):
-        found = _search(open_, start, stop)
+        found = _search(open_, start, stop) if stop - start <= SMALL else None
         if found is not None:
             picked += found
         elif batches and len(batches[-1]) + stop - start <= BATCH:
