@@ -95,7 +95,7 @@ def _as_outlined(
 ) -> SegmentationParameters:
     """The parameters with the diameter, the rim and the areas of cells as they are outlined in the sample."""
     assert filled.um_per_px and filled.cell_diameter_um and filled.rim_um is not None
-    areas = np.concatenate([np.bincount(segment(frame, filled).ravel())[1:] for frame in frames])
+    areas = np.concatenate([np.bincount(segment(frame, replace(filled, method="threshold")).ravel())[1:] for frame in frames])
     if len(areas) < 3:
         return filled
     diameter = float(np.sqrt(4 / np.pi * np.median(areas)) * filled.um_per_px)
@@ -169,26 +169,22 @@ def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
     image = np.ascontiguousarray(corrected, np.float32)
     px_area = parameters.um_per_px**2
     bounds = parameters.minimum_area_um2 / px_area, parameters.maximum_area_um2 / px_area
-    diameter = parameters.cell_diameter_um / parameters.um_per_px
-    if parameters.method == "mser":
-        is_bright = bool(parameters.bright_centre)
-        return segment_mser(image, is_bright, parameters.contrast == "brightfield", diameter, bounds)
     assert parameters.minimum_edge is not None and parameters.rim_um is not None
     rim = parameters.rim_um / parameters.um_per_px
+    diameter = max(3.0, parameters.cell_diameter_um / parameters.um_per_px - 2 * rim)
+    if parameters.method == "mser":
+        labels = segment_mser(image, bool(parameters.bright_centre), parameters.contrast == "brightfield", diameter)
+        return numbered(with_rim(labels, image, rim), *bounds)
     look = Look(
         is_bright=bool(parameters.bright_centre),
         is_flat=parameters.contrast == "fluorescence",
-        diameter=max(3.0, diameter - 2 * rim),
+        diameter=diameter,
         elongation=MAX_ELONGATION[parameters.contrast],
     )
     found = find_candidates(image, look, (parameters.floor or 0.0) / parameters.sensitivity)
     rows = _strong(found, look, parameters)
     labels = full_size(found, rows, look, image.shape)
-    bent = np.flatnonzero(found.regions.fill[rows] < BENT) + 1
-    labels = split_necks(labels, bent, np.pi / 4 * look.diameter**2)
-    if rim > 0:
-        labels = with_rim(labels, image, rim)
-    return numbered(labels, *bounds)
+    return numbered(with_rim(labels, image, rim), *bounds)
 
 
 def _strong(found: Candidates, look: Look, parameters: SegmentationParameters) -> NDArray[np.int64]:
@@ -209,14 +205,16 @@ def full_size(found: Candidates, rows: NDArray[np.int64], look: Look, shape: tup
     cell both have their edge where it is; otherwise at the level at which each candidate was chosen.
     """
     labels = paint(found.canvas, found.regions, found.label_images, rows, found.signal.shape)
+    levels = np.concatenate([[0.0], found.levels[found.regions.level[rows]]]).astype(np.float32)
+    bent = np.flatnonzero(found.regions.fill[rows] < BENT) + 1
+    labels, origin = split_necks(labels, bent, np.pi / 4 * (look.diameter / found.shrink) ** 2)
     if look.is_flat:
         height = _half_height(labels, found.signal, look.diameter / found.shrink)
         labels = _grown(labels, found.signal > height, max(1, round(REACH * look.diameter / found.shrink)))
     elif found.shrink == 1.0:
         return labels
     else:
-        level = np.concatenate([[0.0], found.levels[found.regions.level[rows]]]).astype(np.float32)
-        height = level[_grown(labels, np.ones(labels.shape, bool), 2)]
+        height = levels[origin][_grown(labels, np.ones(labels.shape, bool), 2)]
     owner = _grown(labels, np.ones(labels.shape, bool), 1)
     size = (shape[1], shape[0])
     signal = cv2.resize(found.signal, size, interpolation=cv2.INTER_LINEAR)
@@ -246,7 +244,7 @@ def _grown(labels: Labels, mask: NDArray[np.bool_], steps: int) -> Labels:
 
 def with_rim(labels: Labels, image: Image, rim: float) -> Labels:
     """Each label grown by the dark ring around it, at most `rim` px."""
-    if not labels.any():
+    if rim == 0 or not labels.any():
         return labels
     distance, owner = surroundings(labels)
     ring = (distance <= rim) & ((image < 1.0) | (distance <= 1.5))

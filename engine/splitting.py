@@ -7,30 +7,30 @@ from numpy.typing import NDArray
 Labels = NDArray[np.int32]
 Mask = NDArray[np.uint8]
 
-NECK = 0.8  # two lobes are two cells when the neck between them is this narrow, relative to the smaller lobe
+NECK = 0.74  # two lobes are two cells when the neck between them is this narrow, relative to the smaller lobe
 SMALLEST_PART = 0.35  # of a typical cell's area
 STEPS = 12
 
 
-def split_necks(labels: Labels, suspects: NDArray[np.int64], area: float) -> Labels:
-    """The label image with the suspect labels cut at their necks; new labels follow the old ones.
+def split_necks(labels: Labels, suspects: NDArray[np.int64], area: float) -> tuple[Labels, Labels]:
+    """The label image with the suspect labels cut at their necks, and (n + 1,) the old label of each new one.
 
     area : px, of a typical cell. The neck and the lobes are measured on the distance to the outside.
     """
     cut = labels.copy()
-    following = int(labels.max(initial=0)) + 1
+    origin = list(range(int(labels.max(initial=0)) + 1))
     boxes = _boxes(labels)
     for label in suspects.tolist():
         y0, x0, y1, x1 = boxes[label]
         own = np.pad((labels[y0:y1, x0:x1] == label).astype(np.uint8), 1)
-        parts = lobes(own, SMALLEST_PART * area)
+        parts = _lobes(own, SMALLEST_PART * area)
         for part in parts[1:]:
-            cut[y0:y1, x0:x1][part[1:-1, 1:-1] > 0] = following
-            following += 1
-    return cut
+            cut[y0:y1, x0:x1][part[1:-1, 1:-1] > 0] = len(origin)
+            origin.append(label)
+    return cut, np.array(origin, np.int32)
 
 
-def lobes(mask: Mask, smallest: float) -> list[Mask]:
+def _lobes(mask: Mask, smallest: float) -> list[Mask]:
     """The parts of one object between its necks, itself where it has none."""
     if np.count_nonzero(mask) < 2 * smallest:
         return [mask]
@@ -44,7 +44,7 @@ def lobes(mask: Mask, smallest: float) -> list[Mask]:
             continue
         parts = [part for part in _nearest(mask, seeds, summits)]
         if min(int(np.count_nonzero(part)) for part in parts) >= smallest:
-            return [lobe for part in parts for lobe in lobes(part, smallest)]
+            return [lobe for part in parts for lobe in _lobes(part, smallest)]
     return [mask]
 
 
