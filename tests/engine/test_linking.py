@@ -164,3 +164,12 @@ def test_few_events_move_little_and_outliers_less() -> None:
     assert scale < 0.5
     assert update_scale(0.5, np.zeros(0), 2, 4.0) == 0.5
     assert update_scale(0.5, np.full(500, 2 * 0.2**2), 2, 4.0) < 0.3
+
+
+def test_long_chains_of_rivals_are_solved() -> None:
+    """A thousand cells in a row, each with two possible futures, need no deep recursion."""
+    n = 1000
+    rows = [(s, n + s + d, -1, 10.0 + 0.001 * ((s * 7 + d * 3) % 11)) for s in range(n) for d in (0, 1)]
+    chosen = choose_best(hypotheses(rows), 2 * n + 2)
+    assert len(chosen) == n
+    assert agree(as_rows(chosen))
