@@ -92,15 +92,20 @@ def test_order_within_a_frame_does_not_matter() -> None:
     assert np.array_equal(np.where(link >= 0, order[link], -1), chains(25, 20)[order])
 
 
-def test_fast_cells_that_cross_go_on_straight() -> None:
-    """Where cells keep their course, two that meet are not mistaken for each other."""
+def crossing() -> list[Spot]:
+    """Twelve fast cells in six lanes; in each, two come from either side and pass each other."""
     t = np.arange(24)[:, None]
     start = np.stack([np.repeat(np.linspace(60, 560, 6), 2), np.tile([40.0, 316.0], 6)], axis=1)
     velocity = np.stack([np.zeros(12), np.tile([12.0, -12.0], 6)], axis=1)
     places = start + np.stack([t * v for v in velocity], axis=1)
     places += np.random.default_rng(3).normal(0, 0.5, places.shape)
     places[:, 1::2, 0] += 3
-    assert np.array_equal(track(table(movie(places))), chains(12, 24))
+    return movie(places)
+
+
+def test_fast_cells_that_cross_go_on_straight() -> None:
+    """Where cells keep their course, two that meet are not mistaken for each other."""
+    assert np.array_equal(track(table(crossing())), chains(12, 24))
 
 
 def test_division_is_found() -> None:
@@ -145,6 +150,17 @@ def test_gap_is_closed(missing: int) -> None:
     hole = {t * 25 + 12 for t in range(8, 8 + missing)}
     link = track(table([spot for row, spot in enumerate(spots) if row not in hole]))
     assert link[(8 + missing) * 25 + 12 - missing] == 7 * 25 + 12
+
+
+def test_two_gaps_are_no_step() -> None:
+    """When a cell is missed just as its neighbour is seen again, neither is taken for the other."""
+    places = walkers()
+    places[:, 13] = places[:, 12] + (0, 3 * RADIUS)
+    spots = movie(places)
+    hole = {8 * 25 + 13, 9 * 25 + 12}
+    link = track(table([spot for row, spot in enumerate(spots) if row not in hole]))
+    assert link[9 * 25 + 13 - 2] == 7 * 25 + 13
+    assert link[10 * 25 + 12 - 2] == 8 * 25 + 12
 
 
 def test_gap_stays_open_beyond_max_gap() -> None:
@@ -228,18 +244,16 @@ def test_brightness_tells_cells_apart() -> None:
         assert link[10 * 25 + 13] == 9 * 25 + (13 if first == 100 else 12)
 
 
-def test_window_changes_no_link() -> None:
-    """A movie looked at in windows is linked as in one piece."""
+@pytest.mark.parametrize("window", [1, 60, 200])
+def test_window_changes_no_link(window: int) -> None:
+    """A movie looked at in windows is linked as in one piece: with gaps and a division, or where cells keep course."""
     detections, _, _ = dividing()
-    keep = np.random.default_rng(2).random(len(detections)) > 0.03
-    columns = {name: column[keep] for name, column in detections.columns.items()}
-    some = Detections(
-        ("p",), detections.position[keep], detections.frame[keep], detections.label[keep], detections.yx[keep], columns
-    )
-    whole = track(some, None, TrackingParameters(window=10**6))
-    for window in (1, 60, 200):
-        assert np.array_equal(track(some, None, TrackingParameters(window=window)), whole)
-    assert (whole >= 0).any()
+    keep = np.flatnonzero(np.random.default_rng(2).random(len(detections)) > 0.03)
+    holes = [(int(t), *yx, a) for t, yx, a in zip(detections.frame, detections.yx, detections["area"], strict=True)]
+    for spots in ([holes[row] for row in keep], crossing()):
+        whole = track(table(spots), None, TrackingParameters(window=10**6))
+        assert (whole >= 0).any()
+        assert np.array_equal(track(table(spots), None, TrackingParameters(window=window)), whole)
 
 
 def test_same_detections_same_links() -> None:
