@@ -1,8 +1,8 @@
 """Linking on given masks, our linker against btrack and trackpy: python -m benchmarks.linking [--data DIR] [--json].
 
 The true masks of six movies, one of them simulated, lose their identities: labels are shuffled in every frame. Each
-tracker, with one set of defaults for all movies, links them again. Seconds are those of linking alone, the best of a few
-runs after a warm-up, all in this process.
+tracker, with one set of defaults for all movies, links them again. Seconds are those of linking alone, the best of
+a few runs after a warm-up, all in this process.
 """
 
 import argparse
@@ -48,6 +48,12 @@ MOVIES = (
 )
 
 
+def read_truth(data: Path, movie: Movie) -> list[NDArray[Any]]:
+    """The label images of all frames."""
+    files = mask_files(data / movie.masks, "man_track") or mask_files(data / movie.masks, "man_seg")
+    return [read_mask(files[frame]) for frame in sorted(files)]
+
+
 def shuffled(truth: list[NDArray[Any]], seed: int = 0) -> list[NDArray[np.int32]]:
     """The label images with labels 1..n in each frame, in an order that tells nothing."""
     rng = np.random.default_rng(seed)
@@ -87,8 +93,7 @@ def run(data: Path, movies: tuple[Movie, ...], repeats: int) -> list[dict[str, A
     for tracker in TRACKERS:
         track(warm_up(), None, TrackingParameters(tracker=tracker))
     for movie in movies:
-        files = mask_files(data / movie.masks, "man_track") or mask_files(data / movie.masks, "man_seg")
-        truth = [read_mask(files[frame]) for frame in sorted(files)]
+        truth = read_truth(data, movie)
         images = shuffled(truth)
         detections = detect(images)
         matched = match(images.__getitem__, truth.__getitem__, range(len(truth)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from benchmarks.linking import MOVIES, detect, read_truth, shuffled
+from engine.ctc import read_table
 from engine.detections import Detections
 from engine.errors import InputError
+from engine.evaluate import match, score
 from engine.tracking import TrackingParameters, track
 
 RADIUS = 8.0  # px, of a cell in these movies
@@ -281,6 +285,20 @@ def test_bad_parameters_are_refused(parameters: TrackingParameters) -> None:
     """A negative gap or an empty window is the user's mistake."""
     with pytest.raises(InputError, match="expected 0 or more"):
         track(table(movie(walkers(2, 3))), None, parameters)
+
+
+@pytest.mark.parametrize(
+    ("name", "least_lnk", "least_f1"), [("Fluo-N2DH-SIM+/01", 0.998, 0.95), ("ipsc-02/01", 0.996, 0.9)]
+)
+def test_real_masks_are_linked(shared_data: Path, name: str, least_lnk: float, least_f1: float) -> None:
+    """Masks of real and simulated movies, their identities forgotten, are linked nearly as the truth has them."""
+    movie = next(movie for movie in MOVIES if movie.name == name)
+    truth = read_truth(shared_data, movie)
+    images = shuffled(truth)
+    matched = match(images.__getitem__, truth.__getitem__, range(len(truth)))
+    measures = score(matched, track(detect(images)), read_table(shared_data / movie.table))
+    assert measures["LNK"] > least_lnk
+    assert measures["division_f1_0"] > least_f1
 
 
 spots = st.lists(
