@@ -3,12 +3,11 @@
     python -m benchmarks.segmentation [--data DIR] [--sets hsc02,psc] [--every N] [--pictures DIR] [--json]
 
 Recall, precision and F1 of detection: a true cell (or its marker) is found when one object covers more than half of it,
-one to one; SEG: the Cell Tracking Challenge's mean Jaccard index over the true cells, 0 where not found; seconds a frame
-for correction and segmentation, on one thread. Pictures: found green, false yellow, missed red.
+one to one; SEG: the Cell Tracking Challenge's mean Jaccard index over the true cells, 0 where not found; seconds
+a frame for correction and segmentation, on one thread. Pictures: found green, false yellow, missed red.
 """
 
 import argparse
-import json
 import json
 import os
 import time

@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-LEVEL_RATIO = 1.12
+LEVEL_RATIO = 1.15
 
 
 @dataclass(frozen=True)

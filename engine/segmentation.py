@@ -24,7 +24,7 @@ Contrast = Literal["brightfield", "phase", "fluorescence"]
 DEFAULT_DIAMETER_UM = 15.0  # where a sample shows no cells
 EDGE_SHARE = {"brightfield": 0.33, "phase": 0.2, "fluorescence": 0.03}  # of a typical cell's edge that makes a cell
 EDGE_NOISE = 10.0  # the least edge over one diameter, in noise
-FLOOR_SHARE = 0.25  # of the brightness at which typical cells are cut out, below which no cell is looked for
+FLOOR_SHARE = 0.5  # of the brightness at which typical cells are cut out, below which no cell is looked for
 AREA_SHARE = (0.25, 4.0)  # smallest and largest area of a cell relative to the typical one
 HALF = 0.43  # of a cell's height, where its outline is
 NEARBY = 0.25  # sigma of "nearby" in diameters
@@ -182,29 +182,26 @@ def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
         elongation=MAX_ELONGATION[parameters.contrast],
     )
     found = find_candidates(image, look, (parameters.floor or 0.0) / parameters.sensitivity)
-    rows = _strong(found, look, parameters)
-    labels = full_size(found, rows, look, image.shape)
+    least = max(parameters.minimum_edge, EDGE_NOISE * found.noise) / parameters.sensitivity
+    rows = found.chosen[found.score[found.chosen] >= least]
+    labels = paint(found.canvas, found.regions, found.label_images, rows, found.signal.shape)
+    if parameters.contrast == "brightfield":
+        width = max(2.0, RING_WIDTH * diameter / found.shrink)
+        stands_out = found.score[rows] * evenness(labels, found.signal, width) >= least
+        rows = rows[stands_out]
+        labels = np.concatenate([[0], np.cumsum(stands_out) * stands_out]).astype(np.int32)[labels]
+    labels = full_size(found, rows, labels, look, image.shape)
     return numbered(with_rim(labels, image, rim), *bounds)
 
 
-def _strong(found: Candidates, look: Look, parameters: SegmentationParameters) -> NDArray[np.int64]:
-    """The chosen candidates whose edge is strong enough, in brightfield on their weakest side, too."""
-    least = max(parameters.minimum_edge or 0.0, EDGE_NOISE * found.noise) / parameters.sensitivity
-    rows = found.chosen[found.score[found.chosen] >= least]
-    if parameters.contrast != "brightfield":
-        return rows
-    labels = paint(found.canvas, found.regions, found.label_images, rows, found.signal.shape)
-    width = max(2.0, RING_WIDTH * look.diameter / found.shrink)
-    return rows[found.score[rows] * evenness(labels, found.signal, width) >= least]
-
-
-def full_size(found: Candidates, rows: NDArray[np.int64], look: Look, shape: tuple[int, ...]) -> Labels:
-    """The candidates in the given rows as a label image in the size of the frame.
+def full_size(
+    found: Candidates, rows: NDArray[np.int64], labels: Labels, look: Look, shape: tuple[int, ...]
+) -> Labels:
+    """The candidates in the given rows, painted as `labels` 1..n, cut where they touch, in the size of the frame.
 
     On a flat ground outlines lie at half the height of the cell nearby, so that a bright spot and a faint end of one
     cell both have their edge where it is; otherwise at the level at which each candidate was chosen.
     """
-    labels = paint(found.canvas, found.regions, found.label_images, rows, found.signal.shape)
     levels = np.concatenate([[0.0], found.levels[found.regions.level[rows]]]).astype(np.float32)
     bent = np.flatnonzero(found.regions.fill[rows] < BENT) + 1
     labels, origin = split_necks(labels, bent, np.pi / 4 * (look.diameter / found.shrink) ** 2)
