@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.blocks import sole_worker
 from engine.errors import InputError
 from engine.files import write_json
 from engine.import_plan import LABELS, Place, Plan, plan_import
@@ -57,9 +58,11 @@ def import_movie(
     try:
         if (path / "project.json").is_file() and not (path / UNFINISHED_IMPORT).is_file():
             return _finished(path, plan)
-        done = _begin(path, plan, record)
-        _copy(path, plan, record, done, progress)
-        return _end(path, plan, record)
+        path.mkdir(parents=True, exist_ok=True)
+        with sole_worker(path):
+            done = _begin(path, plan, record)
+            _copy(path, plan, record, done, progress)
+            return _end(path, plan, record)
     except OSError as error:
         what = f"{error.filename or path}: {error.strerror or one_line(error)}"
         raise InputError(f"{what}; free space or allow writing, then run the same import again") from error

@@ -12,6 +12,7 @@ import pytest
 import tifffile
 from hypothesis import HealthCheck, given, settings
 
+from engine.blocks import sole_worker
 from engine.errors import InputError
 from engine.importing import import_movie, relabel
 from engine.project import Project
@@ -390,3 +391,12 @@ def test_real_movie_with_its_masks(shared_data, tmp_path):
         original = masks.read(t, 0)
         assert movie.labels(t).max() == len(np.unique(original)) - 1
         np.testing.assert_array_equal(movie.labels(t) > 0, original > 0)
+
+
+def test_two_imports_into_one_folder_are_refused(tmp_path):
+    """The second is told to wait, and writes nothing."""
+    project = tmp_path / "p.lineage"
+    project.mkdir()
+    with sole_worker(project), pytest.raises(InputError, match="another lineage command"):
+        import_movie(project, images=write_tiffs(tmp_path / "movie", frames()), **SCALED)
+    assert not (project / "project.json").exists()
