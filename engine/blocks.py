@@ -14,6 +14,7 @@ from engine.errors import InputError
 from engine.progress import Progress
 
 FRAMES_PER_BLOCK = 32
+LOCK = ".lock"  # in the project, held while a command works on it
 SCHEDULER_TIMEOUT = "10s"
 
 
@@ -106,7 +107,7 @@ def _finished_on_cluster(
 @contextmanager
 def sole_worker(project: Path) -> Iterator[None]:
     """Hold the project for this process; raises InputError while another one works on it."""
-    lock = FileLock(project / ".lock", blocking=False)
+    lock = FileLock(project / LOCK, blocking=False)
     try:
         lock.acquire()
     except Timeout as error:

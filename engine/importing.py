@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.blocks import sole_worker
+from engine.blocks import LOCK, sole_worker
 from engine.errors import InputError
 from engine.files import write_json
 from engine.import_plan import LABELS, Place, Plan, plan_import
@@ -122,7 +122,7 @@ def _request(
 
 def _check_folder(path: Path, request: dict[str, Any]) -> None:
     """Raise InputError where the folder holds anything but this very import."""
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    if not path.exists() or (path.is_dir() and {file.name for file in path.iterdir()} <= {LOCK}):
         return
     if (path / UNFINISHED_IMPORT).is_file():
         if _noted(path).get("request") != request:
