@@ -10,6 +10,7 @@ from engine.regions import Canvas, Regions, best_disjoint, level_regions, pack, 
 
 Image = NDArray[np.float32]
 Floats = NDArray[np.float64]
+Labels = NDArray[np.int32]
 
 WORKING_DIAMETER = 20.0  # px; larger cells are looked for in a smaller picture
 SEARCH_DIAMETER = 10.0  # the same while searching for the diameter
@@ -17,6 +18,8 @@ SEARCH_LEVELS = 12
 MAX_LEVELS = 40
 SMOOTHING = 0.07  # sigma, in diameters
 FLOOR = 4.0  # lowest level, in noise
+MARGIN = 0.08  # around a found cell, in diameters, that cannot belong to another
+SHADED_AREA, SHADED_FILL, SHADED_ELONGATION = 0.3, 0.85, 3.0  # what a cell in the shade of another must have at least
 
 
 @dataclass(frozen=True)
@@ -74,15 +77,37 @@ def _candidates(image: Image, look: Look, working_diameter: float, floor: float 
     signal = band_pass(small, look, diameter)
     noise = block_noise(signal, diameter) if floor is not None else _texture(signal)
     area = np.pi / 4 * diameter**2
-    slope = cv2.magnitude(
-        cv2.Sobel(signal, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(signal, cv2.CV_32F, 0, 1, scale=1 / 8)
-    )
-    canvas = pack(signal, np.asarray(slope, np.float32), max(FLOOR * noise, floor or 0.0), 0.2 * area)
+    canvas = pack(signal, _slope(signal), max(FLOOR * noise, floor or 0.0), 0.2 * area)
     levels = rising_levels(canvas, most_levels)
     regions, label_images = level_regions(canvas, levels, 0.5 * area)
     score = cell_score(regions, look, diameter)
     chosen = np.flatnonzero(best_disjoint(regions, score * regions.area))
     return Candidates(canvas, regions, label_images, levels, score, chosen, signal, noise, shrink)
+
+
+def find_shaded(found: Candidates, labels: Labels, look: Look) -> Candidates:
+    """Candidates in what is left of the picture when the objects in `labels` are taken away.
+
+    A faint cell that touches a bright one is no region of its own, for its brightness falls from one side to the other.
+    """
+    diameter = look.diameter / found.shrink
+    margin = 2 * max(1, round(MARGIN * diameter)) + 1
+    covered = cv2.dilate((labels > 0).astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (margin, margin)))
+    left = np.where(covered > 0, 0, found.signal).astype(np.float32)
+    canvas = pack(left, _slope(found.signal), found.canvas.floor, SHADED_AREA * np.pi / 4 * diameter**2)
+    levels = rising_levels(canvas, MAX_LEVELS)
+    regions, label_images = level_regions(canvas, levels, 0.0)
+    score = cell_score(regions, look, diameter)
+    score[(regions.fill < SHADED_FILL) | (regions.area < SHADED_AREA * np.pi / 4 * diameter**2)] = 0
+    score[regions.elongation > SHADED_ELONGATION] = 0
+    chosen = np.flatnonzero(best_disjoint(regions, score * regions.area))
+    return Candidates(canvas, regions, label_images, levels, score, chosen, found.signal, found.noise, found.shrink)
+
+
+def _slope(signal: Image) -> Image:
+    dx = cv2.Sobel(signal, cv2.CV_32F, 1, 0, scale=1 / 8)
+    dy = cv2.Sobel(signal, cv2.CV_32F, 0, 1, scale=1 / 8)
+    return np.asarray(cv2.magnitude(dx, dy), np.float32)
 
 
 def shrunk(image: Image, factor: float) -> Image:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.candidates import Candidates, Look, find_candidates
+from engine.candidates import Candidates, Look, find_candidates, find_shaded
 from engine.cell_scale import CellScale, dark_rim, find_scale, refine_scale
 from engine.errors import InputError
 from engine.illumination import is_fluorescence
@@ -19,6 +19,7 @@ from engine.splitting import split_necks
 
 Image = NDArray[np.float32]
 Labels = NDArray[np.int32]
+Floats = NDArray[np.float64]
 Contrast = Literal["brightfield", "phase", "fluorescence"]
 
 DEFAULT_DIAMETER_UM = 15.0  # where a sample shows no cells
@@ -26,8 +27,8 @@ EDGE_SHARE = {"brightfield": 0.33, "phase": 0.2, "fluorescence": 0.03}  # of a t
 EDGE_NOISE = 10.0  # the least edge over one diameter, in noise
 FLOOR_SHARE = 0.5  # of the brightness at which typical cells are cut out, below which no cell is looked for
 AREA_SHARE = (0.25, 4.0)  # smallest and largest area of a cell relative to the typical one
-HALF = 0.43  # of a cell's height, where its outline is
-NEARBY = 0.25  # sigma of "nearby" in diameters
+HALF = 0.42  # of a cell's height, where its outline is
+NEARBY = 0.2  # sigma of "nearby" in diameters
 REACH = 0.25  # how far an outline may move outwards, in diameters
 RING_WIDTH = 0.45  # of the diameter: how far around a cell its edge is looked for
 BENT = 0.96  # filling its ellipse less than this, an object may be touching cells
@@ -190,20 +191,29 @@ def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
         stands_out = found.score[rows] * evenness(labels, found.signal, width) >= least
         rows = rows[stands_out]
         labels = np.concatenate([[0], np.cumsum(stands_out) * stands_out]).astype(np.int32)[labels]
-    labels = full_size(found, rows, labels, look, image.shape)
+    fill = found.regions.fill[rows]
+    if look.is_flat:
+        shaded = find_shaded(found, labels, look)
+        more = shaded.chosen[shaded.score[shaded.chosen] >= least]
+        extra = paint(shaded.canvas, shaded.regions, shaded.label_images, more, labels.shape)
+        labels = np.where(extra > 0, extra + len(rows), labels).astype(np.int32)
+        fill = np.concatenate([fill, shaded.regions.fill[more]])
+    levels = found.levels[found.regions.level[rows]]
+    labels = full_size(found, labels, fill, levels, look, image.shape)
     return numbered(with_rim(labels, image, rim), *bounds)
 
 
 def full_size(
-    found: Candidates, rows: NDArray[np.int64], labels: Labels, look: Look, shape: tuple[int, ...]
+    found: Candidates, labels: Labels, fill: Floats, levels: Floats, look: Look, shape: tuple[int, ...]
 ) -> Labels:
-    """The candidates in the given rows, painted as `labels` 1..n, cut where they touch, in the size of the frame.
+    """The objects in `labels` 1..n, cut where they touch, outlined, in the size of the frame.
+
+    fill : (n,), how well each fills its ellipse. levels : (n,), where each was cut out, unused on a flat ground.
 
     On a flat ground outlines lie at half the height of the cell nearby, so that a bright spot and a faint end of one
     cell both have their edge where it is; otherwise at the level at which each candidate was chosen.
     """
-    levels = np.concatenate([[0.0], found.levels[found.regions.level[rows]]]).astype(np.float32)
-    bent = np.flatnonzero(found.regions.fill[rows] < BENT) + 1
+    bent = np.flatnonzero(fill < BENT) + 1
     labels, origin = split_necks(labels, bent, np.pi / 4 * (look.diameter / found.shrink) ** 2)
     if look.is_flat:
         height = _half_height(labels, found.signal, look.diameter / found.shrink)
@@ -211,7 +221,7 @@ def full_size(
     elif found.shrink == 1.0:
         return labels
     else:
-        height = levels[origin][_grown(labels, np.ones(labels.shape, bool), 2)]
+        height = np.concatenate([[0.0], levels]).astype(np.float32)[origin][_grown(labels, np.ones(labels.shape, bool), 2)]
     owner = _grown(labels, np.ones(labels.shape, bool), 1)
     size = (shape[1], shape[0])
     signal = cv2.resize(found.signal, size, interpolation=cv2.INTER_LINEAR)
