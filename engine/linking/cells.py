@@ -14,6 +14,7 @@ from engine.linking.student import quantile, robust_scale
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+MOSTLY = 0.95  # of the cells must have a brightness for it to count
 BORDER = 2.0  # cell radii from the edge of the field in which cells come and go
 _PIXEL_NOISE = 0.3  # of a mask's size and shape, over the root of its area
 _UNIT_RADIUS = 0.4  # of the spacing of cells, where sizes are not known
@@ -76,7 +77,7 @@ def describe(frame: NDArray[Any], yx: NDArray[Any], columns: Mapping[str, NDArra
         cov = np.stack([columns[f"cov_{axes}"] for axes in ("yy", "yx", "xx")], axis=1).astype(np.float64)
     trace = cov[:, 0] + cov[:, 2]
     elongation = np.stack([cov[:, 0] - cov[:, 2], 2 * cov[:, 1]], axis=1) / trace[:, None]
-    brightness = _brightness(columns, len(frame))
+    brightness = _brightness(columns, frame)
     looks = np.concatenate([np.log(area)[:, None], elongation, brightness], axis=1)
     middle, spread = robust_scale(looks)
     middle_area = quantile(area, 0.5)
@@ -96,12 +97,22 @@ def describe(frame: NDArray[Any], yx: NDArray[Any], columns: Mapping[str, NDArra
     return cells, population
 
 
-def _brightness(columns: Mapping[str, NDArray[Any]], n: int) -> Floats:
-    """(N, C) mean over background of the channels that are imaged in every frame."""
+def _brightness(columns: Mapping[str, NDArray[Any]], frame: Ids) -> Floats:
+    """(N, C) mean over background, against the frame's median, of the channels known for nearly all cells."""
     names = [name.removeprefix("mean_") for name in columns if name.startswith("mean_")]
-    found = [columns[f"mean_{name}"] - columns.get(f"background_{name}", 0) for name in names]
-    found = [values for values in found if np.isfinite(values).all()]
-    return np.stack(found, axis=1).astype(np.float64) if found else np.zeros((n, 0))
+    found = [columns[f"mean_{name}"].astype(np.float64) - columns.get(f"background_{name}", 0) for name in names]
+    found = [values for values in found if np.isfinite(values).mean() > MOSTLY]
+    known = [np.where(np.isfinite(values), values, np.nanmedian(values)) for values in found]
+    return np.reshape([values - _frame_medians(values, frame) for values in known], (len(known), len(frame))).T
+
+
+def _frame_medians(values: Floats, frame: Ids) -> Floats:
+    """(N,) the median over all cells of the same frame."""
+    index = np.cumsum(np.diff(frame, prepend=frame[0]) > 0)
+    count = np.bincount(index)
+    ordered = values[np.lexsort((values, index))]
+    middle: Floats = ordered[np.cumsum(count) - count + count // 2][index]
+    return middle
 
 
 def _spacing(frame: Ids, yx: Floats) -> float:

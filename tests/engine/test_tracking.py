@@ -248,6 +248,14 @@ def test_brightness_tells_cells_apart() -> None:
         assert link[10 * 25 + 13] == 9 * 25 + (13 if first == 100 else 12)
 
 
+@pytest.mark.parametrize("part", [0.02, 0.5, 1.0])
+def test_unknown_brightness_does_no_harm(part: float) -> None:
+    """Where brightness is not known for some or all cells, as of a marker imaged now and then, the rest is enough."""
+    brightness = np.random.default_rng(1).normal(100, 10, 500)
+    brightness[np.random.default_rng(2).random(500) < part] = np.nan
+    assert np.array_equal(track(table(movie(walkers()), brightness.tolist())), chains(25, 20))
+
+
 @pytest.mark.parametrize("window", [1, 60, 200])
 def test_window_changes_no_link(window: int) -> None:
     """A movie looked at in windows is linked as in one piece: with gaps and a division, or where cells keep course."""
