@@ -16,7 +16,7 @@ from engine.movie import Movie, open_array
 from engine.project import Project
 from lineage_app.app.theme import marker_colour
 
-PERCENTILES = (0.3, 99.7)  # black and white of the first channel
+PERCENTILES = (0.1, 99.95)  # black and white of the first channel
 MARKER_PERCENTILES = (50.0, 99.95)  # most of a marker's picture is empty
 SAMPLED_FRAMES = 5
 

@@ -1,4 +1,4 @@
-"""The movie: one frame with its channels, outlines, tails, ids, scale bar and clock. It shows and asks; it decides nothing."""
+"""The movie: one frame with its channels, outlines, tails, ids, scale bar and clock."""
 
 from typing import Any
 
@@ -7,8 +7,18 @@ import pyqtgraph as pg
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
-    QColor, QFont, QFontMetricsF, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent, QWheelEvent,
-)  # fmt: skip
+    QColor,
+    QFont,
+    QFontMetricsF,
+    QImage,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPolygonF,
+    QResizeEvent,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import QWidget
 
 from lineage_app.app.colouring import Colouring
@@ -317,8 +327,11 @@ class MovieView(QWidget):
         line = QFontMetricsF(font).height()
         self._draw_text(painter, 14, 10 + line * 0.8, self.document.clock(self.frame.number))
         painter.setFont(self.font())
-        late = [f"{name}: of frame {t}" for name, t in self.frame.imaged.items()
-                if name in self.channels and t != self.frame.number]  # fmt: skip
+        late = [
+            f"{name}: of frame {t}"
+            for name, t in self.frame.imaged.items()
+            if name in self.channels and t != self.frame.number
+        ]
         for number, text in enumerate(late):
             self._draw_text(painter, 14, 12 + line * (1.7 + 0.8 * number), text)
 

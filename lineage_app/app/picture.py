@@ -35,7 +35,7 @@ class Camera:
         return Camera(scale, at_x - x / scale, at_y - y / scale)
 
     def window(self, shape: Sequence[int], size: tuple[int, int]) -> tuple[int, int, int, int]:
-        """x0, y0, x1, y1 of the screen that the image of that (Y, X) shape covers; size is the screen's width, height."""
+        """x0, y0, x1, y1 of the screen that an image of that (Y, X) shape covers; size is its width, height."""
         left, top = -self.x * self.scale, -self.y * self.scale
         right, bottom = left + shape[1] * self.scale, top + shape[0] * self.scale
         return max(0, round(left)), max(0, round(top)), min(size[0], round(right)), min(size[1], round(bottom))

@@ -1,0 +1,64 @@
+"""All that a person can do, in one table: menus, keys, the command palette and the sheet of keys are made from it."""
+
+from dataclasses import dataclass
+
+ALWAYS, PROJECT, CELLS, FOCUS = "always", "project", "cells", "focus"  # what must be there
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing to do. name : of the window's method `do_<name>`; keys : Qt's names; needs : what must be there."""
+
+    name: str
+    text: str
+    keys: tuple[str, ...]
+    menu: str
+    tip: str
+    needs: str = PROJECT
+    is_switch: bool = False
+
+
+MENUS = ("File", "View", "Go", "Select", "Help")
+ACTIONS = (
+    Action("open", "Open a project…", ("Ctrl+O",), "File", "a folder NAME.lineage", ALWAYS),
+    Action("import", "Import a movie…", ("Ctrl+I",), "File", "make a project from images or masks", ALWAYS),
+    Action("demo", "Try the demo", (), "File", "simulate a small movie and track it", ALWAYS),
+    Action("track", "Segment and track", ("Ctrl+R",), "File", "do the steps that are not up to date"),
+    Action("report", "Write the report", (), "File", "one page with counts, genealogies, doubts; opens it", CELLS),
+    Action("close", "Close the project", ("Ctrl+W",), "File", "back to the start page"),
+    Action("quit", "Quit", ("Ctrl+Q",), "File", "nothing needs saving", ALWAYS),
+    Action("fit", "Fit to the window", ("0",), "View", "movie and genealogies as a whole"),
+    Action("zoom_in", "Nearer", ("+", "="), "View", "also the wheel"),
+    Action("zoom_out", "Farther", ("-",), "View", "also the wheel"),
+    Action("outlines", "Outlines", ("O",), "View", "the outlines of the cells", CELLS, is_switch=True),
+    Action("tails", "Tails", ("T",), "View", "where cells were in the last frames", CELLS, is_switch=True),
+    Action("ids", "Numbers", ("I",), "View", "the cells' numbers", CELLS, is_switch=True),
+    Action("colour", "Next colouring", ("C",), "View", "genealogy, cell, generation, area, markers", CELLS),
+    Action("one_tree", "Only this genealogy", ("G",), "View", "or all of the position", CELLS, is_switch=True),
+    Action("dark", "Dark", ("Ctrl+D",), "View", "dark or light", ALWAYS, is_switch=True),
+    Action("larger", "Larger text", ("Ctrl++", "Ctrl+="), "View", "", ALWAYS),
+    Action("smaller", "Smaller text", ("Ctrl+-",), "View", "", ALWAYS),
+    Action("play", "Play", ("P",), "Go", "or stop", is_switch=True),
+    Action("next", "Next frame", (".",), "Go", ""),
+    Action("previous", "Previous frame", (",",), "Go", ""),
+    Action("ten_on", "10 frames on", ("PgDown",), "Go", ""),
+    Action("ten_back", "10 frames back", ("PgUp",), "Go", ""),
+    Action("first", "First frame", ("Home",), "Go", ""),
+    Action("last", "Last frame", ("End",), "Go", ""),
+    Action("down", "Along the cell", ("Down",), "Go", "one frame later, on to a daughter after a division"),
+    Action("up", "Back along the cell", ("Up",), "Go", "one frame earlier, back to the mother"),
+    Action("sister", "To the sister", ("Right", "Left"), "Go", "the sister, or that of the nearest ancestor", FOCUS),
+    Action("to_birth", "To its birth", ("Alt+Up",), "Go", "again: to the mother's", FOCUS),
+    Action("to_end", "To its end", ("Alt+Down",), "Go", "again: to the daughter's", FOCUS),
+    Action("centre", "Centre on the cell", ("F",), "Go", "and near enough to see it", FOCUS),
+    Action("find", "Find a cell", ("Ctrl+F",), "Go", "by number, end, or conditions", CELLS),
+    Action("back", "Back", ("Q", "Alt+Left"), "Go", "where you were before"),
+    Action("forward", "Forward", ("E", "Alt+Right"), "Go", ""),
+    Action("next_position", "Next position", ("Ctrl+PgDown",), "Go", ""),
+    Action("previous_position", "Previous position", ("Ctrl+PgUp",), "Go", ""),
+    Action("select_progeny", "Select its progeny", ("Ctrl+P",), "Select", "the cell and all that come from it", FOCUS),
+    Action("select_genealogy", "Select its genealogy", ("Ctrl+G",), "Select", "from the founder on", FOCUS),
+    Action("clear", "Focus and select nothing", ("Esc",), "Select", "", CELLS),
+    Action("palette", "All commands…", ("Ctrl+Shift+P",), "Help", "type what you want to do", ALWAYS),
+    Action("keys", "Keys", ("?",), "Help", "all keys on one page", ALWAYS),
+)

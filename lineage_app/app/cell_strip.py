@@ -1,0 +1,234 @@
+"""The life of the focused cell: pictures from its founder on, curves below them, its generations above."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFontMetricsF,
+    QImage,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPolygonF,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import QWidget
+
+from lineage_app.app.cell_curves import Curve, Way, way_to
+from lineage_app.app.document import Document
+from lineage_app.app.jobs import Latest
+from lineage_app.app.navigation import NOTHING, Navigation
+from lineage_app.app.theme import GENERATIONS, Theme
+
+LEFT, RIGHT, BAND, PATCH, GAP = 112, 14, 22, 58, 6
+LEAST_CURVE, CURVE = 26, 42
+RIGHTWARDS = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
+
+class CellStrip(QWidget):
+    """Draws the way from the founder to the focused cell. picked, pointed : a detection."""
+
+    picked = Signal(int, object)
+    pointed = Signal(int)
+
+    def __init__(self, document: Document, navigation: Navigation, theme: Theme) -> None:
+        super().__init__()
+        self.document, self.navigation, self.theme = document, navigation, theme
+        self.way: Way | None = None
+        self._patches: dict[int, QImage] = {}
+        self._latest = Latest(self)
+        self._latest.answered.connect(self._patches_came)
+        self.setMouseTracking(True)
+        self.setMinimumHeight(BAND + PATCH + 2 * LEAST_CURVE + 4 * GAP)
+        self.setAccessibleName("Life of the cell")
+        navigation.focus_changed.connect(self._focus_moved)
+        navigation.frame_changed.connect(self._redraw)
+        navigation.highlight_changed.connect(self._redraw)
+
+    def sizeHint(self) -> QSize:
+        n_curves = 2 + len(self.document.markers)
+        return QSize(1000, BAND + (PATCH if self.document.patches is not None else 0) + 4 * GAP + n_curves * CURVE)
+
+    def close_patches(self) -> None:
+        """End the reading of patches."""
+        self._latest.close()
+
+    def set_theme(self, theme: Theme) -> None:
+        self.theme = theme
+        self.update()
+
+    def rebuild(self) -> None:
+        """Gather the way to the focused cell anew."""
+        cell = self.navigation.focused_cell
+        self.way = way_to(self.document, cell) if cell >= 0 else None
+        self._patches = {}
+        self._want_patches()
+        self.update()
+
+    def detection_at(self, point: QPointF) -> int:
+        """The detection at a point of the view, by its time."""
+        if self.way is None or not LEFT - 8 <= point.x() <= self.width():
+            return NOTHING
+        return self.way.nearest(self._frame_at(point.x()))
+
+    def x_of(self, frame: float) -> float:
+        """px of a frame."""
+        first, last = self._span()
+        return LEFT + (frame - first) / max(last - first, 1) * (self.width() - LEFT - RIGHT)
+
+    def _frame_at(self, x: float) -> float:
+        first, last = self._span()
+        return first + (x - LEFT) / max(self.width() - LEFT - RIGHT, 1) * max(last - first, 1)
+
+    def _span(self) -> tuple[int, int]:
+        assert self.way is not None
+        return int(self.way.frames[0]), int(self.way.frames[-1])
+
+    def _focus_moved(self, detection: int) -> None:
+        cell = self.navigation.cell_of(detection)
+        if (self.way.cells[-1] if self.way else NOTHING) != cell:
+            self.rebuild()
+        self.update()
+
+    def _redraw(self, *_: object) -> None:
+        self.update()
+
+    # ---- patches
+
+    def _slots(self) -> NDArray[np.int64]:
+        """The detections whose pictures fit side by side."""
+        assert self.way is not None
+        n = max(1, (self.width() - LEFT - RIGHT) // PATCH)
+        middles = LEFT + (np.arange(n) + 0.5) * (self.width() - LEFT - RIGHT) / n
+        return np.array([self.way.nearest(self._frame_at(x)) for x in middles], np.int64)
+
+    def _want_patches(self) -> None:
+        patches = self.document.patches
+        if self.way is None or patches is None:
+            return
+        missing = [int(i) for i in np.unique(self._slots()) if int(i) not in self._patches]
+        if missing:
+            self._latest.ask(lambda: [(i, np.asarray(patches[i])) for i in missing])
+
+    def _patches_came(self, found: list[tuple[int, NDArray[np.uint8]]]) -> None:
+        for detection, patch in found:
+            large = np.ascontiguousarray(cv2.resize(patch, (PATCH * 2, PATCH * 2), interpolation=cv2.INTER_CUBIC))
+            image = QImage(large.data, *large.shape[::-1], large.shape[1], QImage.Format.Format_Grayscale8)
+            self._patches[detection] = image.copy()
+        self.update()
+
+    # ---- drawing
+
+    def paintEvent(self, _: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor(self.theme.panel))
+        if self.way is None:
+            painter.setPen(QColor(self.theme.quiet))
+            text = "Click a cell in the movie, the genealogies or the table to see its life here."
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, text if self.document.is_tracked else "")
+            return
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        top = self._draw_generations(painter, self.way)
+        if self.document.patches is not None:
+            top = self._draw_patches(painter, top)
+        high = (self.height() - top - GAP) / len(self.way.curves)
+        if high < LEAST_CURVE:
+            high = LEAST_CURVE
+        for number, curve in enumerate(self.way.curves):
+            self._draw_curve(painter, curve, QRectF(LEFT, top + number * high, self.width() - LEFT - RIGHT, high - GAP))
+        self._draw_divisions(painter, self.way)
+        x = self.x_of(self.navigation.place.frame)
+        if LEFT - 1 <= x <= self.width() - RIGHT + 1:
+            painter.setPen(QPen(QColor(self.theme.accent), 1.4))
+            painter.drawLine(QPointF(x, 2), QPointF(x, self.height()))
+
+    def _draw_generations(self, painter: QPainter, way: Way) -> float:
+        cells = self.document.lineage.cells
+        metrics = QFontMetricsF(self.font())
+        painter.setFont(self.font())
+        painter.setPen(QColor(self.theme.quiet))
+        painter.drawText(QRectF(0, 4, LEFT - 10, BAND - 4), RIGHTWARDS, "generation")
+        for cell in way.cells:
+            left, right = self.x_of(float(cells.birth_frame[cell])), self.x_of(float(cells.end_frame[cell]))
+            box = QRectF(left + 1, 4, max(right - left - 2, 2), BAND - 4)
+            colour = self.theme.on_panel(GENERATIONS[min(int(cells.generation[cell]), len(GENERATIONS) - 1)])
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(colour)
+            painter.drawRoundedRect(box, 4, 4)
+            for text in (f"{cells.generation[cell]} · cell {cell + 1}", str(cells.generation[cell])):
+                if metrics.horizontalAdvance(text) < box.width() - 6:
+                    painter.setPen(QColor("#14181f" if colour.lightnessF() > 0.5 else "#ffffff"))
+                    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+                    break
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        return BAND + GAP
+
+    def _draw_patches(self, painter: QPainter, top: float) -> float:
+        slots = self._slots()
+        wide = (self.width() - LEFT - RIGHT) / len(slots)
+        side = min(PATCH, wide)
+        for number, detection in enumerate(slots.tolist()):
+            box = QRectF(LEFT + number * wide + (wide - side) / 2 + 1, top, side - 2, side - 2)
+            image = self._patches.get(detection)
+            if image is None:
+                painter.fillRect(box, QColor(self.theme.rule))
+            else:
+                painter.drawImage(box, image)
+        return top + PATCH + GAP
+
+    def _draw_curve(self, painter: QPainter, curve: Curve, box: QRectF) -> None:
+        assert self.way is not None
+        is_known = np.isfinite(curve.values)
+        values, frames = curve.values[is_known], self.way.frames[is_known]
+        painter.setPen(QPen(QColor(self.theme.rule), 1))
+        painter.drawLine(box.bottomLeft(), box.bottomRight())
+        painter.setPen(self.theme.on_panel(curve.colour) if curve.colour else QColor(self.theme.text))
+        line = QFontMetricsF(self.font()).height()
+        words = QRectF(0, box.top() + (box.height() - 2 * line) / 2, LEFT - 10, line)
+        painter.drawText(words, RIGHTWARDS, curve.name)
+        if not len(values):
+            return
+        low, high = float(values.min()), float(values.max())
+        painter.setPen(QColor(self.theme.quiet))
+        painter.drawText(
+            words.translated(0, line).adjusted(-20, 0, 0, 0), RIGHTWARDS, f"{low:.3g}–{high:.3g} {curve.unit}"
+        )
+        high = high if high > low else low + 1
+        x = [self.x_of(frame) for frame in frames.tolist()]
+        y = box.bottom() - (values - low) / (high - low) * (box.height() - 2)
+        painter.setPen(QPen(self.theme.on_panel(curve.colour) if curve.colour else QColor(self.theme.accent), 1.6))
+        if len(x) == 1:
+            painter.drawPoint(QPointF(x[0], float(y[0])))
+        painter.drawPolyline(QPolygonF([QPointF(a, float(b)) for a, b in zip(x, y, strict=True)]))
+
+    def _draw_divisions(self, painter: QPainter, way: Way) -> None:
+        painter.setPen(QPen(QColor(self.theme.quiet), 1, Qt.PenStyle.DotLine))
+        for cell in way.cells[1:]:
+            x = self.x_of(float(self.document.lineage.cells.birth_frame[cell]))
+            painter.drawLine(QPointF(x, BAND), QPointF(x, self.height()))
+
+    # ---- mouse
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        detection = self.detection_at(event.position())
+        self.pointed.emit(detection)
+        if event.buttons() & Qt.MouseButton.LeftButton and detection >= 0:
+            self.picked.emit(detection, event.modifiers())
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        detection = self.detection_at(event.position())
+        if event.button() == Qt.MouseButton.LeftButton and detection >= 0:
+            self.picked.emit(detection, event.modifiers())
+
+    def leaveEvent(self, event: Any) -> None:
+        self.pointed.emit(NOTHING)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._want_patches()
+        self.update()

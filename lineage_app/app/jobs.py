@@ -1,0 +1,117 @@
+"""Work in the background: on inputs that do not change, with progress, cancel and errors in plain words."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from engine.errors import InputError
+from engine.progress import Progress
+
+Report = Callable[[str], Progress]  # step -> its progress
+Work = Callable[[Report], Any]
+
+
+class Cancelled(Exception):
+    """Raised inside the work when its next step is reported after `cancel`."""
+
+
+class Job(QObject):
+    """Work in a thread of its own. Exactly one of done, failed and cancelled is emitted, in the main thread."""
+
+    progressed = Signal(str, int, int)  # step, done, total
+    done = Signal(object)
+    failed = Signal(str)
+    cancelled = Signal()
+
+    def __init__(self, name: str, work: Work) -> None:
+        super().__init__()
+        self.name = name
+        self._work = work
+        self._is_cancelled = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def cancel(self) -> None:
+        """Stop at the next step that is reported; nothing is emitted before."""
+        self._is_cancelled.set()
+
+    def wait(self, seconds: float = 10.0) -> None:
+        """Until the thread has ended."""
+        self._thread.join(seconds)
+
+    def _report(self, step: str) -> Progress:
+        def progress(done: int, total: int) -> None:
+            if self._is_cancelled.is_set():
+                raise Cancelled
+            self.progressed.emit(step, done, total)
+
+        return progress
+
+    def _run(self) -> None:
+        try:
+            found = self._work(self._report)
+        except Cancelled:
+            self.cancelled.emit()
+        except InputError as error:
+            self.failed.emit(str(error))
+        except Exception as error:  # noqa: BLE001  a bug: shown as one, the app goes on
+            self.failed.emit(f"{self.name} failed unexpectedly ({type(error).__name__}: {error}); please report this")
+        else:
+            if self._is_cancelled.is_set():
+                self.cancelled.emit()
+            else:
+                self.done.emit(found)
+
+
+class Latest(QObject):
+    """Asks in the background; only the answer to the last question is given."""
+
+    answered = Signal(object)
+    _came = Signal(int, object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._number = 0
+        self._lock = threading.Condition()
+        self._question: tuple[int, Callable[[], Any]] | None = None
+        self._ends = False
+        self._came.connect(self._take)
+        self._thread = threading.Thread(target=self._run, name="latest", daemon=True)
+        self._thread.start()
+
+    def ask(self, question: Callable[[], Any]) -> None:
+        """Replace the question; an answer still under way to the one before is dropped."""
+        with self._lock:
+            self._number += 1
+            self._question = (self._number, question)
+            self._lock.notify()
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._lock:
+            self._ends = True
+            self._lock.notify()
+        self._thread.join(10)
+
+    def _take(self, number: int, answer: object) -> None:
+        if number == self._number:
+            self.answered.emit(answer)
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                while self._question is None and not self._ends:
+                    self._lock.wait()
+                if self._ends or self._question is None:
+                    return
+                number, question = self._question
+                self._question = None
+            answer = question()
+            with self._lock:
+                if self._ends:
+                    return
+            self._came.emit(number, answer)

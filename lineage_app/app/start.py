@@ -1,0 +1,25 @@
+"""Starting the app."""
+
+import signal
+import sys
+from pathlib import Path
+
+from PySide6.QtCore import QSettings
+from PySide6.QtWidgets import QApplication
+
+from engine.project import Project
+from lineage_app.app.window import Window
+
+
+def start(project: Path | None) -> int:
+    """Show the app until it is closed; returns its exit code. Raises InputError where the project cannot be opened."""
+    if project is not None:
+        Project.open(project)  # so that the terminal says what is wrong, before a window opens
+    application = QApplication.instance() or QApplication(sys.argv[:1])
+    application.setApplicationName("Lineage")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    window = Window(QSettings("Lineage", "Lineage"))
+    window.show()
+    if project is not None:
+        window.open_project(project)
+    return int(application.exec())

@@ -1,0 +1,70 @@
+"""What the app does in the background, as functions of a report of progress; no Qt."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine import pipeline
+from engine.errors import InputError
+from engine.importing import import_movie
+from engine.progress import Progress
+from engine.project import Project
+from engine.report import write_report
+from engine.simulate import SimulationParameters, simulate
+
+Report = Callable[[str], Progress]
+
+
+@dataclass(frozen=True)
+class ImportRequest:
+    """What the import dialog asks for; numbers that are None come from the images' metadata."""
+
+    project: Path
+    images: Path | None
+    labels: Path | None
+    um_per_px: float | None
+    frame_interval_s: float | None
+    track: bool
+
+
+def import_project(request: ImportRequest, report: Report) -> Path:
+    """Make a project from a movie, and track it where that is asked for. Returns the project's folder."""
+    project = import_movie(
+        request.project,
+        images=request.images,
+        labels=request.labels,
+        um_per_px=request.um_per_px,
+        frame_interval_s=request.frame_interval_s,
+        progress=report("import"),
+    )
+    if request.track:
+        pipeline.run(project, progress=report)
+    return request.project
+
+
+def make_demo(folder: Path, report: Report) -> Path:
+    """Simulate a small movie, import and track it; what is there already is kept. Returns the project's folder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: {error.strerror}; choose another folder") from error
+    movie, place = folder / "movie", folder / "demo.lineage"
+    if not movie.exists():
+        simulate(movie, SimulationParameters.demo(), report("simulate"))
+    if not (place / "project.json").exists():
+        import_movie(place, images=movie / "images", progress=report("import"))
+    pipeline.run(Project.open(place), progress=report)
+    return place
+
+
+def track_project(folder: Path, report: Report) -> Path:
+    """Bring all steps of a project up to date. Returns the project's folder."""
+    project = Project.open(folder)
+    pipeline.run(project, pipeline.recorded(project), progress=report)
+    return folder
+
+
+def report_project(folder: Path, report: Report) -> Path:
+    """Write the report of a project. Returns the page."""
+    report("report")(0, 0)
+    return write_report(Project.open(folder))

@@ -1,0 +1,347 @@
+"""The window: menus and keys from the table of actions, one project or the start page, work in the background."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QSettings, Qt, QUrl
+from PySide6.QtGui import QAction, QCloseEvent, QDesktopServices, QKeySequence
+from PySide6.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QMainWindow,
+    QMessageBox,
+    QStackedWidget,
+    QWidget,
+)
+
+from lineage_app.app import tasks, theme
+from lineage_app.app.actions import ACTIONS, ALWAYS, CELLS, FOCUS, MENUS, PROJECT
+from lineage_app.app.command_palette import CommandPalette, KeySheet
+from lineage_app.app.document import Document, open_document
+from lineage_app.app.import_dialog import ImportDialog
+from lineage_app.app.job_bar import JobBar
+from lineage_app.app.jobs import Work
+from lineage_app.app.start_page import MOST_RECENT, StartPage
+from lineage_app.app.workspace import Workspace
+
+DEFAULT_FONT = 10.0
+NEAR_ENOUGH = 3.0  # screen px per pixel when centring on a cell
+
+
+class Window(QMainWindow):
+    """Shows a project or the start page. settings : where look and recent projects are remembered."""
+
+    def __init__(self, settings: QSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.look = theme.THEMES[str(settings.value("theme", "light"))]
+        self.font_pt = float(settings.value("font_pt", DEFAULT_FONT))  # type: ignore[arg-type]
+        self.workspace: Workspace | None = None
+        self.pages = QStackedWidget()
+        self.setCentralWidget(self.pages)
+        self.actions_: dict[str, QAction] = {}
+        self._make_actions()
+        self.jobs = JobBar()
+        self.jobs.said.connect(self.statusBar().showMessage)
+        self.jobs.failed.connect(self.show_error)
+        self.statusBar().addPermanentWidget(self.jobs)
+        self._apply_look()
+        self.resize(1480, 940)
+        self.show_start_page()
+
+    # ---- projects
+
+    def show_start_page(self) -> None:
+        """Close what is open and show what there is to do."""
+        self._leave()
+        page = StartPage(self.recent())
+        page.wanted.connect(lambda name: self.actions_[name].trigger())
+        page.chosen.connect(self.open_project)
+        self._show_page(page)
+        self.setWindowTitle("Lineage")
+
+    def open_project(self, path: Path) -> None:
+        """Read a project in the background and show it."""
+        self.run("open", lambda report: open_document(path), self.show_document)
+
+    def show_document(self, document: Document) -> None:
+        """Show an opened project."""
+        self._leave()
+        self.workspace = Workspace(document, self.look)
+        self.workspace.said.connect(self.statusBar().showMessage)
+        self.workspace.wanted.connect(lambda name: self.actions_[name].trigger())
+        self.workspace.transport.toggled.connect(self.actions_["play"].setChecked)
+        self.workspace.navigation.focus_changed.connect(self._enable)
+        self.workspace.navigation.history_changed.connect(self._enable)
+        self._show_page(self.workspace)
+        self._set_switches()
+        self.setWindowTitle(f"{document.project.path.name} — Lineage")
+        self._remember(document.project.path.resolve())
+
+    def recent(self) -> list[Path]:
+        """The projects opened last that still exist."""
+        listed = self.settings.value("recent", [])
+        paths = [listed] if isinstance(listed, str) else list(listed or [])
+        return [Path(path) for path in paths if (Path(path) / "project.json").is_file()]
+
+    def _remember(self, path: Path) -> None:
+        others = [str(other) for other in self.recent() if other != path]
+        self.settings.setValue("recent", [str(path), *others][:MOST_RECENT])
+
+    def _leave(self) -> None:
+        if self.workspace is not None:
+            self.workspace.close_readers()
+            self.workspace = None
+
+    def _show_page(self, page: QWidget) -> None:
+        old = self.pages.currentWidget()
+        self.pages.addWidget(page)
+        self.pages.setCurrentWidget(page)
+        if old is not None:
+            self.pages.removeWidget(old)
+            old.deleteLater()
+        self._enable()
+
+    # ---- work in the background
+
+    def run(self, name: str, work: Work, then: Callable[[Any], None]) -> None:
+        """Do work in the background, one at a time, and then something with what came of it."""
+        self.jobs.run(name, work, then)
+
+    def show_error(self, message: str) -> None:
+        """Say what went wrong, without stopping anything."""
+        box = QMessageBox(QMessageBox.Icon.Warning, "Lineage", message, QMessageBox.StandardButton.Ok, self)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.open()
+
+    # ---- actions
+
+    def _make_actions(self) -> None:
+        for name in MENUS:
+            menu = self.menuBar().addMenu(name)
+            for action in ACTIONS:
+                if action.menu == name:
+                    made = QAction(action.text, self)
+                    made.setShortcuts([QKeySequence(key) for key in action.keys])
+                    made.setToolTip(action.tip)
+                    made.setStatusTip(action.tip)
+                    made.setCheckable(action.is_switch)
+                    made.triggered.connect(getattr(self, f"do_{action.name}"))
+                    menu.addAction(made)
+                    self.actions_[action.name] = made
+
+    def _enable(self, *_: object) -> None:
+        there = {ALWAYS}
+        if self.workspace is not None:
+            there.add(PROJECT)
+            if self.workspace.document.is_tracked:
+                there.add(CELLS)
+            if self.workspace.navigation.focused_cell >= 0:
+                there.add(FOCUS)
+        for action in ACTIONS:
+            self.actions_[action.name].setEnabled(action.needs in there)
+        navigation = self.workspace.navigation if self.workspace else None
+        self.actions_["back"].setEnabled(navigation is not None and navigation.can_go_back)
+        self.actions_["forward"].setEnabled(navigation is not None and navigation.can_go_forward)
+
+    def _set_switches(self) -> None:
+        states = {"outlines": True, "tails": False, "ids": False, "one_tree": False, "play": False}
+        for name, state in states.items():
+            self.actions_[name].setChecked(state)
+        self.actions_["dark"].setChecked(self.look is theme.DARK)
+
+    @property
+    def _shown(self) -> Workspace:
+        assert self.workspace is not None
+        return self.workspace
+
+    def do_open(self) -> None:
+        path = QFileDialog.getExistingDirectory(self, "Open a project: a folder NAME.lineage")
+        if path:
+            self.open_project(Path(path))
+
+    def do_import(self) -> None:
+        dialog = ImportDialog(self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.accepted.connect(lambda: self.import_movie(dialog.request))
+        dialog.open()
+
+    def import_movie(self, request: tasks.ImportRequest | None) -> None:
+        """Import in the background, and open what was made."""
+        if request is not None:
+            self.run("import", partial(tasks.import_project, request), self.open_project)
+
+    def do_demo(self) -> None:
+        folder = Path(str(self.settings.value("demo_folder", Path.home() / "lineage-demo")))
+        self.run("demo", partial(tasks.make_demo, folder), self.open_project)
+
+    def do_track(self) -> None:
+        self.run("track", partial(tasks.track_project, self._shown.document.project.path), self.open_project)
+
+    def do_report(self) -> None:
+        def show(page: Path) -> None:
+            self.statusBar().showMessage(str(page))
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(page)))
+
+        self.run("report", partial(tasks.report_project, self._shown.document.project.path), show)
+
+    def do_close(self) -> None:
+        self.show_start_page()
+
+    def do_quit(self) -> None:
+        self.close()
+
+    def do_fit(self) -> None:
+        self._shown.movie.fit()
+        self._shown.genealogies.fit()
+
+    def do_zoom_in(self) -> None:
+        self._pointed_view().zoom(1.25)
+
+    def do_zoom_out(self) -> None:
+        self._pointed_view().zoom(0.8)
+
+    def _pointed_view(self) -> Any:
+        genealogies = self._shown.genealogies
+        return genealogies if genealogies.underMouse() or genealogies.hasFocus() else self._shown.movie
+
+    def do_outlines(self, on: bool) -> None:
+        self._shown.movie.outlines_shown = on
+        self._shown.movie.update()
+
+    def do_tails(self, on: bool) -> None:
+        self._shown.movie.tails_shown = on
+        self._shown.movie.update()
+
+    def do_ids(self, on: bool) -> None:
+        self._shown.movie.ids_shown = on
+        self._shown.movie.update()
+
+    def do_colour(self) -> None:
+        self._shown.next_colouring()
+
+    def do_one_tree(self, on: bool) -> None:
+        self._shown.genealogies.show_all(not on)
+
+    def do_dark(self, on: bool) -> None:
+        self.look = theme.DARK if on else theme.LIGHT
+        self.settings.setValue("theme", self.look.name)
+        self._apply_look()
+
+    def do_larger(self) -> None:
+        self._set_font(self.font_pt + 1)
+
+    def do_smaller(self) -> None:
+        self._set_font(self.font_pt - 1)
+
+    def do_play(self, on: bool) -> None:
+        self._shown.transport.play(on)
+
+    def do_next(self) -> None:
+        self._step(1)
+
+    def do_previous(self) -> None:
+        self._step(-1)
+
+    def do_ten_on(self) -> None:
+        self._step(10)
+
+    def do_ten_back(self) -> None:
+        self._step(-10)
+
+    def _step(self, frames: int) -> None:
+        self._shown.navigation.go(self._shown.navigation.place.frame + frames)
+
+    def do_first(self) -> None:
+        self._shown.navigation.go(0)
+
+    def do_last(self) -> None:
+        self._shown.navigation.go(self._shown.navigation.n_frames - 1)
+
+    def do_down(self) -> None:
+        self._shown.navigation.along(1)
+
+    def do_up(self) -> None:
+        self._shown.navigation.along(-1)
+
+    def do_sister(self) -> None:
+        self._shown.navigation.sister()
+
+    def do_to_birth(self) -> None:
+        self._shown.navigation.to_end(-1)
+
+    def do_to_end(self) -> None:
+        self._shown.navigation.to_end(1)
+
+    def do_centre(self) -> None:
+        self._shown.movie.centre_on(self._shown.navigation.place.focus, NEAR_ENOUGH)
+
+    def do_find(self) -> None:
+        self._shown.show_table()
+
+    def do_back(self) -> None:
+        self._shown.navigation.back()
+
+    def do_forward(self) -> None:
+        self._shown.navigation.forward()
+
+    def do_next_position(self) -> None:
+        self._change_position(1)
+
+    def do_previous_position(self) -> None:
+        self._change_position(-1)
+
+    def _change_position(self, by: int) -> None:
+        n, navigation = len(self._shown.document.movies), self._shown.navigation
+        navigation.go_to_position((navigation.place.position + by) % n)
+
+    def do_select_progeny(self) -> None:
+        self._select(self._shown.navigation.focused_cell)
+
+    def do_select_genealogy(self) -> None:
+        self._select(int(self._shown.document.lineage.cells.founder[self._shown.navigation.focused_cell]))
+
+    def _select(self, ancestor: int) -> None:
+        lineage = self._shown.document.lineage
+        self._shown.navigation.select(lineage.cells.first[np.array(lineage.progeny(ancestor))])
+
+    def do_clear(self) -> None:
+        self._shown.navigation.select(np.zeros(0, np.int64))
+        self._shown.navigation.focus(-1)
+
+    def do_palette(self) -> None:
+        palette = CommandPalette(list(self.actions_.values()), self)
+        palette.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        palette.accepted.connect(lambda: palette.chosen and palette.chosen.trigger())
+        palette.move(self.mapToGlobal(self.rect().center()) - palette.rect().center())
+        palette.open()
+        palette.search.setFocus()
+
+    def do_keys(self) -> None:
+        keys = KeySheet(self.actions_, self.look, self)
+        keys.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        keys.open()
+
+    # ---- look
+
+    def _set_font(self, size: float) -> None:
+        self.font_pt = min(max(size, theme.SMALLEST_FONT), theme.LARGEST_FONT)
+        self.settings.setValue("font_pt", self.font_pt)
+        self._apply_look()
+
+    def _apply_look(self) -> None:
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        theme.apply(application, self.look, self.font_pt)
+        self.actions_["dark"].setChecked(self.look is theme.DARK)
+        if self.workspace is not None:
+            self.workspace.set_theme(self.look)
+            self.workspace.fit_font()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.jobs.close_job()
+        self._leave()
+        super().closeEvent(event)

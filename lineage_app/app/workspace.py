@@ -1,0 +1,271 @@
+"""An opened project: movie, genealogies, table, strip and side panel around one Navigation."""
+
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPixmap
+from PySide6.QtWidgets import (
+    QComboBox,
+    QLabel,
+    QListWidget,
+    QPushButton,
+    QSplitter,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lineage_app.app.cell_strip import CellStrip
+from lineage_app.app.cell_table import CellTable
+from lineage_app.app.channels_panel import ChannelsPanel
+from lineage_app.app.colouring import Colouring, colour_by, names
+from lineage_app.app.document import Document
+from lineage_app.app.frames import FrameLoader
+from lineage_app.app.genealogy_view import GenealogyView
+from lineage_app.app.movie_view import MovieView
+from lineage_app.app.navigation import NOTHING, Navigation
+from lineage_app.app.theme import Theme
+from lineage_app.app.transport import Transport
+
+ADDING = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+
+
+class Workspace(QWidget):
+    """All views of a project. said : a line for the status bar; wanted : an action by name."""
+
+    said = Signal(str)
+    wanted = Signal(str)
+
+    def __init__(self, document: Document, theme: Theme) -> None:
+        super().__init__()
+        self.document, self.theme = document, theme
+        self.navigation = Navigation(document, self)
+        self.loader = FrameLoader(document.movies, document.is_tracked, self)
+        self.movie = MovieView(document, self.navigation, self.loader, theme)
+        self.genealogies = GenealogyView(document, self.navigation, theme)
+        self.strip = CellStrip(document, self.navigation, theme)
+        self.table = CellTable(document, self.navigation)
+        self.transport = Transport(self.navigation)
+        self.channels = ChannelsPanel(document, theme)
+        self.positions, self.colours, self.legend, self.about = QListWidget(), QComboBox(), QLabel(), QLabel()
+        self._colourings: dict[str, Colouring] = {}
+        self._build()
+        self._connect()
+        self.movie.set_channels(self.channels.shown())
+        if document.is_tracked:
+            self._colour(self.colours.currentText())
+        self._say_about()
+        self.movie.setFocus()
+
+    def close_readers(self) -> None:
+        """End the threads that read frames and patches."""
+        self.transport.play(False)
+        self.loader.close()
+        self.strip.close_patches()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Draw all views in another look."""
+        self.theme = theme
+        for view in (self.movie, self.genealogies, self.strip, self.channels):
+            view.set_theme(theme)
+        self._show_legend()
+
+    def fit_font(self) -> None:
+        """Take up another size of the font."""
+        self.table.fit_font()
+        self.movie.update()
+        self.genealogies.update()
+        self.strip.update()
+
+    def next_colouring(self) -> None:
+        self.colours.setCurrentIndex((self.colours.currentIndex() + 1) % self.colours.count())
+
+    def show_table(self) -> None:
+        """The table, ready for a filter to be typed."""
+        self.tabs.setCurrentWidget(self.table)
+        self.table.search.setFocus()
+        self.table.search.selectAll()
+
+    # ---- building
+
+    def _build(self) -> None:
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.tabs.addTab(self.genealogies, "Genealogies")
+        self.tabs.addTab(self.table, "Cells")
+        centre = QWidget()
+        column = QVBoxLayout(centre)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.movie, 1)
+        column.addWidget(self.transport)
+        across = QSplitter(Qt.Orientation.Horizontal)
+        for widget, share in ((self._side(), 0), (centre, 5), (self.tabs, 4)):
+            across.addWidget(widget)
+            across.setStretchFactor(across.count() - 1, share)
+        across.setCollapsible(1, False)
+        across.setSizes([200, 760, 520])
+        down = QSplitter(Qt.Orientation.Vertical)
+        down.addWidget(across)
+        down.addWidget(self.strip)
+        down.setStretchFactor(0, 1)
+        down.setStretchFactor(1, 0)
+        down.setCollapsible(0, False)
+        self.tabs.setVisible(self.document.is_tracked)
+        self.strip.setVisible(self.document.is_tracked)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(down)
+
+    def _side(self) -> QWidget:
+        side = QWidget()
+        column = QVBoxLayout(side)
+        column.setContentsMargins(10, 8, 8, 8)
+        names_ = [position.name for position in self.document.project.positions]
+        self.positions.addItems(names_)
+        self.positions.setCurrentRow(0)
+        self.positions.setAccessibleName("Positions")
+        if len(names_) > 1:
+            column.addWidget(_heading("Positions"))
+            column.addWidget(self.positions, 1)
+        if self.document.project.channels:
+            column.addWidget(_heading("Channels"))
+            column.addWidget(self.channels)
+        if self.document.is_tracked:
+            self.colours.addItems(names(self.document))
+            column.addWidget(_heading("Colour by"))
+            column.addWidget(self.colours)
+            column.addWidget(self.legend)
+        self.about.setWordWrap(True)
+        self.about.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.about.setTextFormat(Qt.TextFormat.RichText)
+        column.addWidget(_heading("Cell" if self.document.is_tracked else "Not tracked yet"))
+        column.addWidget(self.about)
+        if not self.document.is_tracked:
+            button = QPushButton("Segment and track")
+            button.clicked.connect(lambda: self.wanted.emit("track"))
+            column.addWidget(button)
+        column.addStretch(1 if len(names_) == 1 else 0)
+        side.setMinimumWidth(190)
+        side.setMaximumWidth(320)
+        return side
+
+    def _connect(self) -> None:
+        navigation = self.navigation
+        for view in (self.movie, self.genealogies, self.strip):
+            view.picked.connect(self._picked)
+            view.pointed.connect(navigation.highlight)
+        self.table.picked.connect(lambda cell: navigation.focus_cell(cell, navigation.place.frame))
+        self.table.chosen.connect(self._chosen)
+        self.transport.wanted.connect(navigation.go)
+        self.movie.shown.connect(self.transport.frame_was_shown)
+        self.loader.failed.connect(self.said)
+        self.positions.currentRowChanged.connect(navigation.go_to_position)
+        self.channels.changed.connect(self.movie.set_channels)
+        self.colours.currentTextChanged.connect(self._colour)
+        navigation.focus_changed.connect(self._focus_moved)
+        navigation.highlight_changed.connect(self._say_highlight)
+        navigation.position_changed.connect(self._show_position)
+
+    # ---- what gestures do
+
+    def _picked(self, detection: int, modifiers: Any) -> None:
+        if detection >= 0 and modifiers & ADDING:
+            self.navigation.toggle(detection)
+        else:
+            self.navigation.focus(detection)
+
+    def _chosen(self, cells: Any) -> None:
+        self.navigation.select(self.document.lineage.cells.first[np.asarray(cells, np.int64)])
+
+    def _focus_moved(self, detection: int) -> None:
+        self._say_about()
+        if detection != NOTHING:
+            self.movie.bring_into_view(detection)
+
+    def _show_position(self, position: int) -> None:
+        blocked = self.positions.blockSignals(True)
+        self.positions.setCurrentRow(position)
+        self.positions.blockSignals(blocked)
+
+    def _colour(self, name: str) -> None:
+        if name not in self._colourings:
+            self._colourings[name] = colour_by(self.document, name)
+        for view in (self.movie, self.genealogies):
+            view.set_colouring(self._colourings[name])
+        self._show_legend()
+
+    # ---- words
+
+    def _show_legend(self) -> None:
+        colouring = self._colourings.get(self.colours.currentText())
+        legend = colouring.legend if colouring else ()
+        self.legend.setVisible(bool(legend))
+        if not legend or colouring is None:
+            return
+        width, line = 190, self.fontMetrics().height() + 16
+        pixmap = QPixmap(width, line)
+        pixmap.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(pixmap)
+        swatches = colouring.palette if colouring.varies else [colour for _, colour in legend]
+        wide = width / len(swatches)
+        for number, colour in enumerate(swatches):
+            painter.fillRect(int(number * wide), 2, int(wide) + 1, 9, QColor(colour))
+        painter.setPen(QColor(self.theme.quiet))
+        step = width / len(legend)
+        for number, (text, _) in enumerate(legend):
+            at = Qt.AlignmentFlag.AlignHCenter
+            if colouring.varies:
+                at = Qt.AlignmentFlag.AlignLeft if number == 0 else Qt.AlignmentFlag.AlignRight
+            painter.drawText(int(number * step), 13, int(step), line - 13, at, text)
+        painter.end()
+        self.legend.setPixmap(pixmap)
+
+    def _say_about(self) -> None:
+        cell, document = self.navigation.focused_cell, self.document
+        if not document.is_tracked:
+            self.about.setText("The steps find the cells in every frame and link them into genealogies.")
+        elif cell < 0:
+            n, founders = len(document.lineage.cells), int((document.lineage.cells.mother < 0).sum())
+            self.about.setText(f"{n:,} cells in {founders:,} genealogies. Click one.")
+        else:
+            rows = "".join(f"<tr><td>{name}&nbsp;&nbsp;</td><td>{value}</td></tr>" for name, value in self._facts(cell))
+            self.about.setText(f"<table>{rows}</table>")
+
+    def _facts(self, cell: int) -> list[tuple[str, str]]:
+        cells, document = self.document.lineage.cells, self.document
+        kin = [str(int(d) + 1) for d in cells.daughters[cell] if d >= 0]
+        mother, sister = int(cells.mother[cell]), int(cells.sister[cell])
+        return [
+            ("cell", f"<b>{cell + 1}</b>"),
+            ("genealogy", str(int(cells.founder[cell]) + 1)),
+            ("generation", str(int(cells.generation[cell]))),
+            ("mother", str(mother + 1) if mother >= 0 else "–"),
+            ("sister", str(sister + 1) if sister >= 0 else "–"),
+            ("daughters", ", ".join(kin) or "–"),
+            ("from", document.clock(int(cells.birth_frame[cell]))),
+            ("to", document.clock(int(cells.end_frame[cell]))),
+            ("end", str(document.end_reasons[cell])),
+        ]
+
+    def _say_highlight(self, detection: int) -> None:
+        if detection < 0:
+            self.said.emit("")
+            return
+        cell, cells = self.navigation.cell_of(detection), self.document.lineage.cells
+        end = self.document.end_reasons[cell]
+        born, ended = (self.document.clock(int(f[cell])) for f in (cells.birth_frame, cells.end_frame))
+        self.said.emit(
+            f"cell {cell + 1} · generation {cells.generation[cell]} · genealogy {int(cells.founder[cell]) + 1} · "
+            f"{born} to {ended} · {end}"
+        )
+
+
+def _heading(text: str) -> QLabel:
+    label = QLabel(text)
+    font = label.font()
+    font.setBold(True)
+    label.setFont(font)
+    label.setContentsMargins(0, 6, 0, 0)
+    return label

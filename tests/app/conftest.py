@@ -1,0 +1,87 @@
+"""A small tracked project, and the window with it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("PySide6")
+
+from PySide6.QtCore import QSettings
+
+from engine.detections import Detections
+from engine.lineage import Lineage, save_links
+from engine.measure import measure_frame
+from engine.project import Project
+from tests.movies import disc_image, disc_labels, disc_project
+
+N_FRAMES = 30
+
+
+def disc_lineage(n_frames: int = N_FRAMES, positions: int = 1) -> Lineage:
+    """The true genealogies of the disc movie: three cells that never divide, a fourth that does after frame 19."""
+    tables = []
+    for position in range(positions):
+        for t in range(n_frames):
+            images = {"brightfield": disc_image(t, position), "GATA1": None}
+            if t % 10 == 0:
+                images["GATA1"] = (20 + 100 * (disc_labels(t) == 1)).astype(np.uint8)
+            tables.append({"position": position, "frame": t, **measure_frame(disc_labels(t), images)})
+    n = [len(table["label"]) for table in tables]
+    columns = {
+        name: np.concatenate([table[name] for table in tables])
+        for name in tables[0]
+        if name not in ("position", "frame")
+    }
+    position, frame = (
+        np.repeat([table[name] for table in tables], n).astype(np.int32) for name in ("position", "frame")
+    )
+    yx = np.stack([columns.pop("y"), columns.pop("x")], axis=1)
+    label = columns.pop("label")
+    names = tuple(f"p{number:04d}" for number in range(1, positions + 1))
+    detections = Detections(names, position, frame, label, yx, columns)
+    start = np.concatenate([[0], np.cumsum(n)])[:-1]
+    link = np.full(len(frame), -1, np.int64)
+    for index in range(len(tables)):
+        if index % n_frames:
+            rows = np.arange(start[index], start[index] + n[index])
+            link[rows] = start[index - 1] + np.minimum(label[rows], n[index - 1]) - 1
+    return Lineage(detections, link)
+
+
+@pytest.fixture
+def tracked(tmp_path: Path) -> Project:
+    """A tracked project of two positions."""
+    project = disc_project(tmp_path / "discs.lineage", N_FRAMES, positions=2, labels=True)
+    lineage = disc_lineage(positions=2)
+    lineage.detections.save(project.table("detections"))
+    save_links(project.table("links"), lineage.link)
+    return project
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> QSettings:
+    """Settings of their own, so that no test sees those of a person or of another test."""
+    return QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
+
+
+@pytest.fixture
+def window(qtbot, settings: QSettings) -> Iterator["object"]:
+    """The window with its start page."""
+    from lineage_app.app.window import Window
+
+    made = Window(settings)
+    made.resize(1200, 800)
+    qtbot.addWidget(made)
+    made.show()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def workspace(qtbot, window, tracked: Project):
+    """The window's views of the tracked project, with the first frame shown."""
+    window.open_project(tracked.path)
+    qtbot.waitUntil(lambda: window.workspace is not None and window.workspace.movie.frame is not None, timeout=20_000)
+    return window.workspace

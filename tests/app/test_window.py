@@ -1,0 +1,493 @@
+"""The app driven by mouse and keys: what each gesture does in all views."""
+
+import gc
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPointF, QSettings, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QWidget
+
+from engine.simulate import SimulationParameters
+from lineage_app.app import tasks, theme
+from lineage_app.app.actions import ACTIONS, FOCUS
+from lineage_app.app.command_palette import CommandPalette, KeySheet
+from lineage_app.app.tasks import ImportRequest
+from tests.movies import disc_image
+from tests.small_movies import write_tiffs
+
+LEFT = Qt.MouseButton.LeftButton
+MOTHER = 3  # the fourth disc of the first position; it divides into cells 4 and 5, or so the first test says
+
+
+def click_cell(workspace, cell: int, modifier=Qt.KeyboardModifier.NoModifier) -> None:
+    """Click where a cell is in the frame shown."""
+    lineage, place = workspace.document.lineage, workspace.navigation.place
+    members = lineage.members(cell)
+    detection = int(members[lineage.detections.frame[members] == place.frame][0])
+    y, x = lineage.detections.yx[detection]
+    at = workspace.movie._seen().to_screen(np.array([[x, y]]))[0]
+    QTest.mouseClick(workspace.movie, LEFT, modifier, QPointF(*at).toPoint())
+
+
+def press(window, key, modifier=Qt.KeyboardModifier.NoModifier) -> None:
+    """A key, with the movie in focus."""
+    window.workspace.movie.setFocus()
+    QTest.keyClick(window.workspace.movie, key, modifier)
+
+
+def show_frame(qtbot, workspace, frame: int) -> None:
+    """Go to a frame and wait until it is on the screen."""
+    workspace.navigation.go(frame)
+    qtbot.waitUntil(lambda: workspace.movie.frame is not None and workspace.movie.frame.number == frame)
+
+
+def test_the_cells_are_those_the_tests_name(workspace) -> None:
+    """The fourth disc divides into the ninth and tenth cells of the project."""
+    cells = workspace.document.lineage.cells
+    first = np.flatnonzero(cells.position == 0)
+    assert cells.daughters[MOTHER].tolist() == first[-2:].tolist() == [4, 5]
+
+
+def test_a_click_on_a_cell_focuses_it_everywhere(qtbot, workspace) -> None:
+    """Movie, genealogies, strip, table and side panel show the same cell."""
+    assert workspace.navigation.focused_cell == -1
+    click_cell(workspace, MOTHER)
+    assert workspace.navigation.focused_cell == MOTHER
+    assert workspace.strip.way.cells == (MOTHER,)
+    assert workspace.table.model.shown[workspace.table.view.currentIndex().row()] == MOTHER
+    assert "<b>4</b>" in workspace.about.text()
+    assert workspace.genealogies.is_shown(MOTHER)
+
+
+def test_a_click_on_nothing_focuses_nothing(workspace) -> None:
+    """The corner of the frame holds no cell."""
+    click_cell(workspace, MOTHER)
+    corner = workspace.movie._seen().to_screen(np.array([[2.0, 2.0]]))[0]
+    QTest.mouseClick(workspace.movie, LEFT, pos=QPointF(*corner).toPoint())
+    assert workspace.navigation.focused_cell == -1
+
+
+def test_arrows_walk_along_the_cell_and_over_its_division(window, workspace) -> None:
+    """Down goes on in time and into a daughter, up comes back to the mother."""
+    click_cell(workspace, MOTHER)
+    for _ in range(20):
+        press(window, Qt.Key.Key_Down)
+    assert workspace.navigation.place.frame == 20
+    assert workspace.navigation.focused_cell == 4
+    press(window, Qt.Key.Key_Up)
+    assert (workspace.navigation.place.frame, workspace.navigation.focused_cell) == (19, MOTHER)
+
+
+def test_arrows_sideways_go_to_the_sister_at_the_same_time(qtbot, window, workspace) -> None:
+    """And back again."""
+    show_frame(qtbot, workspace, 25)
+    click_cell(workspace, 4)
+    press(window, Qt.Key.Key_Right)
+    assert (workspace.navigation.place.frame, workspace.navigation.focused_cell) == (25, 5)
+    press(window, Qt.Key.Key_Left)
+    assert workspace.navigation.focused_cell == 4
+
+
+def test_birth_and_end_of_a_cell(qtbot, window, workspace) -> None:
+    """Alt with the arrows; a second time it goes on to the mother's birth."""
+    show_frame(qtbot, workspace, 25)
+    click_cell(workspace, 4)
+    press(window, Qt.Key.Key_Up, Qt.KeyboardModifier.AltModifier)
+    assert workspace.navigation.place.frame == 20
+    press(window, Qt.Key.Key_Up, Qt.KeyboardModifier.AltModifier)
+    assert (workspace.navigation.place.frame, workspace.navigation.focused_cell) == (0, MOTHER)
+    press(window, Qt.Key.Key_Down, Qt.KeyboardModifier.AltModifier)
+    assert (workspace.navigation.place.frame, workspace.navigation.focused_cell) == (19, MOTHER)
+
+
+@pytest.mark.parametrize(
+    ("key", "frame"),
+    [(Qt.Key.Key_Period, 16), (Qt.Key.Key_Comma, 14), (Qt.Key.Key_PageDown, 25), (Qt.Key.Key_PageUp, 5),
+     (Qt.Key.Key_Home, 0), (Qt.Key.Key_End, 29)],
+)  # fmt: skip
+def test_keys_move_through_the_frames(window, workspace, key, frame: int) -> None:
+    """One frame, ten frames, first and last; the slider follows."""
+    workspace.navigation.go(15)
+    press(window, key)
+    assert workspace.navigation.place.frame == workspace.transport.slider.value() == frame
+
+
+def test_back_and_forward_return_to_places(window, workspace) -> None:
+    """Cell, frame and position come back as they were."""
+    click_cell(workspace, MOTHER)
+    workspace.navigation.go(10)
+    click_cell(workspace, 0)
+    press(window, Qt.Key.Key_Q)
+    assert (workspace.navigation.place.frame, workspace.navigation.focused_cell) == (10, MOTHER)
+    press(window, Qt.Key.Key_Q)
+    assert workspace.navigation.focused_cell == -1
+    press(window, Qt.Key.Key_E)
+    press(window, Qt.Key.Key_E)
+    assert workspace.navigation.focused_cell == 0
+    assert not window.actions_["forward"].isEnabled()
+
+
+def test_the_slider_and_the_number_ask_for_frames(qtbot, workspace) -> None:
+    """Both directions: what one sets, the other shows."""
+    workspace.transport.slider.setValue(12)
+    assert workspace.navigation.place.frame == workspace.transport.frame.value() == 12
+    qtbot.waitUntil(lambda: workspace.movie.frame.number == 12)
+
+
+def test_hovering_highlights_in_all_views_and_says_what_it_is(workspace) -> None:
+    """The status bar tells number and generation."""
+    said = []
+    workspace.said.connect(said.append)
+    at = workspace.movie._seen().to_screen(workspace.document.lineage.detections.yx[:1][:, ::-1])[0]
+    QTest.mouseMove(workspace.movie, QPointF(*at).toPoint())
+    assert workspace.navigation.highlighted_cell == 0
+    assert said[-1].startswith("cell 1 · generation 0")
+
+
+def test_a_click_on_a_branch_goes_to_its_cell_and_time(workspace) -> None:
+    """Time runs downwards."""
+    members = workspace.document.lineage.members(4)
+    at = workspace.genealogies.point_of(int(members[5]))
+    QTest.mouseClick(workspace.genealogies, LEFT, pos=at.toPoint())
+    assert workspace.navigation.focused_cell == 4
+    assert abs(workspace.navigation.place.frame - 25) <= 1
+
+
+def test_daughters_stand_on_either_side_of_their_mother(workspace) -> None:
+    """And below her."""
+    lineage = workspace.document.lineage
+    mother, left, right = (workspace.genealogies.point_of(int(lineage.cells.last[cell])) for cell in (MOTHER, 4, 5))
+    assert left.x() < mother.x() < right.x()
+    assert mother.y() < left.y()
+
+
+def test_a_row_of_the_table_focuses_its_cell(workspace) -> None:
+    """And the arrows move through the rows while the table has the keys."""
+    workspace.show_table()
+    view = workspace.table.view
+    at = view.visualRect(workspace.table.model.index(2, 0)).center()
+    QTest.mouseClick(view.viewport(), LEFT, pos=at)
+    assert workspace.navigation.focused_cell == 2
+    view.setFocus()
+    QTest.keyClick(view, Qt.Key.Key_Down)
+    assert workspace.navigation.focused_cell == 3
+
+
+def test_the_filter_keeps_matching_cells_and_says_what_is_wrong(workspace) -> None:
+    """Conditions, ends and numbers; a wrong name is answered with the right ones."""
+    table = workspace.table
+    table.search.setText("generation>0 position=p0001")
+    assert table.model.shown.tolist() == [4, 5]
+    table.search.setText("divided")
+    assert MOTHER in table.model.shown and 0 not in table.model.shown
+    table.search.setText("colour>2")
+    assert "no column colour" in table.count.text()
+    table.search.setText("generation>x")
+    assert "no number" in table.count.text()
+
+
+def test_columns_sort(workspace) -> None:
+    """By a click on their head, both ways."""
+    table = workspace.table
+    number = [column.name for column in table.model.columns].index("generation")
+    table.view.sortByColumn(number, Qt.SortOrder.DescendingOrder)
+    assert workspace.document.lineage.cells.generation[table.model.shown[0]] == 1
+    table.view.sortByColumn(number, Qt.SortOrder.AscendingOrder)
+    assert workspace.document.lineage.cells.generation[table.model.shown[0]] == 0
+
+
+def test_cells_are_selected_by_clicks_and_by_kin(window, workspace) -> None:
+    """Ctrl and click adds and takes away; a genealogy is one key; escape takes it all back."""
+    click_cell(workspace, 0, Qt.KeyboardModifier.ControlModifier)
+    click_cell(workspace, 1, Qt.KeyboardModifier.ShiftModifier)
+    assert workspace.navigation.selected_cells.tolist() == [0, 1]
+    assert len(workspace.table.view.selectionModel().selectedRows()) == 2
+    click_cell(workspace, 0, Qt.KeyboardModifier.ControlModifier)
+    assert workspace.navigation.selected_cells.tolist() == [1]
+    click_cell(workspace, MOTHER)
+    press(window, Qt.Key.Key_G, Qt.KeyboardModifier.ControlModifier)
+    assert workspace.navigation.selected_cells.tolist() == [MOTHER, 4, 5]
+    press(window, Qt.Key.Key_Escape)
+    assert not len(workspace.navigation.selection)
+    assert workspace.navigation.focused_cell == -1
+
+
+def test_a_click_on_the_strip_goes_to_that_time(workspace) -> None:
+    """Into an ancestor's life too."""
+    workspace.navigation.focus(int(workspace.document.lineage.cells.last[4]))
+    assert workspace.strip.way.cells == (MOTHER, 4)
+    at = QPointF(workspace.strip.x_of(7), workspace.strip.height() - 30)
+    QTest.mouseClick(workspace.strip, LEFT, pos=at.toPoint())
+    assert (workspace.navigation.place.frame, workspace.navigation.focused_cell) == (7, MOTHER)
+
+
+def test_another_position_is_shown_from_the_list_and_by_focus(qtbot, workspace) -> None:
+    """Both directions."""
+    workspace.positions.setCurrentRow(1)
+    assert workspace.navigation.place.position == 1
+    qtbot.waitUntil(lambda: workspace.movie.frame is not None and workspace.movie.frame.position == 1)
+    assert not workspace.genealogies.is_shown(MOTHER)
+    workspace.navigation.focus_cell(MOTHER)
+    assert workspace.positions.currentRow() == 0
+
+
+def test_only_the_focused_genealogy(window, workspace) -> None:
+    """G shows it alone, G again shows all."""
+    click_cell(workspace, MOTHER)
+    press(window, Qt.Key.Key_G)
+    assert set(workspace.genealogies.branches.layout.cell.tolist()) == {MOTHER, 4, 5}
+    press(window, Qt.Key.Key_G)
+    assert workspace.genealogies.is_shown(0)
+
+
+def test_play_shows_every_frame_to_the_end_and_stops(qtbot, window, workspace) -> None:
+    """None is skipped."""
+    shown = []
+    workspace.movie.shown.connect(shown.append)
+    press(window, Qt.Key.Key_P)
+    qtbot.waitUntil(lambda: not workspace.transport.is_playing, timeout=20_000)
+    assert shown == list(range(1, 30))
+    assert not window.actions_["play"].isChecked()
+
+
+def test_zoom_keeps_the_point_under_the_mouse(workspace) -> None:
+    """And fitting shows the whole frame again."""
+    movie, at = workspace.movie, QPointF(100, 120)
+    before = movie._seen().to_image(at.x(), at.y())
+    movie.zoom(3.0, at)
+    assert movie._seen().to_image(at.x(), at.y()) == pytest.approx(before)
+    movie.fit()
+    assert movie._seen().to_screen(np.array([[0.0, 0.0]])).min() >= 0
+
+
+def test_a_marker_is_seen_in_its_colour_only_where_it_is_shown(qtbot, workspace) -> None:
+    """The cell with GATA1 is red; with the channel switched off all is grey."""
+    workspace.movie.outlines_shown = False
+    y, x = workspace.document.lineage.detections.yx[0]
+    at = QPointF(*workspace.movie._seen().to_screen(np.array([[x, y]]))[0]).toPoint()
+
+    def colour():
+        return workspace.movie.grab().toImage().pixelColor(at)
+
+    assert colour().red() > colour().blue() + 40
+    workspace.channels.boxes["GATA1"].setChecked(False)
+    assert colour().red() == colour().blue()
+
+
+def test_outlines_are_drawn_in_the_cells_colour(workspace) -> None:
+    """Their colour appears with them and goes with them."""
+    movie = workspace.movie
+    movie.zoom(0.1)  # from afar outlines are pixels
+    wanted = {colour.lower() for colour in workspace.movie.colouring.palette}
+
+    def found():
+        image = movie.grab().toImage()
+        return {image.pixelColor(x, y).name() for x in range(image.width()) for y in range(image.height())} & wanted
+
+    assert found()
+    movie.outlines_shown = False
+    assert not found()
+
+
+def test_levels_change_the_picture(workspace) -> None:
+    """Pulling white down makes the frame brighter; auto takes it back."""
+    slider = workspace.channels.sliders["brightfield"]
+    before = workspace.movie.channels["brightfield"]
+    QTest.mousePress(slider, LEFT, pos=QPointF(slider.x_of(slider.values[1]), 10).toPoint())
+    QTest.mouseMove(slider, QPointF(slider.x_of(sum(slider.values) / 2), 10).toPoint())
+    QTest.mouseRelease(slider, LEFT)
+    assert workspace.movie.channels["brightfield"].high < before.high
+    workspace.channels._automatic("brightfield")
+    assert workspace.movie.channels["brightfield"] == before
+
+
+@pytest.mark.parametrize("name", ["genealogy", "cell", "generation", "area", "GATA1"])
+def test_every_colouring_colours_all_cells(workspace, name: str) -> None:
+    """One colour of its palette for each detection and cell."""
+    workspace.colours.setCurrentText(name)
+    colouring = workspace.movie.colouring
+    assert colouring is workspace.genealogies.colouring
+    assert colouring.name == name
+    assert len(colouring.of_detection) == len(workspace.document.lineage)
+    assert colouring.of_detection.max() < len(colouring.palette)
+    workspace.grab()
+
+
+@pytest.mark.parametrize(
+    "action", [a.name for a in ACTIONS if a.name not in {"open", "import", "demo", "quit", "report"}]
+)
+def test_every_action_works_with_a_cell_focused(qtbot, window, workspace, action: str, monkeypatch) -> None:
+    """Each can be triggered, and leaves a window that draws."""
+    monkeypatch.setattr(tasks, "track_project", lambda path, report: path)
+    workspace.navigation.focus_cell(MOTHER, 5)
+    assert window.actions_[action].isEnabled() or action in {"forward"}
+    window.actions_[action].trigger()
+    if window.jobs.job is not None:
+        qtbot.waitUntil(lambda: window.jobs.job is None, timeout=20_000)
+    for dialog in window.findChildren(CommandPalette) + window.findChildren(KeySheet):
+        dialog.close()
+    assert not window.grab().isNull()
+
+
+def test_actions_that_need_a_cell_are_off_without_one(window, workspace) -> None:
+    """Nothing visible does nothing."""
+    needy = [action.name for action in ACTIONS if action.needs == FOCUS]
+    assert not any(window.actions_[name].isEnabled() for name in needy)
+    click_cell(workspace, 0)
+    assert all(window.actions_[name].isEnabled() for name in needy)
+
+
+def test_no_key_means_two_things() -> None:
+    """And Space is left for what comes."""
+    keys = [key for action in ACTIONS for key in action.keys]
+    assert len(keys) == len(set(keys))
+    assert "Space" not in keys
+
+
+def test_the_palette_finds_and_does(window, workspace) -> None:
+    """Typing part of its name and Enter is enough."""
+    window.do_palette()
+    palette = window.findChild(CommandPalette)
+    QTest.keyClicks(palette.search, "tails")
+    QTest.keyClick(palette.search, Qt.Key.Key_Return)
+    assert workspace.movie.tails_shown
+
+
+def test_the_sheet_names_every_key(window, workspace) -> None:
+    """As they are set."""
+    window.do_keys()
+    page = window.findChild(KeySheet).page.toPlainText()
+    assert all(action.text.rstrip("…") in page for action in ACTIONS if action.keys)
+
+
+def test_dark_changes_palette_and_stays(qtbot, window, workspace, settings) -> None:
+    """It is remembered for the next start."""
+    assert QApplication.palette().window().color().name() == theme.LIGHT.window
+    window.actions_["dark"].trigger()
+    assert QApplication.palette().window().color().name() == theme.DARK.window
+    assert settings.value("theme") == "dark"
+
+
+def test_text_grows_and_shrinks_within_limits(window, workspace) -> None:
+    """It never becomes unreadable."""
+    for _ in range(30):
+        window.do_larger()
+    assert QApplication.font().pointSizeF() == theme.LARGEST_FONT
+    for _ in range(30):
+        window.do_smaller()
+    assert QApplication.font().pointSizeF() == theme.SMALLEST_FONT
+
+
+def test_the_start_page_says_what_to_do(window) -> None:
+    """Open, import, demo; nothing of a project can be done."""
+    page = window.pages.currentWidget()
+    assert set(page.cards) == {"open", "import", "demo"}
+    assert not window.actions_["play"].isEnabled()
+
+
+def test_a_movie_is_imported_tracked_and_shown(qtbot, window, tmp_path: Path) -> None:
+    """From the dialog's answers to the views, in the background."""
+    write_tiffs(tmp_path / "images", [disc_image(t) for t in range(4)])
+    window.import_movie(ImportRequest(tmp_path / "a.lineage", tmp_path / "images", None, 1.0, 300.0, track=True))
+    assert window.jobs.isVisible()
+    qtbot.waitUntil(lambda: window.workspace is not None, timeout=60_000)
+    assert window.workspace.document.is_tracked
+    assert window.recent() == [(tmp_path / "a.lineage").resolve()]
+
+
+def test_a_movie_that_is_not_tracked_can_be_looked_at_and_tracked(qtbot, window, tmp_path: Path) -> None:
+    """The frames are shown, and what is to do next."""
+    write_tiffs(tmp_path / "images", [disc_image(t) for t in range(4)])
+    window.import_movie(ImportRequest(tmp_path / "a.lineage", tmp_path / "images", None, 1.0, 300.0, track=False))
+    qtbot.waitUntil(lambda: window.workspace is not None and window.workspace.movie.frame is not None, timeout=60_000)
+    assert not window.workspace.document.is_tracked
+    assert not window.actions_["find"].isEnabled()
+    window.actions_["track"].trigger()
+    qtbot.waitUntil(lambda: window.workspace.document.is_tracked, timeout=60_000)
+
+
+def test_the_demo_is_made_and_shown(qtbot, window, settings, tmp_path: Path, monkeypatch) -> None:
+    """One click on the start page."""
+    small = SimulationParameters(frames=6, founders=3, positions=1, seed=1, width_px=200, height_px=160)
+    monkeypatch.setattr(SimulationParameters, "demo", classmethod(lambda cls: small))
+    settings.setValue("demo_folder", str(tmp_path / "demo"))
+    QTest.mouseClick(window.pages.currentWidget().cards["demo"], LEFT)
+    qtbot.waitUntil(lambda: window.workspace is not None, timeout=120_000)
+    assert window.workspace.document.project.path == tmp_path / "demo" / "demo.lineage"
+
+
+def test_errors_are_said_in_words_and_leave_the_app_as_it_was(
+    qtbot, window, workspace, tmp_path: Path, monkeypatch
+) -> None:
+    """A folder that is no project is refused; the open one stays."""
+    said = []
+    monkeypatch.setattr(window, "show_error", said.append)
+    window.jobs.failed.connect(said.append)
+    window.open_project(tmp_path)
+    qtbot.waitUntil(lambda: bool(said))
+    assert "project.json" in said[0]
+    assert window.workspace is workspace
+
+
+def test_background_work_can_be_cancelled(qtbot, window) -> None:
+    """It stops at its next step, and nothing follows."""
+    begun, followed = threading.Event(), []
+
+    def work(report):
+        progress = report("counting")
+        for n in range(100_000):
+            progress(n, 100_000)
+            begun.set()
+            threading.Event().wait(0.002)
+
+    window.run("count", work, followed.append)
+    qtbot.waitUntil(begun.is_set)
+    QTest.mouseClick(window.jobs.cancel, LEFT)
+    qtbot.waitUntil(lambda: window.jobs.job is None)
+    assert not followed
+    assert not window.jobs.isVisible()
+
+
+def test_opening_and_closing_leaves_no_widgets(qtbot, window, tracked) -> None:
+    """After ten rounds there are as many as after one."""
+    counts = []
+    for _ in range(6):
+        window.open_project(tracked.path)
+        qtbot.waitUntil(
+            lambda: window.workspace is not None and window.workspace.movie.frame is not None, timeout=20_000
+        )
+        window.do_close()
+        QApplication.sendPostedEvents(None, 52)  # DeferredDelete
+        QApplication.processEvents()
+        gc.collect()
+        counts.append((len(QApplication.allWidgets()), threading.active_count()))
+    assert len(set(counts[1:])) == 1, counts
+
+
+def test_a_thousand_signals_leave_the_reference_counts(qtbot, workspace) -> None:
+    """Going to and fro neither gains nor loses references to None, True and the views."""
+    watched = (None, True, False, workspace.movie, workspace.genealogies, workspace.document)
+
+    def round_trip(n: int) -> None:
+        for i in range(n):
+            workspace.navigation.highlight(i % 5 - 1)
+            workspace.navigation.focus(i % 4)
+            workspace.transport.toggled.emit(i % 2 == 0)
+        workspace.navigation._past.clear()
+
+    round_trip(200)
+    before = [sys.getrefcount(thing) for thing in watched]
+    round_trip(1000)
+    after = [sys.getrefcount(thing) for thing in watched]
+    assert max(abs(a - b) for a, b in zip(after, before, strict=True)) < 200
+
+
+def test_settings_of_tests_are_their_own(settings: QSettings, tmp_path: Path) -> None:
+    """No test writes into the settings of the person who runs it."""
+    assert Path(settings.fileName()).is_relative_to(tmp_path)
+    assert isinstance(QApplication.instance(), QApplication)
+    assert QWidget is not None
