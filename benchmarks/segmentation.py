@@ -161,7 +161,7 @@ def run_case(name: str, case: Case, method: str, every: int, pictures: Path | No
     }
 
 
-def picture(image: NDArray[Any], truth: Labels, found: Labels, result: Match) -> NDArray[np.uint8]:
+def picture(image: NDArray[Any], truth: Labels, found: Labels, result: Match) -> NDArray[Any]:
     """The frame, twice as large where small, with outlines: found green, false yellow, missed red."""
     factor = 2 if max(image.shape) < 1000 else 1
     low, high = np.percentile(image, [0.1, 99.8])
@@ -177,7 +177,7 @@ def picture(image: NDArray[Any], truth: Labels, found: Labels, result: Match) ->
     draw(found, ~is_hit, (0, 255, 255))
     draw(found, is_hit, (0, 255, 0))
     draw(truth, ~np.isin(np.arange(truth.max() + 1), list(result.seen)), (0, 0, 255))
-    return canvas
+    return np.asarray(canvas)
 
 
 def table(rows: list[dict[str, Any]]) -> str:

@@ -64,7 +64,8 @@ def find_candidates(image: Image, look: Look, floor: float = 0.0) -> Candidates:
 
 
 def search_candidates(image: Image, look: Look) -> Candidates:
-    """The same, faster and coarser, with the texture of the whole picture as noise: to search for the scale of cells."""
+    """The same, faster and coarser, with the texture of the whole picture as noise: to search for the scale of
+    cells."""
     return _candidates(image, replace(look, is_flat=False), SEARCH_DIAMETER, None, SEARCH_LEVELS)
 
 
@@ -132,7 +133,8 @@ def band_pass(image: Image, look: Look, diameter: float) -> Image:
 
 
 def _ground(smooth: Image, diameter: float) -> Image:
-    """The flat dark background under bright cells: an opening five diameters wide of the picture in cell-sized pixels."""
+    """The flat dark background under bright cells: an opening five diameters wide of the picture in cell-sized
+    pixels."""
     step = max(1, int(diameter))
     coarse = cv2.resize(smooth, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
     wide = np.ones((5, 5), np.uint8)

@@ -37,9 +37,9 @@ class CellScale:
 def find_scale(sample: Sequence[Image], looks: Sequence[Look], largest: float | None) -> Look:
     """The look, with its diameter in px, that explains most of the sample.
 
-    The evidence for a diameter is the area of all candidates found with it, weighted by the logarithm of their edge; what
-    never changes in the sample counts little, for it is dirt or wall. Between bright and dark centres the evidence per
-    diameter decides, so that a ring is read as the rim of its bright centre.
+    The evidence for a diameter is the area of all candidates found with it, weighted by the logarithm of their edge;
+    what never changes in the sample counts little, for it is dirt or wall. Between bright and dark centres the
+    evidence per diameter decides, so that a ring is read as the rim of its bright centre.
     """
     limit = largest or LARGEST_SHARE * min(sample[0].shape)
     smallest = SMALLEST_DIAMETER if largest is None else max(3.0, 0.45 * largest)
@@ -142,4 +142,4 @@ def dark_rim(sample: Sequence[Image], look: Look, scale: CellScale) -> float:
     if not inside or -profile[bottom] < RIM_DEPTH * max(np.median(inside), 0.05):
         return 0.0
     regained = np.flatnonzero(profile[bottom:] > 0.5 * profile[bottom])
-    return float(bottom + regained[0]) if len(regained) else 0.0
+    return float(bottom + regained[0] - 0.5) if len(regained) else 0.0

@@ -38,10 +38,10 @@ class Illumination:
 def estimate_illumination(frames: Iterable[Image]) -> Illumination:
     """The smooth illumination of one position, from raw frames spread over its movie.
 
-    frames : 1 to about 50 (Y, X) images of one shape, any real type. Cells, dirt and walls of the well are outliers of a
-    robust polynomial surface through the medians of blocks, taken over all frames. Transmitted light gives a flat field;
-    a dark ground with bright cells alone (fluorescence) gives an additive background, for its offset is not light.
-    Raises InputError for no frames or unequal shapes.
+    frames : 1 to about 50 (Y, X) images of one shape, any real type. Cells, dirt and walls of the well are outliers
+    of a robust polynomial surface through the medians of blocks, taken over all frames. Transmitted light gives a
+    flat field; a dark ground with bright cells alone (fluorescence) gives an additive background, for its offset is
+    not light. Raises InputError for no frames or unequal shapes.
     """
     images = [unit_range(frame) for frame in frames]
     if not images:
@@ -58,7 +58,7 @@ def estimate_illumination(frames: Iterable[Image]) -> Illumination:
         surface = _robust_surface(np.median([g - b for g, b in zip(grids, levels, strict=True)], axis=0), shape)
         bright = [np.percentile(image[::2, ::2], 99.5) - b for image, b in zip(images, levels, strict=True)]
         noise = [_spread(image[::2, ::2] - b) for image, b in zip(images, levels, strict=True)]
-        scale = float(max(np.median(bright), 10 * np.median(noise), 1e-6))
+        scale = max(float(np.median(bright)), 10 * float(np.median(noise)), 1e-6)
         return Illumination(_frozen(np.ones(shape)), _frozen(surface), scale)
     relative = np.median([_block_medians(image) / max(baseline(image), 1e-6) for image in images], axis=0)
     flat = np.exp(_robust_surface(np.log(np.maximum(relative, 0.02)), shape))
@@ -122,7 +122,7 @@ def is_fluorescence(images: list[Floats]) -> bool:
 
 
 def _blurred_medians(image: Floats) -> Floats:
-    return cv2.GaussianBlur(_block_medians(image, 8).astype(np.float32), (0, 0), 1.0)
+    return np.asarray(cv2.GaussianBlur(_block_medians(image, 8).astype(np.float32), (0, 0), 1.0), np.float32)
 
 
 def _spread(values: NDArray[Any]) -> float:
@@ -152,7 +152,7 @@ def _robust_surface(grid: NDArray[np.float64], shape: tuple[int, ...]) -> Floats
     rows, columns = grid.shape
     y, x = np.meshgrid(_centres(rows), _centres(columns), indexing="ij")
     weights = np.ones(grid.size)
-    coefficients = np.zeros(1)
+    coefficients: NDArray[Any] = np.zeros(1)
     degree = 0
     for degree in range(min(DEGREE, rows - 1, columns - 1) + 1):
         terms = _basis(y.ravel(), x.ravel(), degree)

@@ -19,8 +19,8 @@ PUBLISHED_DIAMETER = 15.0  # px of the cells for which the clean-up was made
 def segment_mser(image: Image, is_bright: bool, is_brightfield: bool, diameter: float) -> Labels:
     """Cells of a corrected frame by MSER, closing, filling, opening, watershed and filters of size and roundness.
 
-    Buggenthin et al. 2013, doi 10.1186/1471-2105-14-297. image : (Y, X) float32, background about 1. diameter : px, of a
-    cell; it scales the sizes that were published for 1.0238 um/px.
+    Buggenthin et al. 2013, doi 10.1186/1471-2105-14-297. image : (Y, X) float32, background about 1. diameter : px,
+    of a cell; it scales the sizes that were published for 1.0238 um/px.
     """
     low, high = CLIP if is_brightfield else np.percentile(image[::2, ::2], [1.0, 99.5]).tolist()
     grey = np.clip((image - low) / max(high - low, 1e-6) * 255, 0, 255).astype(np.uint8)
@@ -57,7 +57,7 @@ def _round_enough(labels: Labels, area: tuple[float, float]) -> Labels:
     n = np.maximum(size, 1)
 
     def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.bincount(of, values, len(size)) / n
+        return np.asarray(np.bincount(of, values, len(size)) / n)
 
     my, mx = mean(y.astype(float)), mean(x.astype(float))
     dy, dx = y - my[of], x - mx[of]

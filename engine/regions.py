@@ -22,8 +22,9 @@ LEVEL_RATIO = 1.15
 class Canvas:
     """The parts of an image above a floor, cut out and packed tightly, one pixel apart.
 
-    signal : (Y, X) float32, floor elsewhere. log_slope : (Y, X) float32, the logarithm of the slope; NaN at the border of
-    the image, where no edge can be seen. boxes : (N, 6) int: y0, x0, height, width in the image, then y, x on the canvas.
+    signal : (Y, X) float32, floor elsewhere. log_slope : (Y, X) float32, the logarithm of the slope; NaN at the
+    border of the image, where no edge can be seen. boxes : (N, 6) int: y0, x0, height, width in the image, then y, x
+    on the canvas.
     """
 
     signal: NDArray[np.float32]

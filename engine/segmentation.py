@@ -43,9 +43,10 @@ class SegmentationParameters:
     method : "threshold": every cell at its own best threshold; "mser": as published by Buggenthin et al. 2013 (doi
     10.1186/1471-2105-14-297), with watershed. contrast : what kind of light. bright_centre : whether cells are brighter
     than the background. cell_diameter_um : typical, of the whole cell. rim_um : width of the dark ring around a bright
-    centre. minimum_area_um2, maximum_area_um2 : objects outside are dropped. minimum_edge : the weakest edge of a cell, as
-    contrast over one diameter, background = 1. floor : contrast to the surroundings below which no cell is looked for.
-    sensitivity : above 1 finds fainter cells, below 1 only stronger ones. um_per_px : scale of the images.
+    centre. minimum_area_um2, maximum_area_um2 : objects outside are dropped. minimum_edge : the weakest edge of a
+    cell, as contrast over one diameter, background = 1. floor : contrast to the surroundings below which no cell is
+    looked for. sensitivity : above 1 finds fainter cells, below 1 only stronger ones. um_per_px : scale of the
+    images.
     """
 
     method: Literal["threshold", "mser"] = "threshold"
@@ -96,7 +97,9 @@ def _as_outlined(
 ) -> SegmentationParameters:
     """The parameters with the diameter, the rim and the areas of cells as they are outlined in the sample."""
     assert filled.um_per_px and filled.cell_diameter_um and filled.rim_um is not None
-    areas = np.concatenate([np.bincount(segment(frame, replace(filled, method="threshold")).ravel())[1:] for frame in frames])
+    areas = np.concatenate(
+        [np.bincount(segment(frame, replace(filled, method="threshold")).ravel())[1:] for frame in frames]
+    )
     if len(areas) < 3:
         return filled
     diameter = float(np.sqrt(4 / np.pi * np.median(areas)) * filled.um_per_px)
@@ -160,7 +163,8 @@ def _contrast(frames: list[Image], look: Look, rim: float) -> Contrast:
 def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
     """The cells of one corrected frame, (Y, X) int32, 0 = background, 1..n without gaps.
 
-    corrected : (Y, X) float32, background about 1. parameters : complete, from `estimate_parameters`; InputError if not.
+    corrected : (Y, X) float32, background about 1. parameters : complete, from `estimate_parameters`; InputError if
+    not.
     """
     missing = [name for name, value in vars(parameters).items() if value is None]
     if missing:
@@ -221,7 +225,9 @@ def full_size(
     elif found.shrink == 1.0:
         return labels
     else:
-        height = np.concatenate([[0.0], levels]).astype(np.float32)[origin][_grown(labels, np.ones(labels.shape, bool), 2)]
+        height = np.concatenate([[0.0], levels]).astype(np.float32)[origin][
+            _grown(labels, np.ones(labels.shape, bool), 2)
+        ]
     owner = _grown(labels, np.ones(labels.shape, bool), 1)
     size = (shape[1], shape[0])
     signal = cv2.resize(found.signal, size, interpolation=cv2.INTER_LINEAR)

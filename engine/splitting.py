@@ -42,7 +42,7 @@ def _lobes(mask: Mask, smallest: float) -> list[Mask]:
         summits = [seed for seed, height in enumerate(heights, 1) if depth <= NECK * height]
         if len(summits) < 2:
             continue
-        parts = [part for part in _nearest(mask, seeds, summits)]
+        parts = _nearest(mask, seeds, summits)
         if min(int(np.count_nonzero(part)) for part in parts) >= smallest:
             return [lobe for part in parts for lobe in _lobes(part, smallest)]
     return [mask]
