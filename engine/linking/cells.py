@@ -63,15 +63,17 @@ class Population:
 def describe(frame: NDArray[Any], yx: NDArray[Any], columns: Mapping[str, NDArray[Any]]) -> tuple[Cells, Population]:
     """The cells of detections in order of frame, and what they have in common.
 
-    columns : measures as in the detections table; only `area` is needed. Where all areas are alike (points were marked,
-    not cells) the spacing of cells stands for their size.
+    columns : measures as in the detections table; only `area` is needed (cells are round then). Where all areas are
+    alike (points were marked, not cells) the spacing of cells stands for their size.
     """
     frame = frame.astype(np.int64)
     place = yx.astype(np.float64)
     area = np.maximum(columns["area"].astype(np.float64), 1.0)
     still = remove_motion(frame, place)
-    if np.ptp(area) == 0:
+    is_alike = np.ptp(area) == 0
+    if is_alike:
         area = np.full(len(area), np.pi * (_UNIT_RADIUS * _spacing(frame, still)) ** 2)
+    if is_alike or "cov_yy" not in columns:
         cov = np.outer(area, [0.25 / np.pi, 0, 0.25 / np.pi])
     else:
         cov = np.stack([columns[f"cov_{axes}"] for axes in ("yy", "yx", "xx")], axis=1).astype(np.float64)

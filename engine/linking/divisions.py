@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 REACH = 8.0  # radii of the mother, plus 3 steps, in which daughters are looked for
 CLEAR = 1.0  # by how much a cell must favour its likely future to rule out that this is another's daughter
-HARMONIC = 1e-9  # px^2, keeps logarithms finite
+LEAST = 1e-9  # keeps logarithms finite
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ def measure(cells: Cells, mother: Ids, a: Ids, b: Ids) -> Geometry:
 
     y, x = apart.T
     drawn = cells.elongation[mother]
-    along = (drawn[:, 0] * (y * y - x * x) + drawn[:, 1] * 2 * y * x) / (y * y + x * x + HARMONIC)
+    along = (drawn[:, 0] * (y * y - x * x) + drawn[:, 1] * 2 * y * x) / (y * y + x * x + LEAST)
     return Geometry(
         square(off),
-        0.5 * np.log(square(apart) + HARMONIC),
+        0.5 * np.log(square(apart) + LEAST),
         np.log(area),
         log_sum - cells.log_area[mother],
         log_a - log_b,

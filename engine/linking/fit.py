@@ -29,9 +29,9 @@ MIN_MOMENTUM = 0.5  # below it, foreseeing the step gains nothing
 MIN_KNOWN = 20  # cells in which a trait must be known
 LEAST_STEP = 0.05  # px
 FIT_TAIL = 4.0  # of the weights when divisions are measured: what lies far out was no division
-WEAK = 0.1  # of the links
+WEAK = 0.1  # of the links, those of the lowest scores, may give way to links across gaps
 RARE = 0.001  # cells missed less often are not looked for: who vanishes has ended, who appears is new
-RATE_FLOOR = 0.005
+RATE_FLOOR = 0.005  # of cells that end or start unexplained: no mask is that good
 _PRIOR = 100.0  # detections that what is known beforehand of a rate counts for
 
 

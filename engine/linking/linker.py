@@ -18,7 +18,7 @@ Ids = NDArray[np.int64]
 
 SAMPLE = 6_000  # detections from which the model is learnt
 SAMPLE_FRAMES = 5  # consecutive frames in a sample
-PASSES = 2
+PASSES = 2  # the first guess, then the model that it led to
 HISTORY = 1  # frames before a window that tell how its cells came
 
 

@@ -21,8 +21,8 @@ from engine.linking.student import log_density
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-POPULATION_TAIL = 4.0
-DIVISION_TAIL = 10.0
+POPULATION_TAIL = 4.0  # of what varies between cells
+DIVISION_TAIL = 10.0  # of where and how large daughters are
 
 
 @dataclass(frozen=True)

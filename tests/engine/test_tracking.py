@@ -231,6 +231,14 @@ def test_points_without_size_are_followed() -> None:
     assert (link >= 0).sum() == len(detections) - 25
 
 
+def test_area_alone_is_enough() -> None:
+    """A table without the moments of the masks is linked as of round cells."""
+    detections, mother, daughters = dividing()
+    link = track(replace(detections, columns={"area": detections["area"]}))
+    assert successors(link, mother) == daughters
+    assert np.array_equal(link, track(detections))
+
+
 def test_brightness_tells_cells_apart() -> None:
     """Of two cells that turn about each other, either may have become either; the bright one stays bright."""
     places = walkers(step=4.0)
