@@ -1,6 +1,6 @@
 """Illumination correction: a smooth flat field of the movie and a baseline of each frame."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ Image = NDArray[Any]
 Floats = NDArray[np.float32]
 
 GRID = 24  # blocks along the longer side in which the background is measured
+SHADE = 0.04  # the most that fluorescence may darken, relative to what it brightens
 DEGREE = 5  # of the polynomial surface; less where the field has few blocks
 
 
@@ -52,7 +53,7 @@ def estimate_illumination(frames: Iterable[Image]) -> Illumination:
         raise InputError(
             f"estimating the illumination: found shapes {', '.join(found)}, expected one (Y, X) for all frames"
         )
-    if is_fluorescence(images):
+    if only_brightens(images):
         grids = [_block_medians(image) for image in images]
         levels = [baseline(image) for image in images]
         surface = _robust_surface(np.median([g - b for g, b in zip(grids, levels, strict=True)], axis=0), shape)
@@ -105,8 +106,9 @@ def baseline(image: Floats) -> float:
     return float(np.mean(values[len(values) // 4 : len(values) - len(values) // 4]))
 
 
-def is_fluorescence(images: list[Floats]) -> bool:
-    """Whether cells only add light to a dark ground: nothing is darker than the background but noise."""
+def only_brightens(images: Sequence[Floats], tolerance: float = SHADE) -> bool:
+    """Whether cells only add light to a dark ground: what is darker than the ground is no more than noise and
+    `tolerance` of what is brighter. Shade around cells tells phase contrast from fluorescence."""
     votes = []
     for image in images:
         level = baseline(image)
@@ -114,10 +116,10 @@ def is_fluorescence(images: list[Floats]) -> bool:
         step = max(2, min(image.shape) // 256)
         small = cv2.resize(image, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
         local = small - cv2.resize(_blurred_medians(small), small.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        noise = _spread(local)
-        down, up = -np.percentile(local, 0.3) - 3 * noise, np.percentile(local, 99.7) - 3 * noise
+        noise = 3 * _spread(local)
+        down, up = -np.percentile(local, 0.3) - noise, np.percentile(local, 99.7) - noise
         is_dark = level - low < 0.25 * (high - level)
-        votes.append(is_dark and (down < 0.15 * up or level <= low + 1e-6))
+        votes.append(is_dark and (down < tolerance * up or level <= low + 1e-6))
     return bool(np.mean(votes) > 0.5)
 
 

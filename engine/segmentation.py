@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from engine.candidates import Candidates, Look, find_candidates, find_shaded
 from engine.cell_scale import CellScale, dark_rim, find_scale, refine_scale
 from engine.errors import InputError
-from engine.illumination import is_fluorescence
+from engine.illumination import only_brightens
 from engine.mser import segment_mser
 from engine.outline import evenness, surroundings
 from engine.regions import fill_label_holes, paint
@@ -25,6 +25,7 @@ Contrast = Literal["brightfield", "phase", "fluorescence"]
 DEFAULT_DIAMETER_UM = 15.0  # where a sample shows no cells
 EDGE_SHARE = {"brightfield": 0.33, "phase": 0.2, "fluorescence": 0.03}  # of a typical cell's edge that makes a cell
 EDGE_NOISE = 10.0  # the least edge over one diameter, in noise
+FLAT_SHADE = 0.25  # the most shade, relative to the cells' brightness, at which bright cells lie on a flat ground
 FLOOR_SHARE = 0.5  # of the brightness at which typical cells are cut out, below which no cell is looked for
 AREA_SHARE = (0.25, 4.0)  # smallest and largest area of a cell relative to the typical one
 HALF = 0.42  # of a cell's height, where its outline is
@@ -116,12 +117,17 @@ def _as_outlined(
 
 def _looks(frames: list[Image], parameters: SegmentationParameters) -> list[Look]:
     """What cells may look like, given what is known."""
-    is_dark_ground = parameters.contrast == "fluorescence" or (parameters.contrast is None and is_fluorescence(frames))
-    if is_dark_ground:
+    if parameters.contrast is None:
+        is_flat = parameters.bright_centre is not False and only_brightens(frames, FLAT_SHADE)
+    else:
+        is_bright_phase = parameters.contrast == "phase" and parameters.bright_centre is True
+        is_flat = parameters.contrast == "fluorescence" or is_bright_phase
+    if is_flat:
         return [Look(True, True, 1.0, elongation=MAX_ELONGATION["phase"])]
     centres = (True, False) if parameters.bright_centre is None else (parameters.bright_centre,)
-    elongation = MAX_ELONGATION["phase" if parameters.contrast == "phase" else "brightfield"]
-    return [Look(is_bright, False, 1.0, elongation=elongation) for is_bright in centres]
+    flat = (True, False) if parameters.contrast == "phase" else (False, False)
+    elongation = MAX_ELONGATION[parameters.contrast or "brightfield"]
+    return [Look(is_bright, flat[not is_bright], 1.0, elongation=elongation) for is_bright in centres]
 
 
 def _filled(
@@ -151,11 +157,11 @@ def _filled(
 def _contrast(frames: list[Image], look: Look, rim: float) -> Contrast:
     """The kind of light, by name."""
     if look.is_flat:
-        return "fluorescence"
+        return "fluorescence" if only_brightens(frames) else "phase"
     if rim > 0:
         return "brightfield"
     if look.is_bright:
-        return "phase"
+        return "brightfield"
     dark, bright = np.median([np.percentile(image, [1, 99]) for image in frames], axis=0)
     return "phase" if bright - 1 > 1.5 * (1 - dark) else "brightfield"
 
@@ -177,12 +183,13 @@ def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
     assert parameters.minimum_edge is not None and parameters.rim_um is not None
     rim = parameters.rim_um / parameters.um_per_px
     diameter = max(3.0, parameters.cell_diameter_um / parameters.um_per_px - 2 * rim)
+    is_bright = bool(parameters.bright_centre)
     if parameters.method == "mser":
-        labels = segment_mser(image, bool(parameters.bright_centre), parameters.contrast == "brightfield", diameter)
+        labels = segment_mser(image, is_bright, parameters.contrast == "brightfield", diameter)
         return numbered(with_rim(labels, image, rim), *bounds)
     look = Look(
-        is_bright=bool(parameters.bright_centre),
-        is_flat=parameters.contrast == "fluorescence",
+        is_bright=is_bright,
+        is_flat=parameters.contrast == "fluorescence" or (parameters.contrast == "phase" and is_bright),
         diameter=diameter,
         elongation=MAX_ELONGATION[parameters.contrast],
     )

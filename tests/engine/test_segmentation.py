@@ -122,19 +122,33 @@ def test_size_follows_the_scale() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "contrast", "is_bright"),
-    [("dark", "brightfield", False), ("rim", "brightfield", True), ("fluorescence", "fluorescence", True)],
+    [
+        ("dark", "brightfield", False),
+        ("rim", "brightfield", True),
+        ("phase", "phase", True),
+        ("fluorescence", "fluorescence", True),
+    ],
 )
 def test_contrast_is_recognised(kind: str, contrast: str, is_bright: bool) -> None:
-    """Brightfield in both foci and fluorescence are told apart."""
+    """Brightfield in both foci, phase contrast and fluorescence are told apart."""
     assert estimated(kind).contrast == contrast
     assert estimated(kind).bright_centre is is_bright
 
 
-def test_phase_is_bright_without_a_rim() -> None:
-    """Shade around bright cells in phase contrast does not belong to the cells."""
-    assert estimated("phase").contrast in ("phase", "fluorescence")
+def test_only_a_dark_ring_is_a_rim() -> None:
+    """Shade around bright cells in phase contrast does not belong to the cells, a dark ring does."""
     assert estimated("phase").rim_um == 0
     assert (estimated("rim").rim_um or 0) > 1.5
+
+
+@pytest.mark.parametrize("kind", RENDER)
+def test_a_given_contrast_is_kept(kind: str) -> None:
+    """Told the contrast, the same cells are found."""
+    frame = RENDER[kind](discs(places(2, 20, 40), 9), 2)
+    given = replace(DEFAULTS, contrast=estimated(kind).contrast)
+    parameters = estimate_parameters([frame], UM_PER_PX, given)
+    assert parameters.bright_centre is estimated(kind).bright_centre
+    assert segment(frame, parameters).max() == 20
 
 
 @pytest.mark.parametrize("kind", RENDER)
