@@ -16,7 +16,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from engine.errors import InputError
-from engine.lineage import Ids, chains
+from engine.forest import Ids, chains
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ class Detections:
     """Frozen columns sorted by (position, frame, label); a detection's id is its row number.
 
     positions : names; position, frame, label : (N,) int32; yx : (N, 2) float32 centroid, px;
-    columns : the measures, each (N,), as named in `engine.measure`.
+    columns : the measures, each (N,), as named in `engine.measure`; n_table : rows from this one on were added by hand
+    and follow the sorted ones in the order in which they were added.
     """
 
     positions: tuple[str, ...]
@@ -30,6 +31,7 @@ class Detections:
     label: NDArray[np.int32]
     yx: NDArray[np.float32]
     columns: Mapping[str, Array]
+    n_table: int | None = None
 
     def __post_init__(self) -> None:
         for array in (self.position, self.frame, self.label, self.yx, *self.columns.values()):
@@ -46,9 +48,9 @@ class Detections:
             raise InputError(f"no measure {name!r}; there are {', '.join(self.columns)}") from None
 
     def span(self, position: str) -> slice:
-        """The rows of one position."""
+        """The rows of one position, without those added by hand."""
         index = self.positions.index(position)
-        start, stop = np.searchsorted(self.position, [index, index + 1])
+        start, stop = np.searchsorted(self.position[: self.n_table], [index, index + 1])
         return slice(int(start), int(stop))
 
     def of_position(self, position: str) -> "Detections":
@@ -58,9 +60,16 @@ class Detections:
         zeros = np.zeros(rows.stop - rows.start, np.int32)
         return Detections((position,), zeros, self.frame[rows], self.label[rows], self.yx[rows], columns)
 
+    def take(self, rows: NDArray[np.int64]) -> "Detections":
+        """These rows, in this order."""
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        return Detections(
+            self.positions, self.position[rows], self.frame[rows], self.label[rows], self.yx[rows], columns
+        )
+
     def rows(self, position: int, frame: int) -> slice:
         """The rows of one frame of the position with that index; label l is row start + l - 1."""
-        start, stop = np.searchsorted(self.position, [position, position + 1])
+        start, stop = np.searchsorted(self.position[: self.n_table], [position, position + 1])
         first, last = np.searchsorted(self.frame[start:stop], [frame, frame + 1])
         return slice(int(start + first), int(start + last))
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from engine.ctc import Tracklets, mask_files, read_mask, read_table, tracklets_of_links, tracklets_of_table
 from engine.errors import InputError
-from engine.lineage import Ids, tracked_frames
+from engine.forest import Ids
+from engine.lineage import tracked_frames
 from engine.movie import Movie
 from engine.progress import Progress, no_progress
 from engine.project import Project
@@ -278,6 +279,7 @@ def evaluate_tracks(
     truth_labels = _masks(folders.tracks, movie, frames)
     table = read_table(folders.table)
     lineage = project.lineage()
+    movie = project.movie(movie.name, lineage)
     rows = lineage.span(movie.name)
     matched = match(movie.labels, truth_labels, frames, progress)
     found = lineage.detections.frame[rows], lineage.detections.label[rows]

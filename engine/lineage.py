@@ -4,8 +4,8 @@
 is derived from it and never stored.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,113 +14,175 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from engine.changes import END, Change
 from engine.detections import Detections, write_table
 from engine.errors import InputError
+from engine.forest import Cells, Ids, cells_of, checked_links, indices_of, rerooted, roots, successors_of
+from engine.shapes import Overlay
+from engine.state import State, after, touched_in
 
 if TYPE_CHECKING:
     from engine.project import Project
 
-Ids = NDArray[np.int64]
-
 DIVIDED, LEFT, LOST, MOVIE_END, DIED = "divided", "left", "lost", "movie end", "died"
+FEW_CHANGES = 200  # above it, all cells are found anew
 END_REASONS = (DIVIDED, DIED, LEFT, LOST, MOVIE_END)
-LAST_NUMBERED_GENERATION = 63  # its cell numbers still fit 64 bits
-
-
-@dataclass(frozen=True)
-class Cells:
-    """One row per cell, ordered by first detection; a cell's index is its row. Frames are 0-based and inclusive.
-
-    first, last : ids of its first and last detection; mother, sister : cell index or -1; daughters : (C, 2), by id, -1
-    where none; founder : the cell its genealogy starts with; generation : 0 for founders; number : uint64, 1 for
-    founders, 2n and 2n + 1 for daughters, 0 past generation 63 (`Lineage.cell_number` is exact there).
-    """
-
-    position: NDArray[np.int32]
-    first: Ids
-    last: Ids
-    mother: Ids
-    daughters: Ids
-    sister: Ids
-    founder: Ids
-    generation: NDArray[np.int32]
-    number: NDArray[np.uint64]
-    birth_frame: NDArray[np.int32]
-    end_frame: NDArray[np.int32]
-    n_detections: NDArray[np.int32]
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            getattr(self, field.name).flags.writeable = False
-
-    def __len__(self) -> int:
-        return len(self.first)
-
-    @cached_property
-    def is_divided(self) -> NDArray[np.bool_]:
-        """(C,) whether it ended in a division."""
-        return self.daughters[:, 1] >= 0
-
-    @cached_property
-    def is_complete(self) -> NDArray[np.bool_]:
-        """(C,) whether it was seen from division to division."""
-        return (self.mother >= 0) & self.is_divided
-
-    def life_time_h(self, frame_interval_s: float) -> NDArray[np.float64]:
-        """(C,) hours from its first frame to the end of its last: the cycle time where it is complete."""
-        frames = (self.end_frame - self.birth_frame + 1).astype(np.float64)
-        return frames * np.float64(frame_interval_s / 3600.0)
 
 
 class Lineage:
-    """The forest over the detections. All arrays are read-only.
+    """The forest over the detections, and the facts that people added to it. All arrays are read-only.
 
     detections : sorted by (position, frame, label), as `Detections` are; link : (N,) predecessor id or -1.
     Raises InputError, naming detections, unless each link goes forward in time within its position and no detection has
-    more than two successors.
+    more than two successors. `apply` is the one way to change it; it replaces arrays and never writes into them, so
+    what was read before stays as it was.
     """
 
     def __init__(self, detections: Detections, link: NDArray[Any]) -> None:
-        self.detections = detections
-        self.link: Ids = _checked(detections, link)
-        self.successors: Ids = _successors(self.link)
-        for array in (self.link, self.successors):
-            array.flags.writeable = False
+        links = checked_links(detections, link)
+        self._state = State(detections, detections, links, successors_of(links), np.ones(len(links), bool))
+        self._settled_from: tuple[Ids, Overlay] | None = None
 
     def __len__(self) -> int:
         return len(self.link)
 
+    @property
+    def detections(self) -> Detections:
+        """The detections, with curated masks; those added by hand follow the rows of the table."""
+        return self._state.detections
+
+    @property
+    def link(self) -> Ids:
+        """(N,) the predecessor of each detection, or -1."""
+        return self._state.link
+
+    @property
+    def successors(self) -> Ids:
+        """(N, 2) successors by id, -1 where none."""
+        return self._state.successors
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """(N,) false where a detection was deleted; its row stays."""
+        return self._state.present
+
+    @property
+    def facts(self) -> Mapping[str, Mapping[int, Any]]:
+        """Kind of fact (`engine.changes.FACTS`) -> detection -> value."""
+        return self._state.facts
+
+    @property
+    def masks(self) -> Mapping[int, Any]:
+        """Detection -> its curated mask (`engine.shapes`), where it has one."""
+        return self._state.masks
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Make the changes, all or none; raises EditError, and changes nothing, unless a forest comes out.
+
+        Each change must find the value that it expects.
+        """
+        if self._settled_from is not None:
+            raise RuntimeError("a settled lineage has row numbers for ids; apply changes to the one it was made from")
+        changes = tuple(changes)
+        before, self._state = self._state, after(self._state, changes)
+        root = self.__dict__.get("_root")
+        for name in ("_starts", "_root", "cell", "cells", "_by_cell", "lbep", "overlay", "_added"):
+            self.__dict__.pop(name, None)
+        if root is not None and len(changes) <= FEW_CHANGES:
+            touched = {id for state in (before, self._state) for id in touched_in(state, changes)}
+            self.__dict__["_root"] = rerooted(root, self.link, self.successors, touched)
+
     @cached_property
     def _starts(self) -> NDArray[np.bool_]:
-        starts = self.link < 0
+        starts = (self.link < 0) & self.present
         starts[self.successors[self.successors[:, 1] >= 0].ravel()] = True
         return starts
 
     @cached_property
+    def _root(self) -> Ids:
+        return roots(self.link, self._starts)
+
+    @cached_property
     def cell(self) -> Ids:
-        """(N,) the index of each detection's cell."""
-        cell = chains(self.link, self._starts)
+        """(N,) the index of each detection's cell; -1 where it was deleted."""
+        cell = indices_of(self._root, self.link, self._starts)
         cell.flags.writeable = False
         return cell
 
     @cached_property
     def cells(self) -> Cells:
         """The cells with all that follows from their links."""
-        return _cells(self)
+        return cells_of(self.detections, self.link, self.successors, self._starts, self.cell)
 
     @cached_property
     def _by_cell(self) -> tuple[Ids, Ids]:
-        order = np.argsort(self.cell, kind="stable")
-        ends = np.cumsum(self.cells.n_detections, dtype=np.int64)
+        is_sorted = self.detections.n_table is None
+        order = np.argsort(self.cell, kind="stable") if is_sorted else np.lexsort((self.detections.frame, self.cell))
+        n_deleted = np.count_nonzero(~self.present)
+        ends = n_deleted + np.cumsum(self.cells.n_detections, dtype=np.int64)
         order.flags.writeable = False
-        return order, np.concatenate([[0], ends])
+        return order, np.concatenate([[n_deleted], ends])
+
+    @cached_property
+    def _added(self) -> Mapping[tuple[int, int], list[int]]:
+        """(position index, frame) -> detections added there by hand."""
+        added: dict[tuple[int, int], list[int]] = {}
+        for id in range(len(self._state.base), len(self)):
+            place = int(self.detections.position[id]), int(self.detections.frame[id])
+            added.setdefault(place, []).append(id)
+        return added
+
+    def in_frame(self, position: int, frame: int) -> Ids:
+        """The detections of a frame of the position with that index that are not deleted, ascending."""
+        ids = self._rows_of(position, frame)
+        return ids[self.present[ids]]
+
+    def next_label(self, position: int, frame: int) -> int:
+        """A label that no detection of the frame has, nor had."""
+        return int(self.detections.label[self._rows_of(position, frame)].max(initial=0)) + 1
+
+    def _rows_of(self, position: int, frame: int) -> Ids:
+        rows = self.detections.rows(position, frame)
+        added = np.array(self._added.get((position, frame), []), np.int64)
+        return np.concatenate([np.arange(rows.start, rows.stop), added])
+
+    @property
+    def ids(self) -> Ids:
+        """(N,) the id of each row: its own number, but for a settled lineage those in the one it was made from."""
+        return np.arange(len(self)) if self._settled_from is None else self._settled_from[0]
+
+    @cached_property
+    def overlay(self) -> Overlay:
+        """What curation changes in the label images."""
+        if self._settled_from is not None:
+            return self._settled_from[1]
+        return Overlay.of(self._state.base, self.detections, self.present, self.masks)
+
+    def settled(self) -> "Lineage":
+        """The same without deleted detections and with the added ones in their places: rows sorted, as programs expect.
+
+        Its `ids` say which detection each row is; facts are kept by row. Where nothing was deleted or added: itself.
+        """
+        if self.detections.n_table is None and self.present.all():
+            return self
+        detections, keep = self.detections, np.flatnonzero(self.present)
+        ids = keep[np.lexsort((detections.label[keep], detections.frame[keep], detections.position[keep]))]
+        row = np.full(len(self), -1, np.int64)
+        row[ids] = np.arange(len(ids))
+        link = np.where(self.link[ids] >= 0, row[self.link[ids]], -1)
+        settled = Lineage(detections.take(ids), link)
+        facts = {kind: {int(row[id]): fact for id, fact in facts.items()} for kind, facts in self.facts.items()}
+        masks = {int(row[id]): mask for id, mask in self.masks.items()}
+        settled._state = replace(settled._state, facts=facts, masks=masks)
+        settled._settled_from = ids, self.overlay
+        return settled
 
     def span(self, position: str) -> slice:
-        """The detections of a position; none where nothing was found in it."""
+        """The detections of a position; none where nothing was found in it. Rows of a settled lineage."""
         return self.detections.span(position) if position in self.detections.positions else slice(0, 0)
 
     def links_of(self, position: str) -> Ids:
-        """(n,) the links of one position, with ids counted from its first detection."""
+        """(n,) the links of one position, with ids counted from its first detection. Rows of a settled lineage."""
         rows = self.span(position)
         link = self.link[rows]
         return np.where(link >= 0, link - rows.start, -1)
@@ -159,121 +221,6 @@ class Lineage:
         return table
 
 
-def chains(link: NDArray[Any], starts: NDArray[np.bool_]) -> Ids:
-    """(N,) the index of the chain each detection is on; chains are counted in order of their first detection.
-
-    starts : (N,) true where a chain begins; every unlinked detection must be one. Pointer doubling: time grows with the
-    logarithm of the longest chain.
-    """
-    root = np.where(starts, np.arange(len(link)), link)
-    pending = np.flatnonzero(~starts)
-    while len(pending):
-        up = root[root[pending]]
-        moved = up != root[pending]
-        root[pending] = up
-        pending = pending[moved]
-    index: Ids = (np.cumsum(starts) - 1)[root]
-    return index
-
-
-def _checked(detections: Detections, link: NDArray[Any]) -> Ids:
-    n = len(detections)
-    if link.shape != (n,) or not np.issubdtype(link.dtype, np.integer):
-        raise InputError(
-            f"links: got {link.dtype} of shape {link.shape}, expected one integer for each of the {n} detections"
-        )
-    links: Ids = link.astype(np.int64)
-    child = np.flatnonzero(links >= 0)
-    parent = links[child]
-    _refuse((links < -1) | (links >= n), links, f"expected -1 or the id of one of the {n} detections")
-    _refuse_pairs(detections.position, child, parent, np.not_equal, "lie in different positions; links stay within one")
-    _refuse_pairs(detections.frame, child, parent, np.less_equal, "do not go forward in time")
-    crowded = np.flatnonzero(np.bincount(parent, minlength=n) > 2)
-    if len(crowded):
-        heirs = np.flatnonzero(links == crowded[0])
-        raise InputError(
-            f"links: detection {crowded[0]} has {len(heirs)} successors ({_some(heirs)}), expected at most 2; cut some"
-        )
-    return links
-
-
-def _refuse(wrong: NDArray[np.bool_], links: Ids, expected: str) -> None:
-    culprits = np.flatnonzero(wrong)
-    if len(culprits):
-        raise InputError(f"links: detection {culprits[0]} has predecessor {links[culprits[0]]}; {expected}")
-
-
-def _refuse_pairs(column: NDArray[Any], child: Ids, parent: Ids, is_wrong: np.ufunc, what: str) -> None:
-    wrong = is_wrong(column[child], column[parent])
-    if wrong.any():
-        pairs = [f"{p} -> {c}" for p, c in zip(parent[wrong][:5], child[wrong][:5], strict=True)]
-        raise InputError(f"links: {int(wrong.sum())} {what}: {', '.join(pairs)}")
-
-
-def _some(ids: Ids) -> str:
-    return ", ".join(str(i) for i in ids[:5]) + (", ..." if len(ids) > 5 else "")
-
-
-def _successors(link: Ids) -> Ids:
-    """(N, 2) successors by id, -1 where none; of a repeated index numpy keeps the last assignment."""
-    child = np.flatnonzero(link >= 0)
-    least, greatest = (np.full(len(link), -1, np.int64) for _ in range(2))
-    greatest[link[child]] = child
-    least[link[child[::-1]]] = child[::-1]
-    greatest[greatest == least] = -1
-    return np.stack([least, greatest], axis=1)
-
-
-def _cells(lineage: Lineage) -> Cells:
-    detections, link, successors, cell = lineage.detections, lineage.link, lineage.successors, lineage.cell
-    first = np.flatnonzero(lineage._starts)
-    ends = np.flatnonzero((successors[:, 0] < 0) | (successors[:, 1] >= 0))
-    last = np.empty_like(first)
-    last[cell[ends]] = ends
-    mother = np.where(link[first] >= 0, cell[link[first]], -1)
-    heirs = successors[last]
-    daughters = np.where(heirs >= 0, cell[heirs], -1)
-    generation, number, founder = _descent(mother, daughters)
-    return Cells(
-        position=detections.position[first],
-        first=first,
-        last=last,
-        mother=mother,
-        daughters=daughters,
-        sister=_sisters(daughters),
-        founder=founder,
-        generation=generation,
-        number=number,
-        birth_frame=detections.frame[first],
-        end_frame=detections.frame[last],
-        n_detections=np.bincount(cell, minlength=len(first)).astype(np.int32),
-    )
-
-
-def _sisters(daughters: Ids) -> Ids:
-    sister = np.full(len(daughters), -1, np.int64)
-    pairs = daughters[daughters[:, 1] >= 0]
-    sister[pairs] = pairs[:, ::-1]
-    return sister
-
-
-def _descent(mother: Ids, daughters: Ids) -> tuple[NDArray[np.int32], NDArray[np.uint64], Ids]:
-    """(C,) generation, cell number and founder, one generation at a time."""
-    generation = np.zeros(len(mother), np.int32)
-    number = np.ones(len(mother), np.uint64)
-    founder = np.arange(len(mother))
-    level, depth = np.flatnonzero(mother < 0), 0
-    while len(level := level[daughters[level, 1] >= 0]):
-        depth += 1
-        pairs = daughters[level]
-        generation[pairs] = depth
-        founder[pairs] = founder[level, None]
-        fits = depth <= LAST_NUMBERED_GENERATION
-        number[pairs] = 2 * number[level, None] + np.arange(2, dtype=np.uint64) if fits else 0
-        level = pairs.ravel()
-    return generation, number, founder
-
-
 def guess_end_reasons(
     lineage: Lineage, shapes: Sequence[tuple[int, int]], last_frames: Sequence[int] | None = None
 ) -> NDArray[np.str_]:
@@ -303,10 +250,14 @@ def guess_end_reasons(
 
 
 def project_end_reasons(project: "Project", lineage: Lineage) -> NDArray[np.str_]:
-    """(C,) the guessed end reasons in a project, by its frame sizes and the frames it was run on."""
+    """(C,) the end reasons in a project: as curated, else guessed by its frame sizes and the frames it was run on."""
     positions = [project.position(name) for name in lineage.detections.positions]
     last_frames = [tracked_frames(project, position.n_frames).stop - 1 for position in positions]
-    return guess_end_reasons(lineage, [position.shape for position in positions], last_frames)
+    reasons = guess_end_reasons(lineage, [position.shape for position in positions], last_frames)
+    for detection, reason in lineage.facts[END].items():
+        if lineage.cells.last[lineage.cell[detection]] == detection and lineage.successors[detection, 0] < 0:
+            reasons[lineage.cell[detection]] = reason
+    return reasons
 
 
 def tracked_frames(project: "Project", n_frames: int) -> range:
@@ -342,7 +293,10 @@ def load_links(path: Path) -> Ids:
 
 def load_lineage(project: "Project") -> Lineage:
     """The genealogies of all positions as tracked; raises InputError where links and detections do not fit together."""
-    detections, path = project.detections(), project.table("links")
+    path = project.table("links")
+    if not path.is_file():
+        raise InputError(f"{project.path}: not tracked yet; run `lineage track {project.path}`")
+    detections = project.detections()
     link = load_links(path)
     if len(link) != len(detections):
         found = f"{len(link)} links for {len(detections)} detections"

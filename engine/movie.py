@@ -31,8 +31,8 @@ _SETTING = threading.Lock()
 class Movie:
     """One position. shape is (Y, X) px.
 
-    source : an OME-Zarr image (0.4, 0.5) used in place of the project's own; overlay : (frame, label image) -> the label
-    image as curated.
+    source : an OME-Zarr image (0.4, 0.5) used in place of the project's own; overlay : (frame, label image) -> the
+    label image as curated.
     """
 
     store: Path

@@ -87,8 +87,8 @@ class Project:
         names = ", ".join(position.name for position in self.positions)
         raise InputError(f"{self.path}: no position {name!r}; it has {names}")
 
-    def movie(self, name: str) -> Movie:
-        """The frames and label images of a position, read lazily."""
+    def movie(self, name: str, lineage: "Lineage | None" = None) -> Movie:
+        """The frames and label images of a position, read lazily; with the curated masks of a lineage, if given."""
         position = self.position(name)
         return Movie(
             store=self.path / "images.zarr",
@@ -99,6 +99,7 @@ class Project:
             um_per_px=self.um_per_px,
             frame_interval_s=self.frame_interval_s,
             source=None if position.source is None else (self.path / position.source),
+            overlay=None if lineage is None else lineage.overlay.in_position(name),
         )
 
     def table(self, name: str) -> Path:
@@ -112,12 +113,13 @@ class Project:
         return Detections.load(self.table("detections"))
 
     def lineage(self) -> "Lineage":
-        """The genealogies of all positions; raises InputError before `lineage track` has made them."""
-        from engine.lineage import load_lineage
+        """The genealogies of all positions as curated; raises InputError before `lineage track` has made them.
 
-        if not self.table("links").is_file():
-            raise InputError(f"{self.path}: not tracked yet; run `lineage track {self.path}`")
-        return load_lineage(self)
+        Rows are sorted, without deleted detections; `ids` are those of `engine.curation.curate`.
+        """
+        from engine.curation import curated_lineage
+
+        return curated_lineage(self).settled()
 
     def with_stage(self, name: str, record: Any) -> "Project":
         """The same project with what a step was made with put on record (None: taken off)."""

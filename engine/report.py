@@ -183,7 +183,7 @@ def _doubt_row(findings: Findings, row: int) -> list[str]:
         f"{findings.lineage.cell[here] + 1}",
         f'<span class="why">{words.reason(findings, row)}</span>',
         f"{x:.0f}, {y:.0f}",
-        f"{here}",
+        f"{findings.lineage.ids[here]}",
     ]
     if len(findings.positions) > 1:
         cells.insert(2, escape(findings.positions[int(detections.position[here])]))

@@ -7,7 +7,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.lineage import LOST, Ids, Lineage
+from engine.forest import Ids
+from engine.lineage import LOST, Lineage
 
 Floats = NDArray[np.float64]
 MAD_TO_SIGMA = 1.4826

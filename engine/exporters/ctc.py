@@ -34,7 +34,7 @@ def write_ctc(project: Project, lineage: Lineage, temporary: Path, out: Path, pr
         folder = temporary / f"{position.name}_RES"
         folder.mkdir(parents=True)
         write_table(folder / "res_track.txt", tracklets.table)
-        movie, digits = project.movie(position.name), 4 if position.n_frames > 1000 else 3
+        movie, digits = project.movie(position.name, lineage), 4 if position.n_frames > 1000 else 3
         for t, mask in _masks(movie, frame, label, tracklets.of + 1):
             tifffile.imwrite(folder / f"mask{t:0{digits}d}.tif", mask, compression="zlib")
             done += 1
@@ -51,6 +51,6 @@ def _masks(
             yield t, np.zeros(movie.shape, np.uint16)
             continue
         labels = movie.labels(t)
-        value = np.zeros(int(labels.max()) + 1, np.uint16)
+        value = np.zeros(int(max(labels.max(), label[start:stop].max())) + 1, np.uint16)
         value[label[start:stop]] = track[start:stop]
         yield t, value[labels]

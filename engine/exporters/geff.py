@@ -49,9 +49,9 @@ def write_geff(project: Project, lineage: Lineage, temporary: Path, out: Path, p
         properties = _node_properties(lineage, end_reasons, rows)
         write_arrays(
             str(store),
-            ids.astype(np.uint64),
+            lineage.ids[ids].astype(np.uint64),
             properties,
-            edges.astype(np.uint64),
+            lineage.ids[edges].astype(np.uint64),
             {},
             _metadata(project, name, final, properties),
         )
@@ -76,6 +76,8 @@ def _node_properties(lineage: Lineage, end_reasons: Any, rows: slice) -> dict[st
     }
     columns |= _features(detections, rows)
     properties = {name: {"values": np.ascontiguousarray(values), "missing": None} for name, values in columns.items()}
+    if lineage.masks:  # such a cell is not in the label images on disk
+        properties["seg_id"]["missing"] = np.isin(np.arange(rows.start, rows.stop), list(lineage.masks))
     is_last = cells.last[cell] == np.arange(rows.start, rows.stop)
     reasons = np.where(is_last, end_reasons[cell], "")
     return properties | {"end_reason": {"values": reasons, "missing": ~is_last}}

@@ -14,7 +14,8 @@ from urllib.parse import quote
 import numpy as np
 
 from engine.exporters.tables import cell_columns
-from engine.lineage import Cells, Lineage
+from engine.forest import Cells
+from engine.lineage import Lineage
 from engine.progress import Progress
 from engine.project import Project
 

@@ -66,7 +66,7 @@ def track_columns(project: Project, lineage: Lineage) -> dict[str, Any]:
         "x": yx[:, 1],
         "parent_track_id": _track_id(cells.mother)[cell],
         "position": _names(lineage, detections.position[order]),
-        "detection": order,
+        "detection": lineage.ids[order],
         "label": detections.label[order],
         "genealogy": cells.founder[cell] + 1,
         "generation": cells.generation[cell],

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.checks import Doubts, project_doubts
-from engine.lineage import Cells, Ids, Lineage, project_end_reasons, tracked_frames
+from engine.forest import Cells, Ids
+from engine.lineage import Lineage, project_end_reasons, tracked_frames
 
 if TYPE_CHECKING:
     from engine.project import Project

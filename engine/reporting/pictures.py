@@ -53,7 +53,7 @@ def _middle(findings: Findings, name: str) -> int:
 
 def _frame(findings: Findings, name: str, t: int, words: str, half: bool = False) -> str:
     """One frame, whole; where its cells are too small for ids, the busiest part of it enlarged as well."""
-    movie = findings.project.movie(name)
+    movie = findings.project.movie(name, findings.lineage)
     height, width = movie.shape
     image, labels = _image(findings, movie, t), _labels(movie, t)
     cells = _cells(findings, name, t)
@@ -130,9 +130,12 @@ def _labels(movie: Movie, t: int) -> NDArray[np.int32]:
 
 
 def _cells(findings: Findings, name: str, t: int) -> NDArray[np.int64]:
-    """The cell of each label 1..n of a frame."""
+    """The cell of each label 1..n of a frame, -1 where no cell has it."""
     detections = findings.lineage.detections
-    return findings.lineage.cell[detections.rows(findings.positions.index(name), t)]
+    rows = detections.rows(findings.positions.index(name), t)
+    cells = np.full(int(detections.label[rows].max(initial=0)), -1, np.int64)
+    cells[detections.label[rows] - 1] = findings.lineage.cell[rows]
+    return cells
 
 
 def _outlined(
@@ -149,7 +152,7 @@ def _outlined(
     height = (window[2] - window[0]) * scale
     parts, names, taken = [_background(image, window, scale, _span([image]))], [], _Taken(width, height)
     for label, outline in _outlines(labels, window, scale):
-        if label > len(cells):
+        if label > len(cells) or cells[label - 1] < 0:
             continue
         cell = int(cells[label - 1])
         colour = ON_GREY[int(findings.cells.founder[cell]) % len(ON_GREY)]
@@ -253,7 +256,7 @@ def doubt_pictures(findings: Findings, row: int) -> str:
     else:
         other = int(detections.frame[source]) if source >= 0 else frame - 1
         panels = [(other, [source] if source >= 0 else []), (frame, [here])]
-    movie = findings.project.movie(name)
+    movie = findings.project.movie(name, findings.lineage)
     window = _window_around(findings, [d for _, bold in panels for d in bold], movie.shape)
     shown = [(t, bold, _image(findings, movie, t)) for t, bold in panels if 0 <= t < movie.n_frames]
     span = _span(

@@ -1,0 +1,230 @@
+"""A project opened for curation: its genealogies as they stand, each edit written to the journal before it counts."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine.changes import LINK, REVIEWED, Change, EditError, inverse
+from engine.errors import InputError
+from engine.forest import Ids
+from engine.journal import (
+    FILE,
+    REDO,
+    TRACK,
+    UNDO,
+    Entry,
+    Journal,
+    detections_fingerprint,
+    has_entries,
+    inverse_of,
+    links_fingerprint,
+    put_aside,
+    read_journal,
+    sole_writer,
+    write_journal,
+)
+from engine.lineage import Lineage, load_lineage
+
+if TYPE_CHECKING:
+    from engine.project import Project
+
+
+@dataclass
+class Curation:
+    """The genealogies of a project with its journal; ids are stable. Open with `curate`.
+
+    on_entry : called with each entry after it was applied.
+    """
+
+    project: "Project"
+    lineage: Lineage
+    journal: Journal
+    user: str | None = None
+    on_entry: list[Callable[[Entry], None]] = field(default_factory=list)
+
+    def do(self, words: str, changes: Sequence[Change]) -> Entry:
+        """Apply the changes as one step and write them down; raises EditError, and changes nothing, else."""
+        return self._write(words, tuple(changes))
+
+    def undo(self, id: int | None = None) -> Entry:
+        """Take back the last step, or the one with that id where nothing later hangs on it."""
+        entry = self.journal.to_undo() if id is None else self.journal.entry(id)
+        if entry.id not in self.journal.history.undoable:
+            raise EditError(f"entry {entry.id} does not stand; only what was done and not undone can be undone")
+        return self._write(f"undo: {entry.words}", inverse_of(entry), UNDO, entry.id)
+
+    def redo(self, id: int | None = None) -> Entry:
+        """Do again what was undone last, or the step with that id, of any branch, where it still fits."""
+        entry = self.journal.to_redo() if id is None else self.journal.entry(id)
+        if entry.kind in (UNDO, REDO) or entry.id in self.journal.history.undoable:
+            raise EditError(f"entry {entry.id} was not undone; only what was undone can be done again")
+        return self._write(f"redo: {entry.words}", entry.changes, REDO, entry.id)
+
+    def _write(self, words: str, changes: tuple[Change, ...], kind: str = "edit", target: int | None = None) -> Entry:
+        self.lineage.apply(changes)
+        try:
+            entry = self.journal.append(words, changes, kind, target, user=self.user)
+        except BaseException:
+            self.lineage.apply(inverse(changes))
+            raise
+        for call in self.on_entry:
+            call(entry)
+        return entry
+
+
+@contextmanager
+def curate(project: "Project", user: str | None = None) -> Iterator[Curation]:
+    """The project opened for curation by this process alone, until the block ends.
+
+    Raises InputError while another program edits it, or where the journal belongs to other detections.
+    """
+    tracked = load_lineage(project)
+    with write_journal(project.path, tracked.detections, tracked.link) as journal:
+        lineage = replayed(project, tracked, journal)
+        if journal.tracked != links_fingerprint(tracked.link):
+            absorb(lineage, tracked, journal, user)
+        yield Curation(project, lineage, journal, user)
+
+
+def curated_lineage(project: "Project") -> Lineage:
+    """The genealogies of a project as they stand, to read; ids are stable."""
+    tracked = load_lineage(project)
+    if not (project.path / FILE).is_file():
+        return tracked
+    with read_journal(project.path) as journal:
+        if not journal.entries:
+            return tracked
+        lineage = replayed(project, tracked, journal)
+        if journal.tracked != links_fingerprint(tracked.link):
+            lineage.apply(retracked(lineage, tracked.link, curated_links(lineage, journal)).changes)
+        return lineage
+
+
+def replayed(project: "Project", tracked: Lineage, journal: Journal) -> Lineage:
+    """The state that the journal leads to, with the links that it began with."""
+    fingerprint, links = journal.base()
+    if fingerprint != detections_fingerprint(tracked.detections):
+        raise InputError(
+            f"{journal.path}: made for other cells than those found now; put back the former tables, or set the "
+            f"journal aside with `lineage run {project.path} --discard-curation`"
+        )
+    lineage = Lineage(tracked.detections, links)
+    lineage.apply(journal.changes())
+    return lineage
+
+
+@dataclass(frozen=True)
+class Retracked:
+    """What tracking again changes. kept : curated links that stand; dropped : new links that gave way to them."""
+
+    changes: tuple[Change, ...]
+    kept: int
+    dropped: int
+
+    @property
+    def words(self) -> str:
+        return f"tracked again: curated links kept: {self.kept}; new links that gave way to them: {self.dropped}"
+
+
+def absorb(lineage: Lineage, tracked: Lineage, journal: Journal, user: str | None = None) -> Retracked:
+    """Take over what a tracker found anew, as a step of its own that can be undone; curated links stand."""
+    found = retracked(lineage, tracked.link, curated_links(lineage, journal))
+    lineage.apply(found.changes)
+    journal.append(found.words, found.changes, TRACK, tracked=links_fingerprint(tracked.link), user=user)
+    return found
+
+
+def curated_links(lineage: Lineage, journal: Journal) -> Ids:
+    """The detections whose link to their predecessor, or lack of one, is a person's word.
+
+    Those are the links of edits that stand, and all of reviewed cells: within, to their mothers and to their daughters.
+    """
+    edited = {c.id for entry in journal.live() if entry.kind != TRACK for c in entry.changes if c.kind == LINK}
+    curated = np.zeros(len(lineage), bool)
+    curated[list(edited)] = True
+    for detection, answer in lineage.facts[REVIEWED].items():
+        if answer == "right":
+            cell = int(lineage.cell[detection])
+            curated[lineage.members(cell)] = True
+            heirs = lineage.successors[lineage.cells.last[cell]]
+            curated[heirs[heirs >= 0]] = True
+    return np.flatnonzero(curated & lineage.present)
+
+
+def retracked(lineage: Lineage, link: Ids, curated: Ids) -> Retracked:
+    """How a lineage changes when a tracker's links, (n,) of the table's detections, replace all but the curated ones.
+
+    Where a curated link leads on from a detection, or a reviewed cell ends or goes on there, no new link does. Links
+    over deleted detections go on to the one before.
+    """
+    wanted = np.full(len(lineage), -1, np.int64)
+    wanted[: len(link)] = link
+    while len(gone := np.flatnonzero((wanted >= 0) & ~lineage.present[wanted])):
+        wanted[gone] = wanted[wanted[gone]]
+    wanted[~lineage.present] = -1
+    is_curated = np.zeros(len(lineage), bool)
+    is_curated[curated] = True
+    is_curated[len(link) :] = True  # the tracker knows nothing of those added by hand
+    n_overruled = int((is_curated & (wanted >= 0) & (wanted != lineage.link)).sum())
+    asked = np.where(is_curated, -1, wanted)
+    wanted[is_curated] = lineage.link[is_curated]
+    taken = _taken(lineage, is_curated)
+    gives_way = (asked >= 0) & taken[asked] & (lineage.link != asked)
+    wanted[gives_way] = -1
+    n_crowding = _thin(wanted, is_curated)
+    differs = np.flatnonzero(wanted != lineage.link)
+    changes = [Change(LINK, int(id), _or_none(lineage.link[id]), _or_none(wanted[id])) for id in differs]
+    return Retracked(tuple(changes), int(is_curated.sum()), n_overruled + int(gives_way.sum()) + n_crowding)
+
+
+def _taken(lineage: Lineage, is_curated: np.ndarray) -> np.ndarray:
+    """(N,) whether a person has said what follows on a detection."""
+    taken = np.zeros(len(lineage), bool)
+    parents = lineage.link[is_curated]
+    taken[parents[parents >= 0]] = True
+    for detection, answer in lineage.facts[REVIEWED].items():
+        if answer == "right":
+            taken[lineage.members(int(lineage.cell[detection]))] = True
+    return taken
+
+
+def _thin(wanted: Ids, is_curated: np.ndarray) -> int:
+    """Drop links, those of the tracker first, until no detection has more than two successors; how many."""
+    child = np.flatnonzero(wanted >= 0)
+    child = child[np.lexsort((~is_curated[child], wanted[child]))]
+    parent = wanted[child]
+    first = np.searchsorted(parent, parent)
+    extra = child[np.arange(len(child)) - first >= 2]
+    wanted[extra] = -1
+    return len(extra)
+
+
+def _or_none(link: int) -> int | None:
+    return None if link < 0 else int(link)
+
+
+@contextmanager
+def kept_curation(project: "Project", redone: Sequence[str], discard: bool) -> Iterator[None]:
+    """Guard the curation of a project while these steps are made again, and fit it to the new links afterwards.
+
+    discard : put the journal aside as journal-TIME.sqlite instead. Raises InputError, before anything is touched, where
+    cells would be found anew under a journal, or it is open elsewhere.
+    """
+    if not has_entries(project.path):
+        yield
+        return
+    with sole_writer(project.path):
+        if discard:
+            put_aside(project.path)
+        elif orphaning := [step for step in redone if step != "track"]:
+            raise InputError(
+                f"{project.path}: to {' and '.join(orphaning)} again would find other cells than those curated; "
+                f"keep the parameters as they were, or put the journal aside with --discard-curation"
+            )
+        yield
+    if "track" in redone and not discard:
+        with curate(project):
+            pass

@@ -1,0 +1,215 @@
+"""The forest as arrays: what follows from one array of links, computed for all detections at once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.detections import Detections
+from engine.errors import InputError
+
+Ids = NDArray[np.int64]
+
+LAST_NUMBERED_GENERATION = 63  # its cell numbers still fit 64 bits
+
+
+@dataclass(frozen=True)
+class Cells:
+    """One row per cell, ordered by first detection; a cell's index is its row. Frames are 0-based and inclusive.
+
+    first, last : ids of its first and last detection; mother, sister : cell index or -1; daughters : (C, 2), by id, -1
+    where none; founder : the cell its genealogy starts with; generation : 0 for founders; number : uint64, 1 for
+    founders, 2n and 2n + 1 for daughters, 0 past generation 63 (`Lineage.cell_number` is exact there).
+    """
+
+    position: NDArray[np.int32]
+    first: Ids
+    last: Ids
+    mother: Ids
+    daughters: Ids
+    sister: Ids
+    founder: Ids
+    generation: NDArray[np.int32]
+    number: NDArray[np.uint64]
+    birth_frame: NDArray[np.int32]
+    end_frame: NDArray[np.int32]
+    n_detections: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            getattr(self, field.name).flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    @cached_property
+    def is_divided(self) -> NDArray[np.bool_]:
+        """(C,) whether it ended in a division."""
+        return self.daughters[:, 1] >= 0
+
+    @cached_property
+    def is_complete(self) -> NDArray[np.bool_]:
+        """(C,) whether it was seen from division to division."""
+        return (self.mother >= 0) & self.is_divided
+
+    def life_time_h(self, frame_interval_s: float) -> NDArray[np.float64]:
+        """(C,) hours from its first frame to the end of its last: the cycle time where it is complete."""
+        frames = (self.end_frame - self.birth_frame + 1).astype(np.float64)
+        return frames * np.float64(frame_interval_s / 3600.0)
+
+
+def chains(link: NDArray[Any], starts: NDArray[np.bool_]) -> Ids:
+    """(N,) the index of the chain each detection is on; chains are counted in order of their first detection.
+
+    starts : (N,) true where a chain begins; unlinked detections that begin none are on none, -1. Pointer doubling: time
+    grows with the logarithm of the longest chain.
+    """
+    return indices_of(roots(link, starts), link, starts)
+
+
+def indices_of(root: Ids, link: NDArray[Any], starts: NDArray[np.bool_]) -> Ids:
+    """(N,) the index of the chain that begins with each root; -1 for those on none."""
+    index: Ids = (np.cumsum(starts) - 1)[root]
+    index[(link < 0) & ~starts] = -1
+    return index
+
+
+def rerooted(root: Ids, link: Ids, successors: Ids, touched: Iterable[int]) -> Ids:
+    """The roots after an edit, from those before it; only the chains of the touched detections are walked.
+
+    root : (N,) or fewer, where detections were added; touched : all whose link or successors are new, with these.
+    """
+    roots = np.concatenate([root, np.arange(len(root), len(link))])
+    done: set[int] = set()
+    for id in touched:
+        start = int(id)
+        while (parent := int(link[start])) >= 0 and successors[parent, 1] < 0:
+            start = parent
+        if start not in done:
+            done.add(start)
+            roots[_chain_from(start, successors)] = start
+    return roots
+
+
+def _chain_from(start: int, successors: Ids) -> Ids:
+    """A detection and those that follow it, until they divide or end."""
+    chain, next = [start], successors[start]
+    while next[0] >= 0 and next[1] < 0:
+        chain.append(int(next[0]))
+        next = successors[chain[-1]]
+    return np.array(chain, np.int64)
+
+
+def roots(link: NDArray[Any], starts: NDArray[np.bool_]) -> Ids:
+    """(N,) the first detection of the chain each is on."""
+    starts = starts | (link < 0)
+    root: Ids = np.where(starts, np.arange(len(link)), link)
+    pending = np.flatnonzero(~starts)
+    while len(pending):
+        up = root[root[pending]]
+        moved = up != root[pending]
+        root[pending] = up
+        pending = pending[moved]
+    return root
+
+
+def checked_links(detections: Detections, link: NDArray[Any]) -> Ids:
+    """(N,) int64, the links; raises InputError, naming detections, where they span no forest."""
+    n = len(detections)
+    if link.shape != (n,) or not np.issubdtype(link.dtype, np.integer):
+        raise InputError(
+            f"links: got {link.dtype} of shape {link.shape}, expected one integer for each of the {n} detections"
+        )
+    links: Ids = link.astype(np.int64)
+    child = np.flatnonzero(links >= 0)
+    parent = links[child]
+    _refuse((links < -1) | (links >= n), links, f"expected -1 or the id of one of the {n} detections")
+    _refuse_pairs(detections.position, child, parent, np.not_equal, "lie in different positions; links stay within one")
+    _refuse_pairs(detections.frame, child, parent, np.less_equal, "do not go forward in time")
+    crowded = np.flatnonzero(np.bincount(parent, minlength=n) > 2)
+    if len(crowded):
+        heirs = np.flatnonzero(links == crowded[0])
+        raise InputError(
+            f"links: detection {crowded[0]} has {len(heirs)} successors ({_some(heirs)}), expected at most 2; cut some"
+        )
+    return links
+
+
+def _refuse(wrong: NDArray[np.bool_], links: Ids, expected: str) -> None:
+    culprits = np.flatnonzero(wrong)
+    if len(culprits):
+        raise InputError(f"links: detection {culprits[0]} has predecessor {links[culprits[0]]}; {expected}")
+
+
+def _refuse_pairs(column: NDArray[Any], child: Ids, parent: Ids, is_wrong: np.ufunc, what: str) -> None:
+    wrong = is_wrong(column[child], column[parent])
+    if wrong.any():
+        pairs = [f"{p} -> {c}" for p, c in zip(parent[wrong][:5], child[wrong][:5], strict=True)]
+        raise InputError(f"links: {int(wrong.sum())} {what}: {', '.join(pairs)}")
+
+
+def _some(ids: Ids) -> str:
+    return ", ".join(str(i) for i in ids[:5]) + (", ..." if len(ids) > 5 else "")
+
+
+def successors_of(link: Ids) -> Ids:
+    """(N, 2) successors by id, -1 where none; of a repeated index numpy keeps the last assignment."""
+    child = np.flatnonzero(link >= 0)
+    least, greatest = (np.full(len(link), -1, np.int64) for _ in range(2))
+    greatest[link[child]] = child
+    least[link[child[::-1]]] = child[::-1]
+    greatest[greatest == least] = -1
+    return np.stack([least, greatest], axis=1)
+
+
+def cells_of(detections: Detections, link: Ids, successors: Ids, starts: NDArray[np.bool_], cell: Ids) -> Cells:
+    """The cells. starts : (N,) where one begins; cell : (N,) index of each detection's cell, -1 where deleted."""
+    first = np.flatnonzero(starts)
+    ends = np.flatnonzero(((successors[:, 0] < 0) | (successors[:, 1] >= 0)) & (cell >= 0))
+    last = np.empty_like(first)
+    last[cell[ends]] = ends
+    mother = np.where(link[first] >= 0, cell[link[first]], -1)
+    heirs = successors[last]
+    daughters = np.where(heirs >= 0, cell[heirs], -1)
+    generation, number, founder = _descent(mother, daughters)
+    return Cells(
+        position=detections.position[first],
+        first=first,
+        last=last,
+        mother=mother,
+        daughters=daughters,
+        sister=_sisters(daughters),
+        founder=founder,
+        generation=generation,
+        number=number,
+        birth_frame=detections.frame[first],
+        end_frame=detections.frame[last],
+        n_detections=np.bincount(cell[cell >= 0], minlength=len(first)).astype(np.int32),
+    )
+
+
+def _sisters(daughters: Ids) -> Ids:
+    sister = np.full(len(daughters), -1, np.int64)
+    pairs = daughters[daughters[:, 1] >= 0]
+    sister[pairs] = pairs[:, ::-1]
+    return sister
+
+
+def _descent(mother: Ids, daughters: Ids) -> tuple[NDArray[np.int32], NDArray[np.uint64], Ids]:
+    """(C,) generation, cell number and founder, one generation at a time."""
+    generation = np.zeros(len(mother), np.int32)
+    number = np.ones(len(mother), np.uint64)
+    founder = np.arange(len(mother))
+    level, depth = np.flatnonzero(mother < 0), 0
+    while len(level := level[daughters[level, 1] >= 0]):
+        depth += 1
+        pairs = daughters[level]
+        generation[pairs] = depth
+        founder[pairs] = founder[level, None]
+        fits = depth <= LAST_NUMBERED_GENERATION
+        number[pairs] = 2 * number[level, None] + np.arange(2, dtype=np.uint64) if fits else 0
+        level = pairs.ravel()
+    return generation, number, founder
