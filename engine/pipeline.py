@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from engine import steps
 from engine.blocks import Workers, cut, for_each, sole_worker
+from engine.curation import kept_curation
 from engine.errors import InputError
 from engine.files import atomic, remove
 from engine.measure import MeasureParameters
@@ -74,12 +75,32 @@ def run(
     workers: Workers = Workers(),
     until: str = "track",
     progress: StepProgress | None = None,
+    discard_curation: bool = False,
 ) -> tuple[Project, dict[str, str]]:
     """Bring every step up to `until` up to date. Returns the project and, for each step, "done" or "up to date".
 
-    Killed at any time and run again it continues, and ends with the same tables.
+    Killed at any time and run again it continues, and ends with the same tables. A curated project is tracked
+    again around what people said; before its cells are found anew, discard_curation has to be set, which puts the
+    journal aside.
     """
     _check(project, parameters)
+    with kept_curation(project, _redone(project, parameters, until), discard_curation):
+        return _run(project, parameters, workers, until, progress)
+
+
+def _redone(project: Project, parameters: RunParameters, until: str) -> list[str]:
+    """The steps that are not up to date."""
+    redone, fingerprint = [], ""
+    for step in STEPS[: STEPS.index(until) + 1]:
+        fingerprint = _fingerprint(step, project, parameters, fingerprint)
+        if not _is_up_to_date(project, step, fingerprint):
+            redone.append(step)
+    return redone
+
+
+def _run(
+    project: Project, parameters: RunParameters, workers: Workers, until: str, progress: StepProgress | None
+) -> tuple[Project, dict[str, str]]:
     if project.parameters != to_dict(parameters):
         project = replace(project, parameters=to_dict(parameters))
         project.save()

@@ -1,0 +1,71 @@
+"""How fast edits are: `python benchmarks/curation.py [--detections 350000]`. Times in ms, medians."""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.genealogies import SHAPE, movie_of
+from engine import edits
+from engine.curation import Curation, curate, curated_lineage
+from engine.lineage import Lineage, save_links
+from engine.project import Position, Project
+
+
+def _project(folder: Path, n_detections: int, n_frames: int) -> Project:
+    detections, link = movie_of(n_detections, n_frames, seed=0)
+    project = Project(folder / "a.lineage", 1.0, 60.0, (), (Position("p0", n_frames, SHAPE),))
+    project.path.mkdir()
+    project.save()
+    detections.save(project.table("detections"))
+    save_links(project.table("links"), link)
+    return project
+
+
+def _ms(what: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    what()
+    return (time.perf_counter() - start) * 1000
+
+
+def _one_edit(curation: Curation, child: int) -> dict[str, float]:
+    lineage: Lineage = curation.lineage
+    changes = edits.cut(lineage, child)
+    append = _ms(lambda: curation.journal.append("measured", changes))
+    curation.lineage.apply(changes)
+    curation.undo()  # the entry that was appended
+    return {
+        "append": append,
+        "edit": _ms(lambda: curation.do("cut", changes)),
+        "cells": _ms(lambda: lineage.cells),
+        "undo": _ms(curation.undo) + _ms(lambda: lineage.cells),
+        "delete": _ms(lambda: curation.do("delete", edits.delete(lineage, child))) + _ms(lambda: lineage.cells),
+        "settle": _ms(lineage.settled),
+    }
+
+
+def main() -> None:
+    """Print one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--detections", type=int, default=350_000)
+    parser.add_argument("--frames", type=int, default=5000)
+    parser.add_argument("--edits", type=int, default=20)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        project = _project(Path(folder), args.detections, args.frames)
+        with curate(project, "benchmark") as curation:
+            children = np.random.default_rng(0).permutation(np.flatnonzero(curation.lineage.link >= 0))[: args.edits]
+            rows = [_one_edit(curation, int(child)) for child in children]
+            result = {"detections": len(curation.lineage), "cells": len(curation.lineage.cells)}
+            result |= {f"{name}_ms": round(float(np.median([row[name] for row in rows])), 2) for name in rows[0]}
+        result |= {"open_curated_ms": round(_ms(lambda: curated_lineage(project)), 1)}
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""Edits that need the picture: cells added, split, merged and redrawn, each measured and linked in one step."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import edits
+from engine.changes import EditError
+from engine.edits import Changes
+from engine.lineage import Lineage
+from engine.measure import MeasureParameters
+from engine.movie import Movie
+from engine.parameters import from_dict
+from engine.shapes import Labels, Mask, disc, halves, measured
+
+if TYPE_CHECKING:
+    from engine.project import Project
+
+NEAR_RADII = 3.0  # a part of a cell is linked to an end or a start this near, in its own radii
+
+
+def add_at(project: "Project", lineage: Lineage, position: str, frame: int, y: float, x: float) -> Changes:
+    """A new round detection at a point, px, as large as the cells of its frame usually are."""
+    movie = project.movie(position, lineage)
+    height, width = movie.shape
+    if not (0 <= y < height - 0.5 and 0 <= x < width - 0.5):
+        raise EditError(f"y {y:g}, x {x:g}: outside the frame of {height} x {width} px")
+    labels = _labels(movie, frame)
+    mask = disc(labels, y, x, _usual_area(lineage, position, frame))
+    if not mask.area:
+        taken = int(labels[round(y), round(x)])
+        raise EditError(
+            f"y {y:g}, x {x:g}: a cell with label {taken} is there already; split it, or name another point"
+        )
+    return _add(project, lineage, movie, frame, mask, labels)
+
+
+def add_mask(project: "Project", lineage: Lineage, position: str, frame: int, painted: NDArray[Any]) -> Changes:
+    """A new detection where a (Y, X) image is not 0 and no other cell is."""
+    movie = project.movie(position, lineage)
+    labels = _labels(movie, frame)
+    return _add(project, lineage, movie, frame, _free(painted, labels, movie), labels)
+
+
+def redraw(project: "Project", lineage: Lineage, detection: int, painted: NDArray[Any]) -> Changes:
+    """Another mask for a detection: where a (Y, X) image is not 0 and no other cell is."""
+    edits.check_known(lineage, detection)
+    movie, frame, labels = _scene(project, lineage, detection)
+    others = np.where(labels == lineage.detections.label[detection], 0, labels)
+    mask = _free(painted, others, movie)
+    return edits.replace_mask(lineage, detection, _measured(project, movie, frame, mask, others))
+
+
+def split(
+    project: "Project", lineage: Lineage, detection: int, parts: tuple[NDArray[Any], NDArray[Any]] | None = None
+) -> Changes:
+    """Two detections of one, linked to what comes before and after; parts : (Y, X) images, else it is cut at its neck.
+
+    The new detection takes the successor nearer to it, else the nearest cell that starts or ends beside it, if there is
+    one within three radii.
+    """
+    edits.check_known(lineage, detection)
+    movie, frame, labels = _scene(project, lineage, detection)
+    whole = Mask.of(labels == lineage.detections.label[detection])
+    if parts is None:
+        if whole.area < 2:
+            raise EditError(f"detection {detection} has {whole.area} px, too few to be two cells; delete it instead")
+        first, second = halves(whole)
+    else:
+        first, second = (Mask.of(part * whole.image(movie.shape)) for part in parts)
+        if not first.area or not second.area or (first.image(movie.shape) & second.image(movie.shape)).any():
+            raise EditError(f"detection {detection}: expected two parts within its mask that do not overlap")
+    others = np.where(labels == lineage.detections.label[detection], 0, labels)
+    records = [
+        _measured(project, movie, frame, one, np.where(other.image(movie.shape), labels.max() + 1, others))
+        for one, other in ((first, second), (second, first))
+    ]
+    own, new = _in_line(lineage, detection, records[0], records[1])
+    before, after = _ends_near(lineage, detection, new), _goes_on(lineage, detection, own, new)
+    return edits.split(lineage, detection, own, new, before, after)
+
+
+def merge(project: "Project", lineage: Lineage, one: int, other: int) -> Changes:
+    """One detection of two of a frame, or one cell of two that follow each other in time."""
+    edits.check_known(lineage, one, other)
+    if lineage.detections.frame[one] != lineage.detections.frame[other]:
+        return edits.join(lineage, one, other)
+    movie, frame, labels = _scene(project, lineage, one)
+    both = np.isin(labels, lineage.detections.label[[one, other]])
+    mask = _measured(project, movie, frame, Mask.of(both), np.where(both, 0, labels))
+    return edits.merge(lineage, one, other, mask)
+
+
+def _scene(project: "Project", lineage: Lineage, detection: int) -> tuple[Movie, int, Labels]:
+    """Movie, frame and label image of a detection."""
+    detections = lineage.detections
+    movie = project.movie(detections.positions[detections.position[detection]], lineage)
+    frame = int(detections.frame[detection])
+    return movie, frame, _labels(movie, frame)
+
+
+def _labels(movie: Movie, frame: int) -> Labels:
+    if not 0 <= frame < movie.n_frames:
+        raise EditError(f"frame {frame}: position {movie.name} has frames 0 to {movie.n_frames - 1}")
+    return movie.labels(frame)
+
+
+def _free(painted: NDArray[Any], labels: Labels, movie: Movie) -> Mask:
+    if painted.shape != movie.shape:
+        raise EditError(f"a mask of shape {painted.shape}, expected {movie.shape} as the frames of {movie.name}")
+    mask = Mask.of((painted != 0) & (labels == 0))
+    if not mask.area:
+        raise EditError(
+            "the mask is empty, or lies on other cells altogether; paint where no cell is, or split that one"
+        )
+    return mask
+
+
+def _add(project: "Project", lineage: Lineage, movie: Movie, frame: int, mask: Mask, labels: Labels) -> Changes:
+    if movie.name not in lineage.detections.positions:
+        raise EditError(f"position {movie.name} is not tracked; run `lineage track {project.path}`")
+    position = lineage.detections.positions.index(movie.name)
+    return edits.add(lineage, position, frame, _measured(project, movie, frame, mask, labels))
+
+
+def _measured(project: "Project", movie: Movie, frame: int, mask: Mask, others: Labels) -> dict[str, Any]:
+    channels = movie.channels if movie.has_images else ()
+    images = {name: movie.frame(frame, name) if frame in movie.frames(name) else None for name in channels}
+    parameters = from_dict(MeasureParameters, dict(project.parameters.get("measure", {})))
+    return measured(mask, others, images, movie.um_per_px, parameters)
+
+
+def _usual_area(lineage: Lineage, position: str, frame: int) -> float:
+    """The median area of the cells of a frame, else of the movie, px."""
+    detections = lineage.detections
+    if "area" not in detections.columns or position not in detections.positions:
+        return 100.0
+    near = lineage.in_frame(detections.positions.index(position), frame)
+    area = detections["area"][near if len(near) else np.flatnonzero(lineage.present)]
+    return float(np.median(area)) if len(area) else 100.0
+
+
+def _yx(record: Mapping[str, Any]) -> NDArray[np.float64]:
+    return np.array([record["measures"]["y"], record["measures"]["x"]])
+
+
+def _in_line(lineage: Lineage, detection: int, one: Any, other: Any) -> tuple[Any, Any]:
+    """The part that stays, nearer to the predecessor (else to the first successor), and the new one."""
+    before, heirs = lineage.predecessor(detection), [h for h in lineage.successors[detection].tolist() if h >= 0]
+    anchor = before if before is not None else heirs[0] if heirs else None
+    if anchor is None:
+        return one, other
+    away = [np.hypot(*(_yx(record) - lineage.detections.yx[anchor])) for record in (one, other)]
+    return (one, other) if away[0] <= away[1] else (other, one)
+
+
+def _ends_near(lineage: Lineage, detection: int, new: Mapping[str, Any]) -> int | None:
+    """The nearest cell that ended in the frame before; where there is none but a division follows, the predecessor."""
+    before = lineage.predecessor(detection)
+    near = _nearest(lineage, detection, new, -1, lambda id: bool(lineage.successors[id, 0] < 0))
+    if near is None and before is not None and lineage.successors[detection, 1] >= 0:
+        return before if lineage.successors[before, 1] < 0 else None
+    return near
+
+
+def _goes_on(lineage: Lineage, detection: int, own: Mapping[str, Any], new: Mapping[str, Any]) -> int | None:
+    """What follows on the new part: the daughter nearer to it, else the nearest cell that starts in the next frame."""
+    heirs: list[int] = [heir for heir in lineage.successors[detection].tolist() if heir >= 0]
+    if len(heirs) == 2:
+        yx = lineage.detections.yx[heirs].astype(np.float64)
+        straight = np.hypot(*(yx[1] - _yx(new))) + np.hypot(*(yx[0] - _yx(own)))
+        crossed = np.hypot(*(yx[0] - _yx(new))) + np.hypot(*(yx[1] - _yx(own)))
+        return heirs[1] if straight <= crossed else heirs[0]
+    return _nearest(lineage, detection, new, 1, lambda id: bool(lineage.link[id] < 0))
+
+
+def _nearest(
+    lineage: Lineage, detection: int, new: Mapping[str, Any], step: int, is_free: Callable[[int], bool]
+) -> int | None:
+    """The nearest free detection within reach, so many frames later."""
+    detections = lineage.detections
+    frame = int(detections.frame[detection]) + step
+    ids = [int(id) for id in lineage.in_frame(int(detections.position[detection]), frame) if is_free(id)]
+    reach = NEAR_RADII * float(np.sqrt(max(new["measures"]["area"], 1.0) / np.pi))
+    away = np.hypot(*(detections.yx[ids] - _yx(new)).T) if ids else np.zeros(0)
+    if not ids or away.min() > reach:
+        return None
+    return ids[int(away.argmin())]

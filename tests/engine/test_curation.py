@@ -1,0 +1,279 @@
+"""Curated projects: tracked again, segmented again, exported, measured; masks drawn, split and merged."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import geff
+import numpy as np
+import pyarrow.csv as pa_csv
+import pytest
+import tifffile
+
+from engine import edits, gestures
+from engine.changes import END, EditError
+from engine.curation import Curation, curate, curated_lineage
+from engine.errors import InputError
+from engine.evaluate import evaluate_tracks
+from engine.export import export
+from engine.journal import FILE
+from engine.lineage import load_lineage, load_links, project_end_reasons, save_links
+from engine.pipeline import RunParameters, run
+from engine.project import Project
+from engine.report import write_report
+from engine.segmentation import SegmentationParameters
+from engine.tracking import TrackingParameters
+from tests.genealogies import forest, project_of
+from tests.movies import disc_labels, disc_project
+
+FRAMES = 24
+
+
+@pytest.fixture(scope="module")
+def tracked(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Three discs and one that divides after frame 19; label images are given."""
+    project, _ = run(disc_project(tmp_path_factory.mktemp("discs") / "a.lineage", FRAMES, labels=True))
+    return project
+
+
+@pytest.fixture
+def project(tracked: Project, tmp_path: Path) -> Project:
+    """A copy to edit."""
+    shutil.copytree(tracked.path, tmp_path / "a.lineage")
+    return Project.open(tmp_path / "a.lineage")
+
+
+def at(curation: Curation, frame: int, label: int) -> int:
+    """The detection with a label in a frame."""
+    ids = curation.lineage.in_frame(0, frame)
+    return int(ids[curation.lineage.detections.label[ids] == label][0])
+
+
+def test_a_cell_added_at_a_point_is_measured_and_drawn(project: Project) -> None:
+    """Round, as large as others, with grey values; it is in the curated label image and in no other."""
+    with curate(project) as curation:
+        curation.do("add", gestures.add_at(project, curation.lineage, "p0001", 5, 50, 60))
+        id = len(curation.lineage) - 1
+        detections, movie = curation.lineage.detections, project.movie("p0001", curation.lineage)
+        assert np.allclose(detections.yx[id], (50, 60), atol=0.5)
+        assert detections["area"][id] == pytest.approx(95, rel=0.3)
+        assert 100 < detections["mean_brightfield"][id] < 180
+        assert movie.labels(5)[50, 60] == detections.label[id] == 5
+        assert project.movie("p0001").labels(5).max() == 4
+        with pytest.raises(EditError, match="there already"):
+            gestures.add_at(project, curation.lineage, "p0001", 5, 50, 60)
+
+
+def test_a_painted_mask_takes_no_pixel_of_another_cell(project: Project) -> None:
+    """It is measured as `measure` would."""
+    painted = np.zeros((96, 128), np.uint8)
+    painted[10:60, 40:60] = 1
+    painted[15:25, 10:41] = 1
+    with curate(project) as curation:
+        lineage = curation.lineage
+        curation.do("paint", gestures.add_mask(project, lineage, "p0001", 0, painted))
+        labels = project.movie("p0001", lineage).labels(0)
+        before = project.movie("p0001").labels(0)
+        assert np.array_equal(labels[before > 0], before[before > 0])
+        assert lineage.detections["area"][len(lineage) - 1] == np.count_nonzero(painted & (before == 0))
+
+
+def test_measures_of_a_redrawn_mask_are_those_of_the_step_measure(project: Project) -> None:
+    """A mask replaced by itself has the measures that it had."""
+    with curate(project) as curation:
+        lineage = curation.lineage
+        id = at(curation, 10, 2)
+        before = {name: column[id] for name, column in lineage.detections.columns.items()}
+        curation.do("mask", gestures.redraw(project, lineage, id, disc_labels(10) == 2))
+        for name, value in before.items():
+            assert lineage.detections[name][id] == pytest.approx(value, rel=1e-5, nan_ok=True), name
+
+
+def test_two_touching_cells_are_split_and_linked_in_one_step(project: Project) -> None:
+    """The fused mask of the daughters becomes two, each between its own neighbours; undo makes it one again."""
+    with curate(project) as curation:
+        lineage = curation.lineage
+        one, other = at(curation, 21, 4), at(curation, 21, 5)
+        after = sorted(int(lineage.successors[id, 0]) for id in (one, other))
+        curation.do("merge", gestures.merge(project, lineage, one, other))
+        assert len(lineage.in_frame(0, 21)) == 4
+        fused = lineage.link.tolist()
+        curation.do("split", gestures.split(project, lineage, one))
+        new = len(lineage) - 1
+        ends = sorted(int(lineage.successors[id, 0]) for id in (one, new))
+        assert ends == after
+        apart = project.movie("p0001", lineage).labels(21)
+        truth = disc_labels(21)
+        for y, x in np.argwhere(truth > 3)[::7]:
+            same = truth == truth[y, x]
+            assert np.count_nonzero(apart[same] == apart[y, x]) > 0.8 * same.sum()
+        curation.undo()
+        assert lineage.link[: len(fused)].tolist() == fused
+        assert len(np.unique(project.movie("p0001", lineage).labels(21))) == 5
+
+
+def test_merging_over_time_joins_cells(project: Project) -> None:
+    """A cut cell becomes one again."""
+    with curate(project) as curation:
+        id = at(curation, 8, 1)
+        before = curation.lineage.link.tolist()
+        curation.do("cut", edits.cut(curation.lineage, id))
+        curation.do("join", gestures.merge(project, curation.lineage, at(curation, 20, 1), at(curation, 2, 1)))
+        assert curation.lineage.link.tolist() == before
+
+
+def curated(project: Project) -> Curation:
+    """A cell taken away, one added and linked, one redrawn, one that died."""
+    with curate(project) as curation:
+        lineage = curation.lineage
+        curation.do("delete", edits.delete(lineage, at(curation, 5, 1)))
+        curation.do("add", gestures.add_at(project, lineage, "p0001", 5, 50, 60))
+        curation.do("link", edits.link(lineage, len(lineage) - 1, at(curation, 6, 2), force=True))
+        curation.do("mask", gestures.redraw(project, lineage, at(curation, 7, 3), disc_labels(3) == 3))
+        curation.do("died", edits.set_end(lineage, at(curation, 4, 2), "died"))
+        return curation
+
+
+def test_exports_see_what_was_curated(project: Project, tmp_path: Path) -> None:
+    """Masks, tables and ids of ctc, csv and geff; nhx has the end reason."""
+    id = len(project.lineage())
+    curated(project)
+    export(project, tmp_path / "res", "ctc")
+    masks = tifffile.imread(tmp_path / "res" / "p0001_RES" / "mask005.tif")
+    assert masks[50, 60] > 0
+    assert masks[disc_labels(5) == 1].max() == 0
+    redrawn = tifffile.imread(tmp_path / "res" / "p0001_RES" / "mask007.tif")
+    assert np.array_equal(redrawn == redrawn[disc_labels(3) == 3][0], disc_labels(3) == 3)
+    export(project, tmp_path / "tables", "csv")
+    table = pa_csv.read_csv(tmp_path / "tables" / "tracks.csv").to_pandas()
+    assert id in set(table["detection"])
+    assert len(table[table["t"] == 5]) == 4
+    export(project, tmp_path / "a.geff", "geff")
+    graph, _ = geff.read(tmp_path / "a.geff", backend="networkx")
+    assert graph.nodes[id]["t"] == 5
+    assert list(graph.successors(id))
+    export(project, tmp_path / "a.nhx", "nhx")
+    assert "end=died" in (tmp_path / "a.nhx").read_text()
+
+
+def test_the_report_shows_what_was_curated(project: Project) -> None:
+    """It is written, with the stable ids."""
+    curated(project)
+    assert write_report(project).read_text().count("<svg") > 3
+
+
+def test_evaluation_sees_what_was_curated(project: Project, tmp_path: Path) -> None:
+    """The cell that was added where there is none is a false one; the deleted one is missed."""
+    truth = export(project, tmp_path / "truth", "ctc") / "p0001_RES"
+    (tmp_path / "p0001_GT" / "TRA").mkdir(parents=True)
+    for file in truth.glob("mask*.tif"):
+        file.rename(tmp_path / "p0001_GT" / "TRA" / file.name.replace("mask", "man_track"))
+    (truth / "res_track.txt").rename(tmp_path / "p0001_GT" / "TRA" / "man_track.txt")
+    assert evaluate_tracks(project, tmp_path / "p0001_GT")["TRA"] == 1.0
+    curated(project)
+    scores = evaluate_tracks(project, tmp_path / "p0001_GT")
+    assert (scores["FP"], scores["FN"]) == (1, 1)
+
+
+def test_end_reasons_follow_people_before_guesses(project: Project) -> None:
+    """And only where the cell still ends there."""
+    curated(project)
+    lineage = project.lineage()
+    (last,) = lineage.facts[END]
+    assert project_end_reasons(project, lineage)[lineage.cell[last]] == "died"
+    lineage = load_lineage(project)
+    assert "died" not in project_end_reasons(project, lineage)
+
+
+def test_tracking_again_keeps_what_people_said(project: Project) -> None:
+    """Curated links win; the rest is the tracker's; it is one step that can be undone."""
+    with curate(project) as curation:
+        one, other = at(curation, 9, 1), at(curation, 9, 2)
+        curation.do("swap", edits.swap(curation.lineage, one, other))
+        swapped = [curation.lineage.predecessor(id) for id in (one, other)]
+        before = curation.lineage.link.tolist()
+    parameters = RunParameters(track=TrackingParameters(tracker="trackpy"))
+    again, outcome = run(project, parameters)
+    assert outcome["track"] == "done"
+    lineage = curated_lineage(again)
+    assert [lineage.predecessor(id) for id in (one, other)] == swapped
+    base = load_links(again.table("links"))
+    rest = np.setdiff1d(np.arange(len(base)), [one, other])
+    assert (lineage.link[rest] == base[rest]).mean() > 0.95
+    with curate(again) as curation:
+        entry = curation.journal.entries[-1]
+        assert entry.kind == "track"
+        assert "curated links kept: 2" in entry.words
+        curation.undo()
+        assert curation.lineage.link.tolist() == before
+
+
+def test_new_links_give_way_to_curated_ones(tmp_path: Path) -> None:
+    r"""
+    Tracked as 0-2, 1-3; a person linked 0-3 and cut 2. The tracker then says 0-2 and 1-3 again, and 3-4.
+    """
+    lineage = forest([(0, 2), (1, 3)], frames={1: 0, 4: 2})
+    project = project_of(lineage, tmp_path / "a.lineage")
+    with curate(project) as curation:
+        curation.do("cut", edits.cut(curation.lineage, 2))
+        curation.do("link", edits.link(curation.lineage, 0, 3, force=True))
+    save_links(project.table("links"), np.array([-1, -1, 0, 1, 3]))
+    assert project.lineage().link.tolist() == [-1, -1, -1, 0, 3]
+    save_links(project.table("links"), np.array([-1, -1, 1, 1, 2]))
+    assert project.lineage().link.tolist() == [-1, -1, -1, 0, 2]
+
+
+def test_reviewed_cells_stay_whole_when_tracking_again(tmp_path: Path) -> None:
+    """Their links, births and divisions, and that nothing else follows on them."""
+    lineage = forest([(0, 1), (1, 2), (1, 3)], frames={4: 2})
+    project = project_of(lineage, tmp_path / "a.lineage")
+    with curate(project) as curation:
+        curation.do("review", edits.review(curation.lineage, [0]))
+    save_links(project.table("links"), np.array([-1, -1, 0, 0, 1]))
+    assert project.lineage().link.tolist() == [-1, 0, 1, 1, -1]
+
+
+def test_links_of_the_tracker_skip_deleted_detections(tmp_path: Path) -> None:
+    """A gap stays where a cell was taken away."""
+    project = project_of(forest([(0, 1)], frames={2: 2}), tmp_path / "a.lineage")
+    with curate(project) as curation:
+        curation.do("delete", edits.delete(curation.lineage, 1))
+    save_links(project.table("links"), np.array([-1, 0, 1]))
+    assert curated_lineage(project).link.tolist() == [-1, -1, 0]
+
+
+def test_finding_cells_anew_is_refused_while_there_is_curation(project: Project) -> None:
+    """Before anything is touched; discarding puts the journal aside, and nothing in it is lost."""
+    curated(project)
+    before = (project.path / "project.json").read_bytes(), project.lineage().link.tolist()
+    other = replace(RunParameters(), frames=(0, 20), segment=SegmentationParameters(sensitivity=0.5))
+    with pytest.raises(InputError, match=r"other cells .*--discard-curation"):
+        run(project, other)
+    assert ((project.path / "project.json").read_bytes(), project.lineage().link.tolist()) == before
+    run(project, other, discard_curation=True)
+    assert not (project.path / FILE).exists()
+    assert len(list(project.path.glob("journal-*.sqlite"))) == 1
+
+
+def test_running_again_with_nothing_to_do_leaves_the_journal_alone(project: Project) -> None:
+    """All steps are up to date."""
+    curated(project)
+    with curate(project) as curation:
+        n = len(curation.journal.entries)
+    _, outcome = run(project)
+    assert set(outcome.values()) == {"up to date"}
+    with curate(project) as curation:
+        assert len(curation.journal.entries) == n
+
+
+def test_a_step_back_in_history_brings_the_same_pictures(project: Project) -> None:
+    """Undo of everything gives the label images and links that were."""
+    lineage = project.lineage()
+    curated(project)
+    with curate(project) as curation:
+        while curation.journal.history.undoable:
+            curation.undo()
+        movie = project.movie("p0001", curation.lineage)
+        for t in (5, 6, 7):
+            assert np.array_equal(movie.labels(t), project.movie("p0001").labels(t))
+    assert project.lineage().link.tolist() == lineage.link.tolist()
