@@ -18,6 +18,7 @@ from engine.parameters import from_dict, to_dict
 from engine.project import Project
 from engine.report import write_report
 from engine.simulate import SimulationParameters, simulate
+from lineage_app import curation_commands
 from lineage_app.console import answer, progress_bars, say, warn_in_one_line
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app = typer.Typer(
 INTERRUPTED = 130
 evaluate_app = typer.Typer(help="Measure against ground truth.", no_args_is_help=True)
 app.add_typer(evaluate_app, name="evaluate")
+curation_commands.add_commands(app)
 
 ProjectPath = Annotated[Path, typer.Argument(metavar="PROJECT", help="The project folder, NAME.lineage.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
@@ -40,6 +42,13 @@ Positions = Annotated[str | None, typer.Option(help="Only these positions, separ
 Frames = Annotated[str | None, typer.Option(metavar="A:B", help="Only frames A to B - 1.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any parameter of the step; may be repeated.")
+]
+Discard = Annotated[
+    bool,
+    typer.Option(
+        "--discard-curation/--keep-curated",
+        help="What to do with a curated project: put its journal aside, or (the default) keep all that people said.",
+    ),
 ]
 Tracker = Annotated[str | None, typer.Option(help="lineage (default), btrack or trackpy.")]
 
@@ -160,13 +169,14 @@ def run(
     positions: Positions = None,
     frames: Frames = None,
     tracker: Tracker = None,
+    discard_curation: Discard = False,
     as_json: AsJson = False,
 ) -> None:
     """Segment, measure and track. Each step is skipped where it is up to date."""
     opened = Project.open(project)
     parameters = _selected(pipeline.recorded(opened), positions, frames)
     parameters = _with(parameters, "track", {"tracker": tracker})
-    _run(opened, parameters, Workers(workers, scheduler), "track", as_json)
+    _run(opened, parameters, Workers(workers, scheduler), "track", as_json, discard_curation)
 
 
 @app.command(epilog="Example: lineage segment p.lineage --cell-diameter-um 14 --frames 0:20")
@@ -183,6 +193,7 @@ def segment(
     frames: Frames = None,
     workers: Threads = None,
     scheduler: Scheduler = None,
+    discard_curation: Discard = False,
     as_json: AsJson = False,
 ) -> None:
     """Find the cells in every frame."""
@@ -191,7 +202,7 @@ def segment(
     parameters = replace(parameters, channel=channel or parameters.channel)
     given = {"method": method, "contrast": contrast, "cell_diameter_um": cell_diameter_um}
     parameters = _with(parameters, "segment", given | _pairs(settings))
-    _run(opened, parameters, Workers(workers, scheduler), "segment", as_json)
+    _run(opened, parameters, Workers(workers, scheduler), "segment", as_json, discard_curation)
 
 
 @app.command(epilog="Example: lineage measure p.lineage --set ring_width_um=10")
@@ -200,12 +211,13 @@ def measure(
     settings: Settings = None,
     workers: Threads = None,
     scheduler: Scheduler = None,
+    discard_curation: Discard = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure every cell and cut its patches (segments first where that is not done)."""
     opened = Project.open(project)
     parameters = _with(pipeline.recorded(opened), "measure", _pairs(settings))
-    _run(opened, parameters, Workers(workers, scheduler), "measure", as_json)
+    _run(opened, parameters, Workers(workers, scheduler), "measure", as_json, discard_curation)
 
 
 @app.command(epilog="Example: lineage track p.lineage --tracker btrack")
@@ -215,12 +227,13 @@ def track(
     settings: Settings = None,
     workers: Threads = None,
     scheduler: Scheduler = None,
+    discard_curation: Discard = False,
     as_json: AsJson = False,
 ) -> None:
-    """Link the cells over time into genealogies (does the steps before where they are not done)."""
+    """Link the cells over time into genealogies, around curated links (does the steps before where not done)."""
     opened = Project.open(project)
     parameters = _with(pipeline.recorded(opened), "track", {"tracker": tracker} | _pairs(settings))
-    _run(opened, parameters, Workers(workers, scheduler), "track", as_json)
+    _run(opened, parameters, Workers(workers, scheduler), "track", as_json, discard_curation)
 
 
 @evaluate_app.command("tracks", epilog="Example: lineage evaluate tracks p.lineage movie/01_GT")
@@ -262,9 +275,28 @@ def report(
     answer({"report": str(path)}, [f"{path}  (open it in a browser)"], as_json)
 
 
-def _run(project: Project, parameters: pipeline.RunParameters, workers: Workers, until: str, as_json: bool) -> None:
+@app.command("app", epilog="Example: lineage app p.lineage")
+def app_command(
+    project: Annotated[
+        Path | None, typer.Argument(metavar="[PROJECT]", help="The project folder; none: a page to start from.")
+    ] = None,
+) -> None:
+    """Look at a project: its movie, genealogies and cells, side by side."""
+    from lineage_app.app.start import start  # Qt only here: all other commands run without a screen
+
+    raise typer.Exit(start(project))
+
+
+def _run(
+    project: Project,
+    parameters: pipeline.RunParameters,
+    workers: Workers,
+    until: str,
+    as_json: bool,
+    discard_curation: bool,
+) -> None:
     with progress_bars() as bars:
-        project, outcome = pipeline.run(project, parameters, workers, until, bars)
+        project, outcome = pipeline.run(project, parameters, workers, until, bars, discard_curation)
     lines = [f"{step}: {said}" for step, said in outcome.items()]
     answer({"steps": outcome, **_summary(project)}, [*lines, "", *_describe(project)], as_json)
 
