@@ -5,7 +5,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QFontMetricsF,
@@ -14,6 +14,7 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPen,
+    QPixmap,
     QPolygonF,
     QResizeEvent,
 )
@@ -41,14 +42,15 @@ class CellStrip(QWidget):
         self.document, self.navigation, self.theme = document, navigation, theme
         self.way: Way | None = None
         self._patches: dict[int, QImage] = {}
+        self._still: QPixmap | None = None  # all but the line of the clock
+        self._line_at = 0.0
         self._latest = Latest(self)
         self._latest.answered.connect(self._patches_came)
         self.setMouseTracking(True)
         self.setMinimumHeight(BAND + PATCH + 2 * LEAST_CURVE + 4 * GAP)
         self.setAccessibleName("Life of the cell")
         navigation.focus_changed.connect(self._focus_moved)
-        navigation.frame_changed.connect(self._redraw)
-        navigation.highlight_changed.connect(self._redraw)
+        navigation.frame_changed.connect(self._move_line)
 
     def sizeHint(self) -> QSize:
         n_curves = 2 + len(self.document.markers)
@@ -60,7 +62,12 @@ class CellStrip(QWidget):
 
     def set_theme(self, theme: Theme) -> None:
         self.theme = theme
-        self.update()
+        self._redraw()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Another font."""
+        self._redraw()
+        super().changeEvent(event)
 
     def rebuild(self) -> None:
         """Gather the way to the focused cell anew."""
@@ -68,7 +75,7 @@ class CellStrip(QWidget):
         self.way = way_to(self.document, cell) if cell >= 0 else None
         self._patches = {}
         self._want_patches()
-        self.update()
+        self._redraw()
 
     def detection_at(self, point: QPointF) -> int:
         """The detection at a point of the view, by its time."""
@@ -93,10 +100,16 @@ class CellStrip(QWidget):
         cell = self.navigation.cell_of(detection)
         if (self.way.cells[-1] if self.way else NOTHING) != cell:
             self.rebuild()
+
+    def _redraw(self) -> None:
+        self._still = None
         self.update()
 
-    def _redraw(self, *_: object) -> None:
-        self.update()
+    def _move_line(self, frame: int) -> None:
+        """Only where the line was and where it is now has to be painted."""
+        if self.way is not None:
+            for x in (self._line_at, self.x_of(frame)):
+                self.update(int(x) - 3, 0, 7, self.height())
 
     # ---- patches
 
@@ -120,33 +133,43 @@ class CellStrip(QWidget):
             large = np.ascontiguousarray(cv2.resize(patch, (PATCH * 2, PATCH * 2), interpolation=cv2.INTER_CUBIC))
             image = QImage(large.data, *large.shape[::-1], large.shape[1], QImage.Format.Format_Grayscale8)
             self._patches[detection] = image.copy()
-        self.update()
+        self._redraw()
 
     # ---- drawing
 
     def paintEvent(self, _: QPaintEvent) -> None:
         painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor(self.theme.panel))
         if self.way is None:
+            painter.fillRect(self.rect(), QColor(self.theme.panel))
             painter.setPen(QColor(self.theme.quiet))
             text = "Click a cell in the movie, the genealogies or the table to see its life here."
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, text if self.document.is_tracked else "")
             return
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        top = self._draw_generations(painter, self.way)
-        if self.document.patches is not None:
-            top = self._draw_patches(painter, top)
-        high = (self.height() - top - GAP) / len(self.way.curves)
-        if high < LEAST_CURVE:
-            high = LEAST_CURVE
-        for number, curve in enumerate(self.way.curves):
-            self._draw_curve(painter, curve, QRectF(LEFT, top + number * high, self.width() - LEFT - RIGHT, high - GAP))
-        self._draw_divisions(painter, self.way)
-        x = self.x_of(self.navigation.place.frame)
+        if self._still is None:
+            self._still = self._drawn(self.way)
+        painter.drawPixmap(0, 0, self._still)
+        x = self._line_at = self.x_of(self.navigation.place.frame)
         if LEFT - 1 <= x <= self.width() - RIGHT + 1:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setPen(QPen(QColor(self.theme.accent), 1.4))
             painter.drawLine(QPointF(x, 2), QPointF(x, self.height()))
+
+    def _drawn(self, way: Way) -> QPixmap:
+        still = QPixmap(self.size())
+        still.fill(QColor(self.theme.panel))
+        painter = QPainter(still)
+        painter.setFont(self.font())
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        top = self._draw_generations(painter, way)
+        if self.document.patches is not None:
+            top = self._draw_patches(painter, top)
+        high = max((self.height() - top - GAP) / len(way.curves), LEAST_CURVE)
+        for number, curve in enumerate(way.curves):
+            self._draw_curve(painter, curve, QRectF(LEFT, top + number * high, self.width() - LEFT - RIGHT, high - GAP))
+        self._draw_divisions(painter, way)
+        painter.end()
+        return still
 
     def _draw_generations(self, painter: QPainter, way: Way) -> float:
         cells = self.document.lineage.cells
@@ -231,4 +254,4 @@ class CellStrip(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._want_patches()
-        self.update()
+        self._redraw()

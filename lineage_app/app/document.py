@@ -63,10 +63,21 @@ class Document:
         name = self.lineage.detections.positions[index]
         return [position.name for position in self.project.positions].index(name)
 
+    @cached_property
+    def _starts(self) -> tuple[NDArray[np.int64], ...]:
+        """For each position of the project: the first row of each frame, and the end."""
+        detections, starts = self.lineage.detections, []
+        for position, name in enumerate(place.name for place in self.project.positions):
+            known = name in detections.positions
+            rows = detections.span(name) if known else slice(0, 0)
+            frames = np.arange(self.project.positions[position].n_frames + 1, dtype=np.int32)
+            starts.append(rows.start + np.searchsorted(detections.frame[rows], frames))
+        return tuple(starts)
+
     def rows(self, position: int, frame: int) -> slice:
         """The detections in a frame of a position of the project."""
-        index = self.position_index(position)
-        return slice(0, 0) if index < 0 else self.lineage.detections.rows(index, frame)
+        starts = self._starts[position]
+        return slice(int(starts[frame]), int(starts[frame + 1]))
 
     def clock(self, frame: int) -> str:
         """The time of a frame in words."""
@@ -88,6 +99,8 @@ def open_document(path: Path) -> Document:
         if project.table("links").is_file():
             raise
         lineage = no_cells()
+    if len(lineage):
+        lineage.members(0)  # what takes long is computed here, in the background
     reasons = project_end_reasons(project, lineage) if len(lineage) else np.zeros(0, "<U9")
     return Document(project, movies, lineage, reasons, _levels(project, movies))
 

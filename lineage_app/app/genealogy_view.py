@@ -57,6 +57,8 @@ class GenealogyView(QWidget):
         self.branches = self._lay_out()
         self._window = Window(AXIS, HEAD, 0.0, 0.0, 1.0, 1.0)
         self._is_fitted = True
+        self._line_at = 0.0
+        self._focused_before = NOTHING
         self._dragged_from: tuple[QPointF, Window] | None = None
         self._was_dragged = False
         self._picture: tuple[Any, QPixmap] | None = None
@@ -64,7 +66,7 @@ class GenealogyView(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumSize(200, 160)
         self.setAccessibleName("Genealogies")
-        navigation.frame_changed.connect(self._redraw)
+        navigation.frame_changed.connect(self._move_line)
         navigation.highlight_changed.connect(self._redraw)
         navigation.selection_changed.connect(self._redraw)
         navigation.position_changed.connect(self.rebuild)
@@ -141,19 +143,30 @@ class GenealogyView(QWidget):
         return Branches(self.document.lineage, lay_out(self.document.lineage, founders))
 
     def _focus_moved(self, detection: int) -> None:
-        cell = self.navigation.cell_of(detection)
+        cell, before = self.navigation.cell_of(detection), self._focused_before
+        self._focused_before = cell
         if cell >= 0 and not self.is_shown(cell):
             self.rebuild()
         if cell >= 0 and not self._is_fitted:
-            at, window = self.point_of(detection), self._window
-            if not AXIS <= at.x() < self.width() or not HEAD <= at.y() < self.height():
-                leaf = window.leaf + (at.x() - (AXIS + self.width()) / 2) / window.per_leaf
-                frame = window.frame + (at.y() - self.height() / 2) / window.per_frame
-                self._window = replace(window, leaf=leaf, frame=frame)
-        self.update()
+            self._bring_into_view(detection)
+        if cell != before:
+            self.update()
+
+    def _bring_into_view(self, detection: int) -> None:
+        at, window = self.point_of(detection), self._window
+        if not AXIS <= at.x() < self.width() or not HEAD <= at.y() < self.height():
+            leaf = window.leaf + (at.x() - (AXIS + self.width()) / 2) / window.per_leaf
+            frame = window.frame + (at.y() - self.height() / 2) / window.per_frame
+            self._window = replace(window, leaf=leaf, frame=frame)
+            self.update()
 
     def _redraw(self, *_: object) -> None:
         self.update()
+
+    def _move_line(self, frame: int) -> None:
+        """Only where the line was and where it is now has to be painted."""
+        for y in (self._line_at, self._fit_if_wanted().y(frame)):
+            self.update(0, int(y) - 9, self.width(), 19)
 
     def _fit_if_wanted(self) -> Window:
         if self._is_fitted:
@@ -188,7 +201,7 @@ class GenealogyView(QWidget):
         painter.drawPixmap(0, 0, self._drawn(window))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._draw_marked(painter)
-        y = window.y(self.navigation.place.frame)
+        y = self._line_at = window.y(self.navigation.place.frame)
         painter.setPen(QPen(QColor(self.theme.accent), 1.2))
         painter.drawLine(QPointF(AXIS, y), QPointF(self.width(), y))
 

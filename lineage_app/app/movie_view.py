@@ -35,6 +35,7 @@ TAIL_FRAMES = 12
 NEAR = 7.0  # screen px within which a small cell is meant
 ROUND_LENGTHS_UM = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 PREFETCHED = 6
+EMPTY_GREY = 28  # where a project has masks only
 
 
 class MovieView(QWidget):
@@ -57,7 +58,7 @@ class MovieView(QWidget):
         self._dragged_from: tuple[QPointF, Camera] | None = None
         self._was_dragged = False
         self._direction = 1
-        self._picture: tuple[Any, QImage, NDArray[np.uint8], tuple[int, int]] | None = None
+        self._picture: tuple[Any, QImage, tuple[int, int]] | None = None
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumSize(240, 200)
@@ -177,36 +178,45 @@ class MovieView(QWidget):
         camera = self._seen()
         rows = self.document.rows(self.frame.position, self.frame.number)
         seen = self._visible(rows, camera)
-        as_lines = camera.scale >= POLYGONS_FROM and len(seen) <= MOST_POLYGONS
-        self._draw_picture(painter, self.frame, camera, as_pixels=self.outlines_shown and not as_lines)
+        self._draw_picture(painter, self.frame, camera, seen)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if len(seen):
-            if self.tails_shown:
-                self._draw_tails(painter, seen, camera)
-            if self.outlines_shown and as_lines:
-                self._draw_polygons(painter, seen, camera)
-            self._draw_marked(painter, rows, camera)
-            if self.ids_shown:
-                self._draw_ids(painter, seen, camera)
+        self._draw_marked(painter, rows, camera)
+        if self.ids_shown and len(seen):
+            self._draw_ids(painter, seen, camera)
         self._draw_scale_bar(painter, camera)
         self._draw_clock(painter)
 
-    def _draw_picture(self, painter: QPainter, frame: Frame, camera: Camera, as_pixels: bool) -> None:
+    def _draw_picture(self, painter: QPainter, frame: Frame, camera: Camera, seen: NDArray[np.int64]) -> None:
+        """The frame with its outlines and tails: one picture, made anew only where something in it changed."""
         window = camera.window(self.shape, (self.width(), self.height()))
         if window[2] <= window[0] or window[3] <= window[1]:
             return
-        as_pixels = as_pixels and self.colouring is not None
-        key = (id(frame), camera, window, tuple(self.channels.items()), as_pixels, id(self.colouring))
+        shown = (self.outlines_shown, self.tails_shown, tuple(self.channels.items()), id(self.colouring))
+        key = (id(frame), camera, window, shown)
         if self._picture is None or self._picture[0] != key:
-            bgra = compose(frame.images, self.channels, camera, window)
-            if not frame.images and frame.labels is not None:
-                bgra[...] = 28
-            if as_pixels and len(frame.edge):
-                draw_edges(bgra, frame.edge, self._edge_colours(frame), self.shape, camera, window)
-            height, width = bgra.shape[:2]
-            image = QImage(bgra.data, width, height, 4 * width, QImage.Format.Format_RGB32)
-            self._picture = (key, image, bgra, (window[0], window[1]))
-        painter.drawImage(QPointF(*self._picture[3]), self._picture[1])
+            self._picture = (key, self._compose(frame, camera, window, seen), (window[0], window[1]))
+        painter.drawImage(QPointF(*self._picture[2]), self._picture[1])
+
+    def _compose(
+        self, frame: Frame, camera: Camera, window: tuple[int, int, int, int], seen: NDArray[np.int64]
+    ) -> QImage:
+        bgra = compose(frame.images, self.channels, camera, window)
+        if not frame.images:
+            bgra[...] = EMPTY_GREY
+        as_lines = camera.scale >= POLYGONS_FROM and len(seen) <= MOST_POLYGONS
+        if self.outlines_shown and not as_lines and self.colouring is not None and len(frame.edge):
+            draw_edges(bgra, frame.edge, self._edge_colours(frame), self.shape, camera, window)
+        height, width = bgra.shape[:2]
+        image = QImage(bgra.data, width, height, 4 * width, QImage.Format.Format_RGB32).copy()
+        painter = QPainter(image)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.translate(-window[0], -window[1])
+        if self.tails_shown and len(seen):
+            self._draw_tails(painter, seen, camera)
+        if self.outlines_shown and as_lines:
+            self._draw_polygons(painter, seen, camera)
+        painter.end()
+        return image
 
     def _edge_colours(self, frame: Frame) -> NDArray[np.uint32]:
         rows = self.document.rows(frame.position, frame.number)

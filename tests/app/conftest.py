@@ -1,5 +1,6 @@
 """A small tracked project, and the window with it."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,14 +51,20 @@ def disc_lineage(n_frames: int = N_FRAMES, positions: int = 1) -> Lineage:
     return Lineage(detections, link)
 
 
-@pytest.fixture
-def tracked(tmp_path: Path) -> Project:
-    """A tracked project of two positions."""
-    project = disc_project(tmp_path / "discs.lineage", N_FRAMES, positions=2, labels=True)
+@pytest.fixture(scope="session")
+def tracked_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tracked project of two positions, to be copied."""
+    project = disc_project(tmp_path_factory.mktemp("app") / "discs.lineage", N_FRAMES, positions=2, labels=True)
     lineage = disc_lineage(positions=2)
     lineage.detections.save(project.table("detections"))
     save_links(project.table("links"), lineage.link)
-    return project
+    return project.path
+
+
+@pytest.fixture
+def tracked(tracked_once: Path, tmp_path: Path) -> Project:
+    """A tracked project of two positions."""
+    return Project.open(shutil.copytree(tracked_once, tmp_path / "discs.lineage"))
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF, QSettings, Qt
+from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication
 
 from engine.simulate import SimulationParameters
 from lineage_app.app import tasks, theme
@@ -21,6 +21,8 @@ from tests.small_movies import write_tiffs
 
 LEFT = Qt.MouseButton.LeftButton
 MOTHER = 3  # the fourth disc of the first position; it divides into cells 4 and 5, or so the first test says
+
+ASKING = {"open", "import", "demo", "quit", "report"}  # open a dialog of the system, work for long, or end it all
 
 
 def click_cell(workspace, cell: int, modifier=Qt.KeyboardModifier.NoModifier) -> None:
@@ -412,7 +414,7 @@ def test_a_movie_that_is_not_tracked_can_be_looked_at_and_tracked(qtbot, window,
 
 def test_the_demo_is_made_and_shown(qtbot, window, settings, tmp_path: Path, monkeypatch) -> None:
     """One click on the start page."""
-    small = SimulationParameters(frames=6, founders=3, positions=1, seed=1, width_px=200, height_px=160)
+    small = SimulationParameters(frames=6, founders=3, positions=1, seed=1, width=200, height=160)
     monkeypatch.setattr(SimulationParameters, "demo", classmethod(lambda cls: small))
     settings.setValue("demo_folder", str(tmp_path / "demo"))
     QTest.mouseClick(window.pages.currentWidget().cards["demo"], LEFT)
@@ -484,10 +486,3 @@ def test_a_thousand_signals_leave_the_reference_counts(qtbot, workspace) -> None
     round_trip(1000)
     after = [sys.getrefcount(thing) for thing in watched]
     assert max(abs(a - b) for a, b in zip(after, before, strict=True)) < 200
-
-
-def test_settings_of_tests_are_their_own(settings: QSettings, tmp_path: Path) -> None:
-    """No test writes into the settings of the person who runs it."""
-    assert Path(settings.fileName()).is_relative_to(tmp_path)
-    assert isinstance(QApplication.instance(), QApplication)
-    assert QWidget is not None

@@ -1,0 +1,186 @@
+"""How fast the app is, without a screen: `python -m benchmarks.viewer [--cells 1000 --frames 350]`.
+
+A movie of 1388 x 1040 px with 1,000 cells a frame is made in a scratch folder; its genealogies have 60,000 cells in
+350,000 detections. Times are from the gesture until every view has been painted.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import cv2
+import numpy as np
+from PySide6.QtCore import QPointF
+from PySide6.QtWidgets import QApplication
+
+from engine.detections import Detections
+from engine.lineage import Lineage, guess_end_reasons
+from engine.project import Position, Project
+from lineage_app.app import theme
+from lineage_app.app.colouring import colour_by
+from lineage_app.app.document import Document
+from lineage_app.app.genealogy_view import GenealogyView
+from lineage_app.app.navigation import Navigation
+from lineage_app.app.workspace import Workspace
+
+SHAPE = (1040, 1388)
+RADIUS = 9
+WRITTEN = 60  # frames that have a picture
+WARM = 10  # frames looked at again and again, all of them read before
+
+
+def genealogies(n_cells: int, n_frames: int, seed: int) -> Lineage:
+    """As many detections in every frame, one in 17 born in a division, one in 13 without a mother."""
+    rng = np.random.default_rng(seed)
+    n = n_cells * n_frames
+    frame = np.repeat(np.arange(n_frames, dtype=np.int32), n_cells)
+    link = np.arange(n, dtype=np.int64) - n_cells
+    link[:n_cells] = -1
+    chance = rng.random(n)
+    born = (chance < 1 / 17) & (np.arange(n) % n_cells > 0) & (link >= 0)
+    born &= ~np.roll(born, 1)
+    rows = np.flatnonzero(born)
+    link[rows] = link[rows - 1]
+    alone = (chance > 1 - 1 / 13) & ~np.roll(born, -1)
+    link[alone] = -1
+    across = int(np.ceil(np.sqrt(n_cells * SHAPE[1] / SHAPE[0])))
+    place = np.arange(n_cells)
+    grid = np.stack([place // across, place % across], axis=1) + 0.5
+    step = np.array([SHAPE[0] / np.ceil(n_cells / across), SHAPE[1] / across])
+    yx = np.tile(grid * step, (n_frames, 1)) + rng.uniform(-3, 3, (n, 2))
+    label = np.tile(np.arange(1, n_cells + 1, dtype=np.int32), n_frames)
+    corner = yx.astype(np.int32) - RADIUS - 2
+    columns = {"area": rng.normal(250, 30, n).astype(np.float32), "touches_border": np.zeros(n, bool)}
+    columns |= {"y0": corner[:, 0].clip(0), "x0": corner[:, 1].clip(0)}
+    columns |= {"y1": corner[:, 0] + 2 * RADIUS + 5, "x1": corner[:, 1] + 2 * RADIUS + 5}
+    return Lineage(Detections(("p0",), np.zeros(n, np.int32), frame, label, yx.astype(np.float32), columns), link)
+
+
+def document_of(lineage: Lineage, n_frames: int, folder: Path) -> Document:
+    """A project on disk with pictures and label images for the first frames."""
+    project = Project(folder, 1.0, 120.0, ("brightfield",), (Position("p0", n_frames, SHAPE),))
+    movie = project.movie("p0")
+    movie.create_images("uint8")
+    movie.create_labels()
+    noise = np.random.default_rng(0).normal(128, 6, SHAPE)
+    for t in range(min(WRITTEN, n_frames)):
+        labels = np.zeros(SHAPE, np.int32)
+        rows = lineage.detections.rows(0, t)
+        for label, (y, x) in zip(lineage.detections.label[rows].tolist(), lineage.detections.yx[rows], strict=True):
+            cv2.circle(labels, (int(x), int(y)), RADIUS, label, -1)
+        movie.write_labels(t, labels)
+        movie.write_frame(t, 0, (np.roll(noise, t, 0) - 40 * (labels > 0)).clip(0, 255).astype(np.uint8))
+    reasons = guess_end_reasons(lineage, [SHAPE])
+    return Document(project, (movie,), lineage, reasons, {"brightfield": (60.0, 160.0)})
+
+
+def timed(act: Callable[[], object], repeats: int) -> list[float]:
+    """ms of each of several rounds, until everything has been painted."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        act()
+        QApplication.processEvents()
+        times.append(1000 * (time.perf_counter() - start))
+    return times
+
+
+def played(workspace: Workspace, seconds: float = 30.0) -> float:
+    """Frames a second, from the disk: each is asked for once the one before has been painted."""
+    navigation, movie = workspace.navigation, workspace.movie
+    navigation.go(WARM)
+    start, first = time.perf_counter(), WARM
+    while navigation.place.frame < WRITTEN - 1 and time.perf_counter() - start < seconds:
+        QApplication.processEvents()
+        if movie.frame is not None and movie.frame.number == navigation.place.frame:
+            navigation.go(navigation.place.frame + 1)
+        else:
+            time.sleep(0.001)
+    return (navigation.place.frame - first) / (time.perf_counter() - start)
+
+
+def measure(lineage: Lineage, document: Document, repeats: int) -> dict[str, object]:
+    """The numbers."""
+    rng = np.random.default_rng(1)
+    workspace = Workspace(document, theme.LIGHT)
+    workspace.resize(1480, 900)
+    workspace.show()
+    navigation, movie = workspace.navigation, workspace.movie
+    for t in [*range(WARM), 0]:
+        navigation.go(t)
+        while movie.frame is None or movie.frame.number != t:
+            QApplication.processEvents()
+    frames = timed(lambda: navigation.go((navigation.place.frame + 1) % WARM), 5 * repeats)
+    from_disk = played(workspace)
+    navigation.go(0)
+    clicks = timed(lambda: navigation.focus(int(rng.integers(document.rows(0, WARM - 1).stop))), repeats)
+    hovers = timed(lambda: navigation.highlight(int(rng.integers(len(lineage)))), repeats)
+    workspace.close_readers()
+    return {
+        "frame_to_frame_fps": round(1000 / float(np.median(frames))),
+        "frame_to_frame_slowest_ms": round(max(frames), 1),
+        "play_from_disk_fps": round(from_disk),
+        "click_ms": summary(clicks),
+        "hover_ms": summary(hovers),
+        "tree_open_ms": summary(opened(document, repeats)),
+        "tree_pan_ms": summary(panned(document, repeats)),
+        "movie_px": [movie.width(), movie.height()],
+    }
+
+
+def opened(document: Document, repeats: int) -> list[float]:
+    """ms to lay out and paint all genealogies in a new view."""
+    colouring = colour_by(document, "generation")
+
+    def act() -> None:
+        view = GenealogyView(document, Navigation(document), theme.LIGHT)
+        view.set_colouring(colouring)
+        view.resize(700, 600)
+        view.grab()
+
+    return timed(act, min(repeats, 10))
+
+
+def panned(document: Document, repeats: int) -> list[float]:
+    """ms of one step of zoom, with all cells in view."""
+    view = GenealogyView(document, Navigation(document), theme.LIGHT)
+    view.set_colouring(colour_by(document, "generation"))
+    view.resize(700, 600)
+
+    def act() -> None:
+        view.zoom(1.02, QPointF(300, 300))
+        view.grab()
+
+    return timed(act, repeats)
+
+
+def summary(times: list[float]) -> dict[str, float]:
+    """Median and slowest."""
+    return {"median": round(float(np.median(times)), 1), "slowest": round(max(times), 1)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cells", type=int, default=1000, help="in each frame")
+    parser.add_argument("--frames", type=int, default=350)
+    parser.add_argument("--repeats", type=int, default=40)
+    args = parser.parse_args()
+    application = QApplication([])
+    theme.apply(application, theme.LIGHT, 10)
+    lineage = genealogies(args.cells, args.frames, seed=0)
+    lineage.members(0)
+    result: dict[str, object] = {"detections": len(lineage), "cells": len(lineage.cells), "frame_px": list(SHAPE[::-1])}
+    with tempfile.TemporaryDirectory() as scratch:
+        document = document_of(lineage, args.frames, Path(scratch) / "bench.lineage")
+        result |= measure(lineage, document, args.repeats)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
