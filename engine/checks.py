@@ -20,14 +20,16 @@ if TYPE_CHECKING:
     from engine.project import Project
 
 JUMP, AREA, FUSED, BRIGHTNESS, GAP, BROKEN = "jump", "area", "fused", "brightness", "gap", "broken"
+SWAP, THIRD = "swap", "third"
 APPEARS, VANISHES, SHORT = "appears", "vanishes", "short"
 EARLY_DIVISION, LOST_DAUGHTER, UNEQUAL, FAR_DAUGHTER = "early division", "lost daughter", "unequal", "far daughter"
 KINDS = (
-    JUMP, AREA, FUSED, BRIGHTNESS, GAP, BROKEN, APPEARS, VANISHES, SHORT,
-    EARLY_DIVISION, LOST_DAUGHTER, UNEQUAL, FAR_DAUGHTER,
+    JUMP, SWAP, AREA, FUSED, BRIGHTNESS, GAP, BROKEN, APPEARS, VANISHES, SHORT,
+    EARLY_DIVISION, LOST_DAUGHTER, UNEQUAL, FAR_DAUGHTER, THIRD,
 )  # fmt: skip
 LOOK_AHEAD = frozenset({VANISHES, EARLY_DIVISION})  # seen in the next frame; all others against the one before
 DEFAULTS = CheckParameters()
+RAYLEIGH_MEDIAN = 1.1774  # of the length of a step, in its standard deviation along each axis
 CLEAR = 0.6  # a place whose score is at least this is clearly doubtful
 
 
@@ -101,6 +103,50 @@ def _jumps(scene: Scene) -> _Found:
         for um, n, v, u in zip(scene.step[found], scene.frames[found], speed[found], usual[found], strict=True)
     ]
     return _Found(JUMP, scene.child[found], _graded(speed[found] / limit[found], 0.45, 0.9), reason)
+
+
+def _swaps(scene: Scene) -> _Found:
+    """Pairs of neighbours that fit better the other way round, by place and area.
+
+    With d the vector between the two before and after, crossing costs less by -(d_before . d_after) / sigma^2, in units
+    of log likelihood; what all cells of the frame share cancels.
+    """
+    plain = np.flatnonzero(~scene.is_division & (scene.frames == 1))
+    usual = float(np.median(scene.step[plain])) if len(plain) > 1 else 0.0
+    if usual <= 0:
+        return _nothing(SWAP)
+    child, parent = scene.child[plain], scene.parent[plain]
+    tree = cKDTree(_places(scene, child, in_frame=True))
+    pairs = tree.query_pairs(2 * scene.long_step + 2 * float(np.median(scene.radius[child])), output_type="ndarray")
+    yx = scene.lineage.detections.yx.astype(np.float64) * scene.um_per_px
+    before, after = (yx[ids[pairs[:, 0]]] - yx[ids[pairs[:, 1]]] for ids in (parent, child))
+    gain = -(before * after).sum(axis=1) * (RAYLEIGH_MEDIAN / usual) ** 2
+    nearer = gain > 0
+    if (area := scene.lineage.detections.columns.get("area")) is not None:
+        size = np.log(np.maximum(area.astype(np.float64), 1.0))
+        sigma = max(robust_scale(size[child] - size[parent])[1], 0.1)
+        one, other = (size[ids[pairs[:, 0]]] - size[ids[pairs[:, 1]]] for ids in (parent, child))
+        gain -= one * other / sigma**2
+    found = np.flatnonzero(nearer & (gain > scene.parameters.swap_gain))
+    beside = scene.lineage.cell[child[pairs[found, 1]]] + 1
+    reason = [f"fits better the other way round with cell {cell} beside it" for cell in beside]
+    return _Found(SWAP, child[pairs[found, 0]], _graded(gain[found] / scene.parameters.swap_gain, 0.5, 0.85), reason)
+
+
+def _third_daughters(scene: Scene) -> _Found:
+    """Cells that appear beside two newborn sisters: three claim one mother."""
+    cells = scene.lineage.cells
+    born, daughters = cells.first[scene.appearing], cells.first[cells.mother >= 0]
+    if not len(born) or not len(daughters):
+        return _nothing(THIRD)
+    found_at = cKDTree(_places(scene, daughters, in_frame=True)).query(_places(scene, born, in_frame=True))
+    away, nearest = (np.asarray(column) for column in found_at)
+    found = np.flatnonzero(
+        np.asarray(away) < scene.radius[daughters[nearest]] + scene.radius[born] + 2 * scene.long_step
+    )
+    mothers = cells.mother[scene.lineage.cell[daughters[nearest[found]]]] + 1
+    reason = [f"appears as cell {mother} beside it divides: which two are the daughters?" for mother in mothers]
+    return _Found(THIRD, born[found], np.full(len(found), 0.6), reason)
 
 
 def _area_changes(scene: Scene) -> _Found:
@@ -265,6 +311,7 @@ def _far_daughters(scene: Scene) -> _Found:
 
 _RULES: tuple[Callable[[Scene], _Found], ...] = (
     _jumps,
+    _swaps,
     _area_changes,
     _fusions,
     _brightness_changes,
@@ -277,6 +324,7 @@ _RULES: tuple[Callable[[Scene], _Found], ...] = (
     _lost_daughters,
     _unequal_daughters,
     _far_daughters,
+    _third_daughters,
 )
 
 

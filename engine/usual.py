@@ -18,14 +18,16 @@ MAD_TO_SIGMA = 1.4826
 class CheckParameters:
     """From where on a place is doubtful. Sigmas are of the movie's own scatter, by its median absolute deviation.
 
-    jump_sigmas, jump_radii : a step beyond both the usual scatter and this many cell radii; division_radii : a daughter
-    this many radii from her mother; area_sigmas, area_fold : area changed beyond both; fused_fold : a cell that grew so
-    much as its neighbour vanished; brightness_sigmas : contrast to the surroundings; short_frames, short_part : a short
-    track has at most so many frames, or this part of the usual cycle time; early_division : divides before this part of
-    it; unequal_fold : area of one daughter over the other; broken_frames : a cell that appears so soon after one
-    vanished nearby may be the same; fewest : values that a scale can be estimated from.
+    swap_gain : log likelihood by which two cells fit better crossed over; jump_sigmas, jump_radii : a step beyond both
+    the usual scatter and this many cell radii; division_radii : a daughter this many radii from her mother;
+    area_sigmas, area_fold : area changed beyond both; fused_fold : a cell that grew so much as its neighbour vanished;
+    brightness_sigmas : contrast to the surroundings; short_frames, short_part : a short track has at most so many
+    frames, or this part of the usual cycle time; early_division : divides before this part of it; unequal_fold : area
+    of one daughter over the other; broken_frames : a cell that appears so soon after one vanished nearby may be the
+    same; fewest : values that a scale can be estimated from.
     """
 
+    swap_gain: float = 4.0
     jump_sigmas: float = 6.0
     jump_radii: float = 1.0
     division_radii: float = 3.0

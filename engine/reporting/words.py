@@ -15,6 +15,7 @@ KINDS = {
         "moved much farther than cells here do",
         "two cells may have been swapped; follow both for some frames",
     ),
+    checks.SWAP: ("fits better to its neighbour's track", "the two were swapped here: exchange them from here on"),
     checks.AREA: (
         "suddenly larger or smaller",
         "two touching cells found as one, or one cut in two; look at the outlines",
@@ -36,6 +37,7 @@ KINDS = {
         "a daughter far from her mother",
         "the division may be false: a neighbour taken for a daughter",
     ),
+    checks.THIRD: ("begins beside a division", "one of three is not a daughter: see which two come from the mother"),
 }
 
 DIVISION_KINDS = (checks.EARLY_DIVISION, checks.LOST_DAUGHTER, checks.UNEQUAL, checks.FAR_DAUGHTER)

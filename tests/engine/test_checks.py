@@ -110,6 +110,44 @@ def test_a_fast_cell_is_no_jump():
     assert not runner & set(movie.doubts().detection.tolist())
 
 
+def pair(crossed: bool, areas: tuple[float, float] = (AREA, AREA)) -> Movie:
+    """Two cells 6 px apart among the calm ones, that change places at frame 12."""
+    tracks = calm()
+    rng = np.random.default_rng(5)
+    for name, side in (("upper", 0), ("lower", 1)):
+        places = [300 + 6 * (side if t < 12 or not crossed else 1 - side) + rng.normal(0, 0.3) for t in range(FRAMES)]
+        tracks[name] = [(t, y, 540.0) for t, y in enumerate(places)]
+    of = {("upper", t): areas[0] for t in range(FRAMES)} | {("lower", t): areas[1] for t in range(FRAMES)}
+    return Movie(tracks, areas=of)
+
+
+def test_two_cells_that_fit_better_crossed_are_a_swap():
+    """One doubt for the pair, in the frame of the swap, that names the other."""
+    movie = pair(crossed=True)
+    result = movie.doubts()
+    said = [found(result, movie.at(name, 12)) for name in ("upper", "lower")]
+    swaps = [(kind, reason) for kind, reason in said if "fits better the other way round with cell" in reason]
+    assert len(swaps) == 1
+    assert swaps[0][0] == checks.SWAP
+    assert len(pair(crossed=False).doubts()) == 0
+
+
+def test_cells_that_kept_their_size_as_they_crossed_are_no_swap():
+    """The area speaks too: a small and a large one that pass each other are themselves."""
+    assert checks.SWAP not in pair(crossed=True, areas=(AREA, 3 * AREA)).doubts().kind
+
+
+def test_a_third_cell_beside_newborn_sisters_is_doubtful():
+    """Which two are the daughters is to be asked."""
+    tracks, mothers = families()
+    tracks["third"] = [(t, 80.0, 92.0) for t in range(6, FRAMES)]
+    movie = Movie(tracks, mothers)
+    kind, reason = found(movie.doubts(), movie.at("third", 6))
+    assert kind == checks.THIRD
+    assert "which two are the daughters?" in reason
+    assert checks.THIRD not in Movie(*families()).doubts().kind
+
+
 def test_a_doubled_area_is_doubtful():
     """A sudden change of area is said in words."""
     areas = {("cell 3", t): 2 * AREA for t in range(9, FRAMES)}
