@@ -29,7 +29,7 @@ KINDS = (
 )  # fmt: skip
 LOOK_AHEAD = frozenset({VANISHES, EARLY_DIVISION})  # seen in the next frame; all others against the one before
 DEFAULTS = CheckParameters()
-RAYLEIGH_MEDIAN = 1.1774  # of the length of a step, in its standard deviation along each axis
+RAYLEIGH_90 = 2.146  # 90th percentile of the length of a step, in its standard deviation along each axis
 CLEAR = 0.6  # a place whose score is at least this is clearly doubtful
 
 
@@ -112,21 +112,23 @@ def _swaps(scene: Scene) -> _Found:
     of log likelihood; what all cells of the frame share cancels.
     """
     plain = np.flatnonzero(~scene.is_division & (scene.frames == 1))
-    usual = float(np.median(scene.step[plain])) if len(plain) > 1 else 0.0
-    if usual <= 0:
+    sigma = scene.long_step / RAYLEIGH_90
+    if sigma <= 0 or len(plain) < 2:
         return _nothing(SWAP)
     child, parent = scene.child[plain], scene.parent[plain]
-    tree = cKDTree(_places(scene, child, in_frame=True))
-    pairs = tree.query_pairs(2 * scene.long_step + 2 * float(np.median(scene.radius[child])), output_type="ndarray")
+    places = _places(scene, child, in_frame=True)
+    nearest = np.asarray(cKDTree(places).query(places, min(4, len(child)), distance_upper_bound=1e4)[1])
+    pairs = np.stack([np.repeat(np.arange(len(child)), nearest.shape[1]), nearest.ravel()], axis=1)
+    pairs = np.unique(np.sort(pairs[(nearest.ravel() < len(child)) & (pairs[:, 0] != pairs[:, 1])], axis=1), axis=0)
     yx = scene.lineage.detections.yx.astype(np.float64) * scene.um_per_px
     before, after = (yx[ids[pairs[:, 0]]] - yx[ids[pairs[:, 1]]] for ids in (parent, child))
-    gain = -(before * after).sum(axis=1) * (RAYLEIGH_MEDIAN / usual) ** 2
+    gain = -(before * after).sum(axis=1) / sigma**2
     nearer = gain > 0
     if (area := scene.lineage.detections.columns.get("area")) is not None:
         size = np.log(np.maximum(area.astype(np.float64), 1.0))
-        sigma = max(robust_scale(size[child] - size[parent])[1], 0.1)
+        spread = max(robust_scale(size[child] - size[parent])[1], 0.1)
         one, other = (size[ids[pairs[:, 0]]] - size[ids[pairs[:, 1]]] for ids in (parent, child))
-        gain -= one * other / sigma**2
+        gain -= one * other / spread**2
     found = np.flatnonzero(nearer & (gain > scene.parameters.swap_gain))
     beside = scene.lineage.cell[child[pairs[found, 1]]] + 1
     reason = [f"fits better the other way round with cell {cell} beside it" for cell in beside]
