@@ -98,7 +98,7 @@ def baseline(image: Floats) -> float:
     values = np.sort(image[::step, ::step], axis=None)
     for _ in range(8):
         middle = float(values[len(values) // 2])
-        spread = max(1.4826 * float(np.median(np.abs(values - middle))), 1e-7)
+        spread = max(1.4826 * float(np.median(np.abs(values - middle))), 1e-6 * abs(middle), 1e-9)
         kept = values[np.searchsorted(values, middle - 2.5 * spread) : np.searchsorted(values, middle + 2.5 * spread)]
         if len(kept) == len(values) or len(kept) < 16:
             break
@@ -119,7 +119,7 @@ def only_brightens(images: Sequence[Floats], tolerance: float = SHADE) -> bool:
         noise = 3 * _spread(local)
         down, up = -np.percentile(local, 0.3) - noise, np.percentile(local, 99.7) - noise
         is_dark = level - low < 0.25 * (high - level)
-        votes.append(is_dark and (down < tolerance * up or level <= low + 1e-6))
+        votes.append(is_dark and (down < tolerance * up or level - low <= 1e-3 * (high - level)))
     return bool(np.mean(votes) > 0.5)
 
 
@@ -165,7 +165,7 @@ def _robust_surface(grid: NDArray[np.float64], shape: tuple[int, ...]) -> Floats
             root = np.sqrt(weights)
             coefficients = np.linalg.lstsq(terms * root[:, None], grid.ravel() * root, rcond=None)[0]
             residuals = grid.ravel() - terms @ coefficients
-            width = 4.685 * max(_spread(residuals), 1e-4)
+            width = 4.685 * max(_spread(residuals), 1e-6 * float(np.abs(grid).max()), 1e-12)
             weights = np.maximum(1 - (residuals / width) ** 2, 0) ** 2 + 1e-6
     fine_y, fine_x = _centres(shape[0]), _centres(shape[1])
     rows_of = np.polynomial.chebyshev.chebvander(fine_y, degree)
