@@ -1,6 +1,7 @@
 """Curation from the command line: each edit, the log, undo and redo, the queue, the sample."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,13 @@ import numpy as np
 import pytest
 import tifffile
 
-from engine.changes import ONSET, SAMPLE
+from engine.changes import ONSET, REVIEWED, SAMPLE
 from engine.curation import curated_lineage
 from engine.lineage import save_links
 from engine.project import Project
 from lineage_app import cli
 from lineage_app.curation_commands import EDITS
-from tests.genealogies import deep_line, project_of, three_generations, two_founders
+from tests.genealogies import deep_line, forest, project_of, three_generations, two_founders
 
 
 @pytest.fixture
@@ -159,14 +160,21 @@ def test_check_gives_places_with_reasons_until_they_are_reviewed(
 
 
 def test_cells_without_doubt_are_accepted_in_one_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """All others stay in the queue, and one undo takes it back."""
-    project = project_of(deep_line(12), tmp_path / "a.lineage", n_frames=20)
+    r"""
+    A cell of nine frames, and one of two that stays in the queue; one undo takes it back.
+
+    frame 0  1  2  3  4  5  6  7  8
+          0--1--2--3--5--7--8--9--10
+                   4--6
+    """
+    steady = [0, 1, 2, 3, 5, 7, 8, 9, 10]
+    lineage = forest([*pairwise(steady), (4, 6)], frames={4: 3})
+    project = project_of(lineage, tmp_path / "a.lineage")
     before = call(capsys, "check", project.path)[1]
-    limit = before["doubts"][len(before["doubts"]) // 2]["score"]
-    answer = call(capsys, "check", project.path, "--accept", limit)[1]
-    assert answer["accepted"] > 0
-    assert 0 < answer["n"] <= before["n"]
-    assert max(row["score"] for row in answer["doubts"]) == before["doubts"][0]["score"]
+    assert {row["detection"] for row in before["doubts"]} <= {4, 6}
+    answer = call(capsys, "check", project.path, "--accept", 0.3)[1]
+    assert (answer["accepted"], answer["n"]) == (1, before["n"])
+    assert curated_lineage(project).facts[REVIEWED] == {0: "right"}
     assert call(capsys, "undo", project.path)[1]["undoable"] == 0
 
 
