@@ -7,6 +7,7 @@ again does not pull the ground from under it.
 
 import getpass
 import json
+import os
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
@@ -94,6 +95,8 @@ class Journal:
             self._take(entry)
 
     def _stored(self) -> Iterator[Entry]:
+        if not _is_begun(self._connection):
+            return
         columns = "id, time, user, kind, target, tracked, words, changes"
         for *values, changes in self._connection.execute(f"SELECT {columns} FROM entries ORDER BY id"):
             id, time, user, kind, target, tracked, words = values
@@ -195,7 +198,8 @@ def put_aside(project: Path) -> Path:
 def read_journal(project: Path) -> Iterator[Journal]:
     """The journal of a project, to read; others may write meanwhile."""
     path = project / FILE
-    with _connected(path, f"{path.resolve().as_uri()}?mode=ro") as connection:
+    is_frozen = not os.access(project, os.W_OK) and not path.with_name(f"{FILE}-wal").exists()
+    with _connected(path, f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if is_frozen else ''}") as connection:
         yield Journal(connection, path)
 
 
@@ -209,7 +213,7 @@ def write_journal(project: Path, detections: Detections, links: NDArray[Any]) ->
     with sole_writer(project), _connected(path, path.resolve().as_uri()) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        if not connection.execute("SELECT name FROM sqlite_master WHERE name = 'entries'").fetchone():
+        if not _is_begun(connection):
             with _transaction(connection):
                 for statement in SCHEMA:
                     connection.execute(statement)
@@ -238,13 +242,16 @@ def sole_writer(project: Path) -> Iterator[None]:
 def _connected(path: Path, uri: str) -> Iterator[sqlite3.Connection]:
     try:
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        try:
+            yield connection
+        finally:
+            connection.close()
     except sqlite3.DatabaseError as error:
-        raise InputError(f"{path}: not readable as a journal ({error}); restore it from a copy") from error
-    try:
-        yield connection
-    finally:
-        connection.close()
+        raise InputError(f"{path}: not usable as a journal ({error}); restore it from a copy") from error
+
+
+def _is_begun(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("SELECT name FROM sqlite_master WHERE name = 'entries'").fetchone())
 
 
 @contextmanager

@@ -141,8 +141,18 @@ def test_the_journal_is_only_added_to(project: Project) -> None:
 def test_a_file_that_is_no_journal_is_named(project: Project) -> None:
     """One line, with the remedy."""
     (project.path / FILE).write_bytes(b"something else entirely" * 100)
-    with pytest.raises(InputError, match=r"journal.sqlite: not readable as a journal .*copy"):
+    with pytest.raises(InputError, match=r"journal.sqlite: not usable as a journal .*copy"):
         project.lineage()
+
+
+def test_a_journal_that_was_killed_at_birth_holds_nothing(project: Project) -> None:
+    """An empty file is no error, and the next edit begins it."""
+    (project.path / FILE).touch()
+    assert not has_entries(project.path)
+    assert project.lineage().predecessor(4) == 2
+    with curate(project) as curation:
+        curation.do("cut 4", edits.cut(curation.lineage, 4))
+    assert project.lineage().predecessor(4) is None
 
 
 def test_a_journal_of_other_detections_is_refused(project: Project) -> None:
