@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("linking", "segmentation", "genealogies", "memory")
+BENCHMARKS = ("linking", "segmentation", "genealogies", "memory", "viewer")
 
 
 def main() -> int:

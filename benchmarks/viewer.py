@@ -119,7 +119,7 @@ def measure(lineage: Lineage, document: Document, repeats: int) -> dict[str, obj
     frames = timed(lambda: navigation.go((navigation.place.frame + 1) % WARM), 5 * repeats)
     from_disk = played(workspace)
     navigation.go(0)
-    clicks = timed(lambda: navigation.focus(int(rng.integers(document.rows(0, WARM - 1).stop))), repeats)
+    clicks = timed(lambda: navigation.focus(int(rng.integers(document.ids(0, WARM - 1)[-1]))), repeats)
     hovers = timed(lambda: navigation.highlight(int(rng.integers(len(lineage)))), repeats)
     workspace.close_readers()
     return {

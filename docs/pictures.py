@@ -1,6 +1,6 @@
 """The pictures of README and docs: `python docs/pictures.py [--demo DIR] [--movie PROJECT]`.
 
---demo : where `lineage demo` was, or will be, made; --movie : a tracked project of a real movie for a second picture.
+--demo : where `lineage demo` was, or will be, made; --movie : a tracked project of a real movie, for the dark picture.
 """
 
 import argparse
@@ -12,6 +12,8 @@ from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+import numpy as np
+from PySide6.QtCore import QSettings
 from PySide6.QtGui import QColor, QImage, QPainter
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -24,6 +26,7 @@ from lineage_app.app.genealogy_view import GenealogyView
 from lineage_app.app.movie_view import MovieView
 from lineage_app.app.navigation import Navigation
 from lineage_app.app.picture import Channel
+from lineage_app.app.window import Window
 
 IMAGES = Path(__file__).parent / "images"
 PATIENCE_S = 60.0
@@ -52,7 +55,7 @@ def beside(left: QWidget, right: QWidget, colour: str, gap: int = 2) -> QImage:
 
 def movie_and_genealogies(document: Document, frame: int, look: theme.Theme) -> QImage:
     """A frame with outlines and markers beside all genealogies of its position."""
-    navigation, loader = Navigation(document), FrameLoader(document.movies, with_labels=True)
+    navigation, loader = Navigation(document), FrameLoader(document)
     colouring = colour_by(document, "genealogy")
     movie = MovieView(document, navigation, loader, look)
     movie.resize(720, 540)
@@ -66,6 +69,55 @@ def movie_and_genealogies(document: Document, frame: int, look: theme.Theme) -> 
     wait_until(lambda: movie.frame is not None and movie.frame.number == frame)
     picture = beside(movie, genealogies, look.rule)
     loader.close()
+    return picture
+
+
+def window_with(project: Path, look: str, settings: QSettings) -> Window:
+    """The app with a project open."""
+    settings.setValue("theme", look)
+    window = Window(settings)
+    window.resize(1440, 900)
+    window.show()
+    window.open_project(project)
+    wait_until(lambda: window.workspace is not None and window.workspace.movie.frame is not None)
+    return window
+
+
+def app_picture(
+    project: Path, look: str, settings: QSettings, share: float, colouring: str, is_one_tree: bool
+) -> QImage:
+    """The app at a share of the movie, with a telling cell in focus: the brightest, or that of the last generation."""
+    window = window_with(project, look, settings)
+    workspace = window.workspace
+    assert workspace is not None
+    navigation, lineage = workspace.navigation, workspace.document.lineage
+    frame = round(share * navigation.n_frames)
+    navigation.go(frame)
+    ids = workspace.document.ids(0, frame)
+    cell = lineage.cell[ids]
+    rank = np.where(lineage.cells.is_divided[cell], lineage.cells.generation[cell], 0)
+    for name in workspace.document.markers[-1:]:
+        rank = np.nan_to_num(workspace.document.signal(name, ids)) * (lineage.cells.generation[cell] > 1)
+    navigation.focus(int(ids[rank.argmax()]))
+    workspace.colours.setCurrentText(colouring)
+    window.actions_["tails"].trigger()
+    if is_one_tree:
+        window.actions_["one_tree"].trigger()
+    wait_until(lambda: workspace.movie.frame is not None and workspace.movie.frame.number == frame)
+    wait_until(lambda: workspace.document.patches is None or bool(workspace.strip._patches))
+    picture = window.grab().toImage()
+    window.close()
+    return picture
+
+
+def start_picture(settings: QSettings) -> QImage:
+    """The page without a project."""
+    settings.setValue("theme", "light")
+    window = Window(settings)
+    window.resize(1000, 620)
+    window.show()
+    picture = window.grab().toImage()
+    window.close()
     return picture
 
 
@@ -91,6 +143,11 @@ def main() -> None:
             cli.demo(demo)
         document = open_document(demo / "demo.lineage")
         movie_and_genealogies(document, 96, theme.DARK).save(str(IMAGES / "demo.png"))
+        settings = QSettings(str(Path(scratch) / "settings.ini"), QSettings.Format.IniFormat)
+        start_picture(settings).save(str(IMAGES / "app-start.png"))
+        app_picture(demo / "demo.lineage", "light", settings, 0.8, "genealogy", False).save(str(IMAGES / "app.png"))
+        if args.movie:
+            app_picture(args.movie, "dark", settings, 0.5, "generation", True).save(str(IMAGES / "app-dark.png"))
 
 
 if __name__ == "__main__":

@@ -11,12 +11,13 @@ from lineage_app.app.document import Document
 
 @dataclass(frozen=True)
 class Curve:
-    """One measure along the way: values (n,), NaN where it was not measured."""
+    """One measure along the way: values (n,), NaN where not measured; limits : what the curve spans at least."""
 
     name: str
     unit: str
     colour: str | None
     values: NDArray[Any]
+    limits: tuple[float, float] = (np.inf, -np.inf)
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,6 @@ def displacement(document: Document, ids: NDArray[np.int64]) -> NDArray[np.float
     return np.where(link >= 0, step * (project.um_per_px if project.scale_is_known else 1.0), np.nan)
 
 
-def signal(document: Document, channel: str, ids: Any = slice(None)) -> NDArray[Any]:
-    """(n,) a marker's grey value above its local background."""
-    detections = document.lineage.detections
-    return np.asarray(detections[f"mean_{channel}"][ids] - detections[f"background_{channel}"][ids])
-
-
 def _curves(document: Document, ids: NDArray[np.int64]) -> tuple[Curve, ...]:
     columns, project = document.lineage.detections.columns, document.project
     known = project.scale_is_known
@@ -67,6 +62,7 @@ def _curves(document: Document, ids: NDArray[np.int64]) -> tuple[Curve, ...]:
         curves.append(Curve("area", "µm²" if known else "px", None, area))
     curves.append(Curve("moved", "µm" if known else "px", None, displacement(document, ids)))
     for name in document.markers:
-        if f"mean_{name}" in columns:
-            curves.append(Curve(name, "", document.marker_colour(name), signal(document, name, ids)))
+        if document.is_measured(name):
+            values, limits = document.signal(name, ids), document.signal_ranges[name]
+            curves.append(Curve(name, "", document.marker_colour(name), values, limits))
     return tuple(curves)

@@ -124,7 +124,7 @@ class CellStrip(QWidget):
         patches = self.document.patches
         if self.way is None or patches is None:
             return
-        missing = [int(i) for i in np.unique(self._slots()) if int(i) not in self._patches]
+        missing = [int(i) for i in np.unique(self._slots()) if int(i) not in self._patches and i < patches.shape[0]]
         if missing:
             self._latest.ask(lambda: [(i, np.asarray(patches[i])) for i in missing])
 
@@ -222,6 +222,7 @@ class CellStrip(QWidget):
         painter.drawText(
             words.translated(0, line).adjusted(-20, 0, 0, 0), RIGHTWARDS, f"{low:.3g}–{high:.3g} {curve.unit}"
         )
+        low, high = min(low, curve.limits[0]), max(high, curve.limits[1])
         high = high if high > low else low + 1
         x = [self.x_of(frame) for frame in frames.tolist()]
         y = box.bottom() - (values - low) / (high - low) * (box.height() - 2)

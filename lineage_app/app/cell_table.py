@@ -20,7 +20,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QLineEdit, QTableView, QVBoxLayout, QWidget
 
-from lineage_app.app.cell_curves import displacement, signal
+from lineage_app.app.cell_curves import displacement
 from lineage_app.app.document import Document
 from lineage_app.app.navigation import NOTHING, Navigation
 
@@ -70,14 +70,14 @@ def columns_of(document: Document) -> tuple[Column, ...]:
     moved = displacement(document, np.arange(len(lineage)))
     columns.append(Column("moved", _mean(document, moved), ".2f", f"mean step per frame, {'µm' if known else 'px'}"))
     for name in document.markers:
-        if f"mean_{name}" in lineage.detections.columns:
+        if document.is_measured(name):
             tip = f"mean of {name} above its local background"
-            columns.append(Column(name, _mean(document, signal(document, name)), ".1f", tip))
+            columns.append(Column(name, _mean(document, document.signal(name)), ".1f", tip))
     return tuple(columns)
 
 
 def _mean(document: Document, values: NDArray[Any]) -> NDArray[np.float64]:
-    is_known, cell = np.isfinite(values), document.lineage.cell
+    is_known, cell = np.isfinite(values) & document.lineage.present, document.lineage.cell
     n = len(document.lineage.cells)
     count = np.bincount(cell[is_known], minlength=n)
     total = np.bincount(cell[is_known], values[is_known], n)

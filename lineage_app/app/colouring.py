@@ -34,7 +34,7 @@ class Colouring:
 def names(document: Document) -> list[str]:
     """What cells can be coloured by."""
     columns = document.lineage.detections.columns
-    markers = [name for name in document.markers if f"mean_{name}" in columns]
+    markers = [name for name in document.markers if document.is_measured(name)]
     return ["genealogy", "cell", "generation", *(["area"] if "area" in columns else []), *markers]
 
 
@@ -60,8 +60,7 @@ def _values(document: Document, name: str) -> tuple[NDArray[Any], tuple[str, ...
     if name == "area":
         scale = project.um_per_px**2 if project.scale_is_known else 1.0
         return detections["area"] * scale, AREA_SHADES, "um²" if project.scale_is_known else "px"
-    signal = detections[f"mean_{name}"] - detections[f"background_{name}"]
-    return signal, (DIM, document.marker_colour(name)), ""
+    return document.signal(name), (DIM, document.marker_colour(name)), ""
 
 
 def _graded(document: Document, name: str, values: NDArray[Any], shades: tuple[str, ...], unit: str) -> Colouring:
@@ -72,7 +71,8 @@ def _graded(document: Document, name: str, values: NDArray[Any], shades: tuple[s
     share = np.clip((np.nan_to_num(values, nan=low) - low) / max(high - low, 1e-9), 0, 1)
     index = np.round(share * (SHADES - 1)).astype(np.uint8)
     cells, cell = document.lineage.cells, document.lineage.cell
-    mean = np.bincount(cell, share, len(cells)) / np.maximum(cells.n_detections, 1)
+    present = document.lineage.present
+    mean = np.bincount(cell[present], share[present], len(cells)) / np.maximum(cells.n_detections, 1)
     palette = blend(shades, SHADES)
     legend = ((f"{low:.3g}", palette[0]), ("", palette[SHADES // 2]), (f"{high:.3g} {unit}".strip(), palette[-1]))
     of_cell = np.round(mean * (SHADES - 1)).astype(np.uint8)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.curation import curated_lineage
 from engine.detections import Detections
-from engine.errors import InputError
 from engine.lineage import Lineage, project_end_reasons
 from engine.movie import Movie, open_array
 from engine.project import Project
@@ -41,13 +41,27 @@ class Document:
         path = self.project.path / "patches.zarr"
         if not (path / "zarr.json").is_file():
             return None
-        array = open_array(path)
-        return array if array.shape[0] == len(self.lineage) else None
+        array, n_table = open_array(path), self.lineage.detections.n_table
+        return array if array.shape[0] == (len(self.lineage) if n_table is None else n_table) else None
 
     @property
     def markers(self) -> tuple[str, ...]:
         """All channels but the first."""
         return self.project.channels[1:]
+
+    @cached_property
+    def signal_ranges(self) -> Mapping[str, tuple[float, float]]:
+        """For each measured marker: the 2nd and 98th percentile of its signal over its background."""
+        return {name: _spread(self.signal(name)) for name in self.markers if self.is_measured(name)}
+
+    def is_measured(self, channel: str) -> bool:
+        """Whether the detections say how bright they are in a channel."""
+        return f"mean_{channel}" in self.lineage.detections.columns
+
+    def signal(self, channel: str, ids: Any = slice(None)) -> NDArray[Any]:
+        """(n,) grey value of detections above their local background, NaN where the channel was not imaged."""
+        detections = self.lineage.detections
+        return np.asarray(detections[f"mean_{channel}"][ids] - detections[f"background_{channel}"][ids])
 
     def marker_colour(self, channel: str) -> str:
         """#rrggbb of a marker channel."""
@@ -74,10 +88,21 @@ class Document:
             starts.append(rows.start + np.searchsorted(detections.frame[rows], frames))
         return tuple(starts)
 
-    def rows(self, position: int, frame: int) -> slice:
+    def ids(self, position: int, frame: int) -> NDArray[np.int64]:
         """The detections in a frame of a position of the project."""
+        if self.lineage.detections.n_table is not None:
+            index = self.position_index(position)
+            return self.lineage.in_frame(index, frame) if index >= 0 else np.zeros(0, np.int64)
         starts = self._starts[position]
-        return slice(int(starts[frame]), int(starts[frame + 1]))
+        ids = np.arange(starts[frame], starts[frame + 1])
+        return ids[self.lineage.present[ids]]
+
+    def labels(self, position: int, frame: int) -> NDArray[np.int32] | None:
+        """(Y, X) the label image with curated masks, None where there is none."""
+        movie = self.movies[position]
+        if not (self.is_tracked and movie.has_labels):
+            return None
+        return self.lineage.overlay.applied(movie.name, frame, movie.labels(frame))
 
     def clock(self, frame: int) -> str:
         """The time of a frame in words."""
@@ -93,16 +118,14 @@ def open_document(path: Path) -> Document:
     """Read a project; one that is not tracked yet has no detections. Raises InputError."""
     project = Project.open(path)
     movies = tuple(project.movie(position.name) for position in project.positions)
-    try:
-        lineage = project.lineage()
-    except InputError:
-        if project.table("links").is_file():
-            raise
-        lineage = no_cells()
+    lineage = curated_lineage(project) if project.table("links").is_file() else no_cells()
     if len(lineage):
-        lineage.members(0)  # what takes long is computed here, in the background
+        lineage.members(0), lineage.overlay  # what takes long is computed here, in the background
     reasons = project_end_reasons(project, lineage) if len(lineage) else np.zeros(0, "<U9")
-    return Document(project, movies, lineage, reasons, _levels(project, movies))
+    document = Document(project, movies, lineage, reasons, _levels(project, movies))
+    for is_computed in (document.ids(0, 0), document.signal_ranges):
+        assert is_computed is not None
+    return document
 
 
 def no_cells() -> Lineage:
@@ -119,6 +142,12 @@ def _levels(project: Project, movies: tuple[Movie, ...]) -> dict[str, tuple[floa
         low, high = np.percentile(values, MARKER_PERCENTILES if number else PERCENTILES) if len(values) else (0.0, 1.0)
         levels[channel] = (float(low), float(max(high, low + 1e-6)))
     return levels
+
+
+def _spread(values: NDArray[Any]) -> tuple[float, float]:
+    known = values[np.isfinite(values)]
+    low, high = np.percentile(known, (2, 98)) if len(known) else (0.0, 1.0)
+    return float(low), float(high)
 
 
 def _sample(movie: Movie, channel: str) -> NDArray[Any]:

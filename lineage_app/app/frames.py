@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
-from engine.movie import Movie
+from lineage_app.app.document import Document
 
 KEPT_BYTES = 400_000_000
 FEWEST_KEPT = 12
@@ -56,8 +56,9 @@ class Frame:
         return found
 
 
-def read_frame(movie: Movie, position: int, number: int, with_labels: bool) -> Frame:
+def read_frame(document: Document, position: int, number: int) -> Frame:
     """Read a frame: a channel not imaged then is shown as last imaged before."""
+    movie = document.movies[position]
     images, imaged = {}, {}
     for channel in movie.channels if movie.has_images else ():
         frames = movie.frames(channel)
@@ -65,7 +66,7 @@ def read_frame(movie: Movie, position: int, number: int, with_labels: bool) -> F
         if before >= 0:
             imaged[channel] = int(frames[before])
             images[channel] = movie.frame(imaged[channel], channel)
-    labels = movie.labels(number) if with_labels else None
+    labels = document.labels(position, number)
     edge, edge_label = outlines(labels)
     return Frame(position, number, images, imaged, labels, edge, edge_label)
 
@@ -101,10 +102,9 @@ class FrameLoader(QObject):
     loaded = Signal(int, int)  # position, frame
     failed = Signal(str)
 
-    def __init__(self, movies: Sequence[Movie], with_labels: bool, parent: QObject | None = None) -> None:
+    def __init__(self, document: Document, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._movies = movies
-        self._with_labels = with_labels
+        self._document = document
         self._kept: OrderedDict[Key, Frame] = OrderedDict()
         self._wanted: list[Key] = []
         self._condition = threading.Condition()
@@ -122,7 +122,7 @@ class FrameLoader(QObject):
 
     def want(self, position: int, frames: Sequence[int]) -> None:
         """Read these frames, the first first; what was wanted before and not begun is forgotten."""
-        last = self._movies[position].n_frames
+        last = self._document.movies[position].n_frames
         with self._condition:
             self._wanted = [(position, t) for t in frames if 0 <= t < last and (position, t) not in self._kept]
             self._condition.notify()
@@ -143,7 +143,7 @@ class FrameLoader(QObject):
                     return
                 key = self._wanted.pop(0)
             try:
-                frame = read_frame(self._movies[key[0]], *key, self._with_labels and self._movies[key[0]].has_labels)
+                frame = read_frame(self._document, *key)
             except (OSError, ValueError, RuntimeError) as error:  # a damaged file: say so, show the other frames
                 self._say(self.failed, f"frame {key[1]}: {error}")
                 continue

@@ -25,6 +25,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
+from engine.changes import ONSET
 from engine.lineage import DIED, LEFT, LOST
 from lineage_app.app.branches import Branches, Window
 from lineage_app.app.colouring import Colouring
@@ -264,6 +265,7 @@ class GenealogyView(QWidget):
 
     def _draw_ends(self, painter: QPainter, seen: NDArray[np.int64], window: Window) -> None:
         """How each cell ended: a cross for died or lost, an arrow for left; nothing where the movie ends."""
+        self._draw_onsets(painter, window)
         reasons = self.document.end_reasons[self.branches.layout.cell[seen]]
         size = min(4.5, window.per_leaf / 3)
         for reason, colour in ((DIED, self.theme.text), (LOST, self.theme.quiet), (LEFT, self.theme.quiet)):
@@ -275,6 +277,20 @@ class GenealogyView(QWidget):
                 else:
                     painter.drawLine(QPointF(x - size, y - size), QPointF(x + size, y + size))
                     painter.drawLine(QPointF(x - size, y + size), QPointF(x + size, y - size))
+
+    def _draw_onsets(self, painter: QPainter, window: Window) -> None:
+        """A dot in the marker's colour where people saw it come on."""
+        layout, lineage = self.branches.layout, self.document.lineage
+        for detection, marker in lineage.facts[ONSET].items():
+            cell = self.navigation.cell_of(detection)
+            if self.is_shown(cell):
+                known = marker in self.document.markers
+                colour = self.document.marker_colour(marker) if known else self.theme.text
+                painter.setPen(QPen(QColor(self.theme.panel), 1.2))
+                painter.setBrush(QColor(colour))
+                y = window.y(float(lineage.detections.frame[detection]))
+                painter.drawEllipse(QPointF(window.x(layout.x[layout.place[cell]]), y), 4.5, 4.5)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
 
     def _draw_marked(self, painter: QPainter) -> None:
         """The branches of the selected, focused and highlighted cells."""

@@ -35,6 +35,7 @@ TAIL_FRAMES = 12
 NEAR = 7.0  # screen px within which a small cell is meant
 ROUND_LENGTHS_UM = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 PREFETCHED = 6
+UNKNOWN = 0xFF9AA4B2  # the outline of a mask without a detection
 EMPTY_GREY = 28  # where a project has masks only
 
 
@@ -137,15 +138,17 @@ class MovieView(QWidget):
         if self.frame is None or not self.document.is_tracked:
             return NOTHING
         x, y = self._seen().to_image(point.x(), point.y())
-        rows = self.document.rows(self.frame.position, self.frame.number)
+        ids = self.document.ids(self.frame.position, self.frame.number)
+        detections = self.document.lineage.detections
+        if not len(ids):
+            return NOTHING
         label = self.frame.label_at(y, x)
         if label:
-            return rows.start + label - 1 if label <= rows.stop - rows.start else NOTHING
-        yx = self.document.lineage.detections.yx[rows]
-        if not len(yx):
-            return NOTHING
+            found = ids[detections.label[ids] == label]
+            return int(found[0]) if len(found) else NOTHING
+        yx = detections.yx[ids]
         distance = np.hypot(yx[:, 0] - y, yx[:, 1] - x) * self._seen().scale
-        return rows.start + int(distance.argmin()) if distance.min() < NEAR else NOTHING
+        return int(ids[distance.argmin()]) if distance.min() < NEAR else NOTHING
 
     def _redraw(self, *_: object) -> None:
         self.update()
@@ -176,11 +179,11 @@ class MovieView(QWidget):
         if self.frame is None:
             return
         camera = self._seen()
-        rows = self.document.rows(self.frame.position, self.frame.number)
-        seen = self._visible(rows, camera)
+        ids = self.document.ids(self.frame.position, self.frame.number)
+        seen = self._visible(ids, camera)
         self._draw_picture(painter, self.frame, camera, seen)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._draw_marked(painter, rows, camera)
+        self._draw_marked(painter, ids, camera)
         if self.ids_shown and len(seen):
             self._draw_ids(painter, seen, camera)
         self._draw_scale_bar(painter, camera)
@@ -219,20 +222,19 @@ class MovieView(QWidget):
         return image
 
     def _edge_colours(self, frame: Frame) -> NDArray[np.uint32]:
-        rows = self.document.rows(frame.position, frame.number)
+        ids, label = self.document.ids(frame.position, frame.number), self.document.lineage.detections.label
         assert self.colouring is not None
-        of_label = np.full(int(frame.edge_label.max(initial=0)) + 1, 0xFF9AA4B2, np.uint32)
-        colours = self.colouring.packed()[self.colouring.of_detection[rows]]
-        n = min(len(colours), len(of_label) - 1)
-        of_label[1 : n + 1] = colours[:n]
+        most = max(int(frame.edge_label.max(initial=0)), int(label[ids].max(initial=0)))
+        of_label = np.full(most + 1, UNKNOWN, np.uint32)
+        of_label[label[ids]] = self.colouring.packed()[self.colouring.of_detection[ids]]
         return of_label[frame.edge_label]
 
-    def _visible(self, rows: slice, camera: Camera) -> NDArray[np.int64]:
+    def _visible(self, ids: NDArray[np.int64], camera: Camera) -> NDArray[np.int64]:
         """The detections of the frame that are on the screen."""
-        at = camera.to_screen(self.document.lineage.detections.yx[rows][:, ::-1])
+        at = camera.to_screen(self.document.lineage.detections.yx[ids][:, ::-1])
         margin = 30 * max(camera.scale, 1)
         low, high = np.array([-margin, -margin]), np.array([self.width() + margin, self.height() + margin])
-        return rows.start + np.flatnonzero(((at > low) & (at < high)).all(axis=1))
+        return ids[((at > low) & (at < high)).all(axis=1)]
 
     def _polygon(self, detection: int, camera: Camera) -> QPolygonF:
         assert self.frame is not None
@@ -248,19 +250,19 @@ class MovieView(QWidget):
             painter.setPen(QPen(QColor(self.colouring.palette[self.colouring.of_detection[detection]]), 1.5))
             painter.drawPolygon(self._polygon(detection, camera))
 
-    def _draw_marked(self, painter: QPainter, rows: slice, camera: Camera) -> None:
+    def _draw_marked(self, painter: QPainter, ids: NDArray[np.int64], camera: Camera) -> None:
         """The selected, focused and highlighted cells, where they are in this frame."""
         navigation, cell = self.navigation, self.document.lineage.cell
-        here = cell[rows]
+        here = cell[ids]
         for chosen in navigation.selected_cells if len(navigation.selection) else ():
             for at in np.flatnonzero(here == chosen):
-                self._draw_one(painter, rows.start + int(at), camera, self.theme.selected, 2.4)
+                self._draw_one(painter, int(ids[at]), camera, self.theme.selected, 2.4)
         for chosen, colour, width in (
             (navigation.focused_cell, self.theme.focus, 3.2),
             (navigation.highlighted_cell, self.theme.highlight, 2.0),
         ):
             for at in np.flatnonzero(here == chosen) if chosen >= 0 else ():
-                self._draw_one(painter, rows.start + int(at), camera, colour, width)
+                self._draw_one(painter, int(ids[at]), camera, colour, width)
 
     def _draw_one(self, painter: QPainter, detection: int, camera: Camera, colour: str, width: float) -> None:
         polygon = self._polygon(detection, camera)

@@ -1,5 +1,6 @@
 """An opened project: movie, genealogies, table, strip and side panel around one Navigation."""
 
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from engine.changes import FATE, NOTE, ONSET, REVIEWED
 from lineage_app.app.cell_strip import CellStrip
 from lineage_app.app.cell_table import CellTable
 from lineage_app.app.channels_panel import ChannelsPanel
@@ -28,6 +30,7 @@ from lineage_app.app.navigation import NOTHING, Navigation
 from lineage_app.app.theme import Theme
 from lineage_app.app.transport import Transport
 
+SAID = (ONSET, FATE, REVIEWED, NOTE)
 ADDING = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
 
 
@@ -41,7 +44,7 @@ class Workspace(QWidget):
         super().__init__()
         self.document, self.theme = document, theme
         self.navigation = Navigation(document, self)
-        self.loader = FrameLoader(document.movies, document.is_tracked, self)
+        self.loader = FrameLoader(document, self)
         self.movie = MovieView(document, self.navigation, self.loader, theme)
         self.genealogies = GenealogyView(document, self.navigation, theme)
         self.strip = CellStrip(document, self.navigation, theme)
@@ -247,6 +250,17 @@ class Workspace(QWidget):
             ("from", document.clock(int(cells.birth_frame[cell]))),
             ("to", document.clock(int(cells.end_frame[cell]))),
             ("end", str(document.end_reasons[cell])),
+            *self._said(cell),
+        ]
+
+    def _said(self, cell: int) -> list[tuple[str, str]]:
+        """What people wrote down about a cell."""
+        facts, members = self.document.lineage.facts, self.document.lineage.members(cell).tolist()
+        found = [(kind, facts[kind][i], i) for kind in SAID for i in members if i in facts[kind]]
+        frame = self.document.lineage.detections.frame
+        return [
+            (kind, f"{escape(str(value))}{f', {self.document.clock(int(frame[i]))}' if kind == ONSET else ''}")
+            for kind, value, i in found
         ]
 
     def _say_highlight(self, detection: int) -> None:

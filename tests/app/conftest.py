@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 
 pytest.importorskip("PySide6")
 
@@ -58,6 +59,9 @@ def tracked_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lineage = disc_lineage(positions=2)
     lineage.detections.save(project.table("detections"))
     save_links(project.table("links"), lineage.link)
+    shades = (np.arange(len(lineage)) % 200).astype(np.uint8)
+    patches = np.broadcast_to(shades[:, None, None], (len(lineage), 27, 27))
+    zarr.create_array(project.path / "patches.zarr", data=np.ascontiguousarray(patches), chunks=(32, 27, 27))
     return project.path
 
 

@@ -11,6 +11,8 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from engine import edits, gestures
+from engine.curation import curate
 from engine.simulate import SimulationParameters
 from lineage_app.app import tasks, theme
 from lineage_app.app.actions import ACTIONS, FOCUS
@@ -225,6 +227,47 @@ def test_a_click_on_the_strip_goes_to_that_time(workspace) -> None:
     at = QPointF(workspace.strip.x_of(7), workspace.strip.height() - 30)
     QTest.mouseClick(workspace.strip, LEFT, pos=at.toPoint())
     assert (workspace.navigation.place.frame, workspace.navigation.focused_cell) == (7, MOTHER)
+
+
+def test_the_strip_shows_pictures_of_the_cell_in_time(qtbot, workspace) -> None:
+    """Each where its time is, from the project's patches."""
+    workspace.navigation.focus_cell(0)
+    qtbot.waitUntil(lambda: bool(workspace.strip._patches))
+    slots = workspace.strip._slots()
+    assert set(slots.tolist()) <= set(workspace.document.lineage.members(0).tolist())
+    assert (np.diff(workspace.document.lineage.detections.frame[slots]) >= 0).all()
+    image = workspace.strip._patches[int(slots[3])]
+    assert image.pixelColor(5, 5).red() == slots[3] % 200
+
+
+def test_curated_genealogies_are_shown(qtbot, window, tracked) -> None:
+    """What was cut, deleted, added and said from the command line is seen when the project is opened."""
+    with curate(tracked) as curation:
+        lineage = curation.lineage
+        members = lineage.members(0)
+        curation.do("cut", edits.cut(lineage, int(members[10])))
+        curation.do("delete", edits.delete(lineage, int(lineage.members(1)[4])))
+        curation.do("onset", edits.set_onset(lineage, int(members[3]), "GATA1"))
+        curation.do("add", gestures.add_at(tracked, lineage, "p0001", 5, 10.0, 110.0))
+    added = len(lineage) - 1
+    window.open_project(tracked.path)
+    qtbot.waitUntil(lambda: window.workspace is not None and window.workspace.movie.frame is not None, timeout=20_000)
+    workspace = window.workspace
+    workspace.navigation.focus(int(members[3]))
+    assert workspace.strip.way.frames[-1] == 9
+    assert "onset" in workspace.about.text()
+    workspace.navigation.go(5)
+    qtbot.waitUntil(lambda: workspace.movie.frame.number == 5)
+    at = workspace.movie._seen().to_screen(np.array([[110.0, 10.0]]))[0]
+    QTest.mouseClick(workspace.movie, LEFT, pos=QPointF(*at).toPoint())
+    assert workspace.navigation.place.focus == added
+    workspace.navigation.go(4)
+    qtbot.waitUntil(lambda: workspace.movie.frame.number == 4)
+    gone = int(lineage.members(1)[4]) if lineage.present.all() else int(np.flatnonzero(~lineage.present)[0])
+    assert gone not in workspace.document.ids(0, 4)
+    for name in ("area", "GATA1", "generation"):
+        workspace.colours.setCurrentText(name)
+        assert not window.grab().isNull()
 
 
 def test_another_position_is_shown_from_the_list_and_by_focus(qtbot, workspace) -> None:
