@@ -83,6 +83,8 @@ def propose_divisions(cells: Cells, model: Model, scored: Scored) -> Hypotheses:
     score += log_density(g.off_centre / d.off_centre**2, 2, DIVISION_TAIL, 2 * np.log(d.off_centre) + 0.5 * g.log_unit)
     score += _log_t(g.separation, *d.separation) - np.log(2 * np.pi) - 2 * g.separation - 0.5 * g.log_unit
     score += d.along.ratio(g.along)
+    n_parted = model.is_parted(cells, mother, a).astype(float) + model.is_parted(cells, mother, b)
+    score += n_parted * np.log(d.parted) + (2 - n_parted) * np.log1p(-d.parted)
     if model.population.log_area[1]:
         middle, spread = model.population.log_area
         size = log_density(((cells.log_area - middle) / spread) ** 2, 1, POPULATION_TAIL, np.log(spread))

@@ -30,8 +30,11 @@ MIN_KNOWN = 20  # cells in which a trait must be known
 LEAST_STEP = 0.05  # px
 FIT_TAIL = 4.0  # of the weights when divisions are measured: what lies far out was no division
 WEAK = 0.1  # of the links, those of the lowest scores, may give way to links across gaps
-RARE = 0.001  # cells missed less often are not looked for: who vanishes has ended, who appears is new
+RARE = (
+    0.0015  # of the detections; cells missed less often are not looked for: who vanishes has ended, who appears is new
+)
 RATE_FLOOR = 0.005  # of cells that end or start unexplained: no mask is that good
+PRIOR_DAUGHTERS = 20.0  # that what is known beforehand of them counts for
 _PRIOR = 100.0  # detections that what is known beforehand of a rate counts for
 
 
@@ -132,7 +135,9 @@ def _fit_redrawn(cells: Cells, model: Model, source: Ids, target: Ids, previous:
     step = cells.yx[target] - cells.yx[source] - model.momentum * last_step(cells, previous)[source]
     kept, redrawn = model.log_kept_and_redrawn(cells, source, target, step)
     expected = float(special.expit(redrawn - kept).sum())
-    return replace(model, redrawn=(expected + _PRIOR * model.redrawn) / (len(source) + _PRIOR))
+    n = len(source) + _PRIOR
+    parted = float(model.is_parted(cells, source, target).sum())
+    return replace(model, redrawn=(expected + _PRIOR * model.redrawn) / n, parted=(parted + _PRIOR * model.parted) / n)
 
 
 def _fit_momentum(step: Floats, before: Floats, model: Model) -> float:
@@ -150,6 +155,7 @@ def _fit_divisions(cells: Cells, model: Model, chosen: Hypotheses, previous: Ids
     spread = float(np.sqrt(np.mean(cells.elongation**2))) + 1e-6
     daughters = np.concatenate([chosen.target, chosen.second])
     mother_traits = divisions.mother_traits(cells, previous, model.step)
+    parted = model.is_parted(cells, np.tile(chosen.source, 2), daughters).sum()
     return Divisions(
         rate=(len(chosen) + 1) / (n + 3 * _PRIOR),
         off_centre=update_scale(usual.off_centre, g.off_centre, 2, FIT_TAIL),
@@ -157,6 +163,7 @@ def _fit_divisions(cells: Cells, model: Model, chosen: Hypotheses, previous: Ids
         total=update(*usual.total, g.total, FIT_TAIL),
         balance=update_scale(usual.balance, g.balance**2, 1, FIT_TAIL),
         along=Trait(0.0, spread, *update(0.0, spread, g.along, POPULATION_TAIL)),
+        parted=float((parted + PRIOR_DAUGHTERS * usual.parted) / (len(daughters) + PRIOR_DAUGHTERS)),
         mothers=tuple(_trait(values, values[chosen.source]) for values in mother_traits),
         daughters=tuple(_trait(values, values[daughters]) for values in divisions.daughter_traits(cells)),
     )

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from engine.linking.assign import Hypotheses, choose_best, choose_certain
 from engine.linking.cells import Cells, Population
+from engine.linking.cycles import take_back_hasty
 from engine.linking.divisions import propose_divisions
 from engine.linking.fit import first_guess, refine
 from engine.linking.model import Model
@@ -50,6 +51,7 @@ def link_cells(cells: Cells, population: Population, limits: Limits, progress: P
     sure = Hypotheses.join(certain)
     gaps = _gaps(cells, model, sure)
     chosen = Hypotheses.join([sure, choose_best(Hypotheses.join([*open_, gaps]), n)])
+    chosen = take_back_hasty(cells, model, chosen)
     progress(len(windows) + 1, len(windows) + 1)
     for target in (chosen.target, chosen.second):
         link[target[target >= 0]] = chosen.source[target >= 0]

@@ -21,6 +21,7 @@ from engine.linking.student import log_density
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+APART = 8.0  # squared distance, in the sum of two round masks' second moments, at which they touch no more
 POPULATION_TAIL = 4.0  # of what varies between cells
 DIVISION_TAIL = 10.0  # of where and how large daughters are
 
@@ -45,7 +46,8 @@ class Trait:
 class Divisions:
     """rate per detection; separation: log distance of the sisters and off_centre: distance of their common centre from
     the mother's, both in units of the ellipses of the masks; total: log of the areas' sum over the mother's; balance:
-    log ratio of the areas; along: how far the mother is drawn out along the axis of the division."""
+    log ratio of the areas; along: how far the mother is drawn out along the axis of the division; parted: share of the
+    daughters whose masks do not touch where the mother's was."""
 
     rate: float = 0.005
     off_centre: float = 0.35
@@ -53,6 +55,7 @@ class Divisions:
     total: tuple[float, float] = (0.05, 0.35)
     balance: float = 0.4
     along: Trait = Trait(0, 0.3, 0, 0.3)
+    parted: float = 0.05
     mothers: tuple[Trait, ...] = ()
     daughters: tuple[Trait, ...] = ()
 
@@ -62,7 +65,8 @@ class Model:
     """step, step_tail: scale, px, and tail of displacements, in the metric of `squared_step`; drawn: the share of it
     that goes with the ellipse of the masks; momentum: of the last step that is repeated; change (D,), change_tail: of
     looks; end, start: rates per detection inside and at the border; gap: rates of cells missing for 1, 2, ... frames;
-    weak: score below which links may give way to links across gaps; redrawn: part of the links, see `log_link`."""
+    weak: score below which links may give way to links across gaps; redrawn, parted: parts of the links, see
+    `log_link`."""
 
     population: Population
     step: float
@@ -76,6 +80,7 @@ class Model:
     gap: tuple[float, ...] = ()
     weak: float = 0.0
     redrawn: float = 0.01
+    parted: float = 0.02
     divisions: Divisions = Divisions()
 
     def log_end(self, cells: Cells) -> Floats:
@@ -98,7 +103,8 @@ class Model:
         looks given the source's, against those of any cell.
 
         Now and then a mask is redrawn: touching cells are cut anew, a part is lost. Then looks tell nothing, and the
-        centroid jumps by as much as the masks reach.
+        centroid jumps by as much as the masks reach. A cell seldom jumps so far that its masks part: as that happens in
+        `parted` of the links, the tail of the steps, fitted where most of them are, is not trusted there.
         """
         return np.logaddexp(*self.log_kept_and_redrawn(cells, source, target, step, widening))
 
@@ -112,7 +118,13 @@ class Model:
         yy, yx, xx = (cells.cov[source] + cells.cov[target]).T
         square, log_area = ellipse_square(yy, yx, xx, step)
         anew = log_density(square / widening**2, 2, DIVISION_TAIL, 2 * np.log(widening) + log_area)
-        return np.log1p(-self.redrawn) + kept, np.log(self.redrawn) + anew
+        parts = np.where(square > APART * widening**2, np.log(self.parted), 0.0)
+        return np.log1p(-self.redrawn) + kept + parts, np.log(self.redrawn) + anew + parts
+
+    def is_parted(self, cells: Cells, source: Ids, target: Ids) -> NDArray[np.bool_]:
+        """(E,) whether the masks of two cells, taken as ellipses, do not touch."""
+        yy, yx, xx = (cells.cov[source] + cells.cov[target]).T
+        return ellipse_square(yy, yx, xx, cells.yx[target] - cells.yx[source])[0] > APART
 
     def log_step(self, cells: Cells, source: Ids, target: Ids, step: Floats, widening: float = 1.0) -> Floats:
         """(E,) log density per px^2 of displacements (E, 2) that momentum does not explain."""

@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 
 from engine.linking import assign
 from engine.linking.assign import Hypotheses, choose_best, choose_certain
+from engine.linking.cells import Cells, Population, describe
+from engine.linking.cycles import take_back_hasty
+from engine.linking.fit import first_guess
 from engine.linking.motion import remove_motion
+from engine.linking.propose import find_neighbours
 from engine.linking.student import fit_scale_and_tail, log_density, update, update_scale
 
 N = 12  # detections: 0..5 may be sources, 6..11 targets
@@ -173,3 +177,36 @@ def test_long_chains_of_rivals_are_solved() -> None:
     chosen = choose_best(hypotheses(rows), 2 * n + 2)
     assert len(chosen) == n
     assert agree(as_rows(chosen))
+
+
+def culture(hasty_score: float) -> tuple[Cells, Population, Hypotheses, int]:
+    """Fifteen lines that divide every 20 frames, give or take two, of which one daughter is followed; the first line
+    seems to divide again three frames after its first division. Also the hypothesis that says so."""
+    rng = np.random.default_rng(4)
+    mothers = [5 + np.cumsum(rng.integers(18, 23, 4)) for _ in range(15)]
+    hasty = int(mothers[0][0]) + 3
+    divides = [{*frames.tolist(), *([hasty] if line == 0 else [])} for line, frames in enumerate(mothers)]
+    keys = [(t, line, False) for line in range(15) for t in range(95)]
+    keys += [(t + 1, line, True) for line in range(15) for t in divides[line]]
+    keys.sort()
+    row = {key: number for number, key in enumerate(keys)}
+    places = np.array([(100.0 * line, 15.0 * is_sister) for _, line, is_sister in keys])
+    areas = 200.0 + np.arange(len(keys)) % 7
+    steps = [(t, line) for t, line, is_sister in keys if t < 94 and not is_sister]
+    second = [row[t + 1, line, True] if t in divides[line] else -1 for t, line in steps]
+    score = [hasty_score if (t, line) == (hasty, 0) else 1000.0 for t, line in steps]
+    source, target = ([row[t + later, line, False] for t, line in steps] for later in (0, 1))
+    chosen = Hypotheses(*(np.array(column, np.int64) for column in (source, target, second)), np.array(score))
+    cells, population = describe(np.array([key[0] for key in keys]), places, {"area": areas})
+    return cells, population, chosen, steps.index((hasty, 0))
+
+
+@pytest.mark.parametrize(("score", "is_kept"), [(0.0, False), (1000.0, True)])
+def test_a_weak_division_soon_after_another_is_taken_back(score: float, is_kept: bool) -> None:
+    """Three frames after a birth, where cycles last twenty, a division is believed only on strong grounds."""
+    cells, population, chosen, hasty = culture(score)
+    model = first_guess(cells, population, 0, find_neighbours(cells))
+    result = take_back_hasty(cells, model, chosen)
+    assert (result.second >= 0).sum() == (chosen.second >= 0).sum() - (not is_kept)
+    is_there = (result.source == chosen.source[hasty]) & (result.target == chosen.target[hasty])
+    assert result.second[is_there].tolist() == [chosen.second[hasty] if is_kept else -1]

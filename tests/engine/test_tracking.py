@@ -338,3 +338,20 @@ def test_any_detections_give_a_forest(spots: list[Spot], max_gap: int, window: i
     child = np.flatnonzero(link >= 0)
     step = detections.frame[child] - detections.frame[link[child]]
     assert ((step >= 1) & (step <= max_gap + 1)).all()
+
+
+def test_a_cell_that_appears_beyond_its_reach_is_new() -> None:
+    """Where cells hardly move, one that ends and one that starts three radii away are two cells."""
+    places = walkers(n_cells=36, n_frames=40, step=0.5)
+    places[20:, 14] += (0, 3.5 * RADIUS)
+    expected = chains(36, 40)
+    expected[20 * 36 + 14] = -1
+    assert np.array_equal(track(table(movie(places))), expected)
+
+
+def test_far_steps_are_followed_where_they_are_usual() -> None:
+    """Where every cell leaves its own outline in every step, that is no sign of another cell."""
+    places = walkers(n_cells=25, n_frames=20, step=0.0)
+    sides = np.where(np.arange(20) % 2, 1.0, -1.0)[:, None]
+    places[:, :, 1] += sides * np.linspace(1.3, 1.7, 25) * RADIUS
+    assert np.array_equal(track(table(movie(places))), chains(25, 20))
