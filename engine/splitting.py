@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 Labels = NDArray[np.int32]
 Mask = NDArray[np.uint8]
 
-NECK = 0.74  # two lobes are two cells when the neck between them is this narrow, relative to the smaller lobe
+NECK = 0.70  # two lobes are two cells when the neck between them is this narrow, relative to the smaller lobe
 SMALLEST_PART = 0.35  # of a typical cell's area
 STEPS = 12
 
