@@ -50,7 +50,7 @@ def redraw(project: "Project", lineage: Lineage, detection: int, painted: NDArra
     movie, frame, labels = _scene(project, lineage, detection)
     others = np.where(labels == lineage.detections.label[detection], 0, labels)
     mask = _free(painted, others, movie)
-    return edits.replace_mask(lineage, detection, _measured(project, movie, frame, mask, others))
+    return edits.replace_mask(lineage, detection, measured_mask(project, movie, frame, mask, others))
 
 
 def split(
@@ -74,7 +74,7 @@ def split(
             raise EditError(f"detection {detection}: expected two parts within its mask that do not overlap")
     others = np.where(labels == lineage.detections.label[detection], 0, labels)
     records = [
-        _measured(project, movie, frame, one, np.where(other.image(movie.shape), labels.max() + 1, others))
+        measured_mask(project, movie, frame, one, np.where(other.image(movie.shape), labels.max() + 1, others))
         for one, other in ((first, second), (second, first))
     ]
     own, new = _in_line(lineage, detection, records[0], records[1])
@@ -89,7 +89,7 @@ def merge(project: "Project", lineage: Lineage, one: int, other: int) -> Changes
         return edits.join(lineage, one, other)
     movie, frame, labels = _scene(project, lineage, one)
     both = np.isin(labels, lineage.detections.label[[one, other]])
-    mask = _measured(project, movie, frame, Mask.of(both), np.where(both, 0, labels))
+    mask = measured_mask(project, movie, frame, Mask.of(both), np.where(both, 0, labels))
     return edits.merge(lineage, one, other, mask)
 
 
@@ -122,10 +122,11 @@ def _add(project: "Project", lineage: Lineage, movie: Movie, frame: int, mask: M
     if movie.name not in lineage.detections.positions:
         raise EditError(f"position {movie.name} is not tracked; run `lineage track {project.path}`")
     position = lineage.detections.positions.index(movie.name)
-    return edits.add(lineage, position, frame, _measured(project, movie, frame, mask, labels))
+    return edits.add(lineage, position, frame, measured_mask(project, movie, frame, mask, labels))
 
 
-def _measured(project: "Project", movie: Movie, frame: int, mask: Mask, others: Labels) -> dict[str, Any]:
+def measured_mask(project: "Project", movie: Movie, frame: int, mask: Mask, others: Labels) -> dict[str, Any]:
+    """A mask with its measures, as the journal keeps it. others : (Y, X) the other cells of the frame."""
     channels = movie.channels if movie.has_images else ()
     images = {name: movie.frame(frame, name) if frame in movie.frames(name) else None for name in channels}
     parameters = from_dict(MeasureParameters, dict(project.parameters.get("measure", {})))

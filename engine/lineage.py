@@ -92,6 +92,12 @@ class Lineage:
             touched = {id for state in (before, self._state) for id in touched_in(state, changes)}
             self.__dict__["_root"] = rerooted(root, self.link, self.successors, touched)
 
+    def copy(self) -> "Lineage":
+        """Another lineage in the same state, to try edits on."""
+        other = Lineage.__new__(Lineage)
+        other._state, other._settled_from = self._state, self._settled_from
+        return other
+
     @cached_property
     def _starts(self) -> NDArray[np.bool_]:
         starts = (self.link < 0) & self.present

@@ -18,6 +18,7 @@ from engine.errors import InputError
 from engine.journal import FILE, Entry, read_journal
 from engine.lineage import Lineage
 from engine.project import Project
+from engine.resegment import resegment
 from lineage_app.console import answer
 
 ProjectPath = Annotated[Path, typer.Argument(metavar="PROJECT", help="The project folder, NAME.lineage.")]
@@ -67,6 +68,11 @@ EDITS = {
     "split": _Edit(
         "ID", "make two detections of one that are touching cells", lambda c, a: gestures.split(c.project, c.lineage, a)
     ),
+    "resegment": _Edit(
+        "POSITION FRAME [SENSITIVITY] [Y X RADIUS]",
+        "find the cells of a frame, or around a point (px), again; a SENSITIVITY above 1 finds fainter ones",
+        lambda c, name, t, *how: _resegment(c, name, t, *how),
+    ),
     "mask": _Edit(
         "ID FILE",
         "another mask: where a TIFF of the frame's size is not 0; `none` for the first one",
@@ -96,7 +102,7 @@ EDITS = {
         "ID ANSWER", "its cell is right, wrong or none", lambda c, a, v: edits.review(c.lineage, [a], _no(v))
     ),
 }
-_INTEGERS, _NUMBERS = ("ID", "BEFORE", "AFTER", "MOTHER", "KEEP", "FRAME"), ("Y", "X")
+_INTEGERS, _NUMBERS = ("ID", "BEFORE", "AFTER", "MOTHER", "KEEP", "FRAME"), ("Y", "X", "SENSITIVITY", "RADIUS")
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -109,6 +115,14 @@ def add_commands(app: typer.Typer) -> None:
     app.command("review-sample", epilog="Example: lineage review-sample p.lineage --right 120 --wrong 480")(
         review_sample
     )
+
+
+def _resegment(curation: Curation, position: str, frame: int, sensitivity: float = 1.0, *around: float) -> Changes:
+    if len(around) not in (0, 3):
+        raise InputError("edit resegment: expected Y X RADIUS of the place, or none of them")
+    y, x, radius = around or (0.0, 0.0, np.inf)
+    window = (y - radius, x - radius, y + radius, x + radius)
+    return resegment(curation.project, curation.lineage, position, frame, sensitivity, window)
 
 
 def _edit_help() -> str:
@@ -137,7 +151,7 @@ def _values(name: str, texts: list[str]) -> list[Any]:
     names = EDITS[name].arguments.split()
     if name == "note":
         texts = [texts[0], *([" ".join(texts[1:])] if texts[1:] else [])]
-    least = sum(not argument.startswith("[") for argument in names)
+    least = len(EDITS[name].arguments.partition("[")[0].split())
     if not least <= len(texts) <= len(names):
         raise InputError(f"edit {name}: expected {EDITS[name].arguments}, got {' '.join(texts) or 'nothing'}")
     values = []

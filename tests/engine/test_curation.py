@@ -21,6 +21,7 @@ from engine.lineage import load_lineage, load_links, project_end_reasons, save_l
 from engine.pipeline import RunParameters, run
 from engine.project import Project
 from engine.report import write_report
+from engine.resegment import resegment
 from engine.segmentation import SegmentationParameters
 from engine.tracking import TrackingParameters
 from tests.genealogies import forest, project_of
@@ -110,6 +111,50 @@ def test_two_touching_cells_are_split_and_linked_in_one_step(project: Project) -
         curation.undo()
         assert lineage.link[: len(fused)].tolist() == fused
         assert len(np.unique(project.movie("p0001", lineage).labels(21))) == 5
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The same discs, found by our own segmentation."""
+    project, _ = run(disc_project(tmp_path_factory.mktemp("found") / "a.lineage", FRAMES))
+    return project
+
+
+def test_a_cell_that_was_missed_is_found_again_and_put_into_its_gap(found: Project) -> None:
+    """In one step, and nothing else changes; undo takes it back."""
+    with curate(found) as curation:
+        lineage = curation.lineage
+        id = at(curation, 10, 2)
+        before, after = lineage.predecessor(id), int(lineage.successors[id, 0])
+        curation.do("delete", edits.delete(lineage, id))
+        without = lineage.link.tolist()
+        curation.do("again", resegment(found, lineage, "p0001", 10))
+        new = len(lineage) - 1
+        assert lineage.predecessor(new) == before
+        assert lineage.successors[new].tolist() == [after, -1]
+        assert lineage.detections["area"][new] == pytest.approx(lineage.detections["area"][id])
+        assert len(lineage.masks) == 1
+        curation.undo()
+        assert lineage.link[:new].tolist() == without
+        curation.undo()
+
+
+def test_fused_cells_are_found_apart_again_and_keep_their_kin(found: Project) -> None:
+    """The one that covers most keeps its id; the window leaves all others alone."""
+    with curate(found) as curation:
+        lineage = curation.lineage
+        ids = lineage.in_frame(0, 22)
+        one, other = sorted(ids[np.argsort(-lineage.detections.yx[ids, 0])][:2].tolist())
+        kin = sorted((int(lineage.successors[id, 0]), int(lineage.link[id])) for id in (one, other))
+        curation.do("merge", gestures.merge(found, lineage, one, other))
+        y, x = lineage.detections.yx[one]
+        curation.do("again", resegment(found, lineage, "p0001", 22, window=(y - 9, x - 30, y + 9, x + 30)))
+        parts = (one, len(lineage) - 1)
+        assert sorted((int(lineage.successors[id, 0]), int(lineage.link[id])) for id in parts) == kin
+        with pytest.raises(EditError, match="same cells"):
+            resegment(found, lineage, "p0001", 22)
+        curation.undo()
+        curation.undo()
 
 
 def test_merging_over_time_joins_cells(project: Project) -> None:
