@@ -31,5 +31,7 @@ def from_dict(kind: type[P], values: dict[str, Any]) -> P:
         return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:  # the class itself said what is wrong
+            raise InputError(first["msg"].removeprefix("Value error, ")) from error
         name = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{kind.__name__}: {name} = {first['input']!r}: {first['msg']}") from error

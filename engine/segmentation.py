@@ -37,6 +37,9 @@ SAMPLE_FRAMES = 5
 MAX_ELONGATION = {"brightfield": (2.5, 5.0), "phase": (8.0, 12.0), "fluorescence": (5.0, 10.0)}
 
 
+POSITIVE = ("cell_diameter_um", "minimum_area_um2", "maximum_area_um2", "sensitivity", "um_per_px")
+
+
 @dataclass(frozen=True)
 class SegmentationParameters:
     """How cells are found. None: estimated from the movie.
@@ -61,6 +64,12 @@ class SegmentationParameters:
     floor: float | None = None
     sensitivity: float = 1.0
     um_per_px: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in POSITIVE:
+            value = getattr(self, name)
+            if value is not None and not 0 < value < np.inf:
+                raise InputError(f"segmentation: {name} is {value}; expected a positive number, or none to estimate it")
 
 
 def estimate_parameters(

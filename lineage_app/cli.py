@@ -20,6 +20,7 @@ from engine.report import write_report
 from engine.simulate import SimulationParameters, simulate
 from lineage_app import curation_commands
 from lineage_app.console import answer, progress_bars, say, warn_in_one_line
+from lineage_app.describe import describe, scores_in_words, summary
 
 app = typer.Typer(
     help="Segment and track cells in time-lapse movies, build their genealogies, and say how right they are.",
@@ -89,7 +90,7 @@ def demo(
     truth = next((movie / "truth").glob("*_GT"))
     scores = evaluate_tracks(project, truth)
     page = write_report(project, scores=scores)
-    lines = _report_scores(scores)
+    lines = scores_in_words(scores)
     lines += ["", f"project: {place}", f"report:  {page}  (open it in a browser)"]
     answer({"project": str(place), "report": str(page), "scores": scores}, lines, as_json)
 
@@ -151,14 +152,14 @@ def import_command(
             reference=reference,
             progress=bars("import"),
         )
-    answer(_summary(made), [*_describe(made), "", f"next: lineage run {project}"], as_json)
+    answer(summary(made), [*describe(made), "", f"next: lineage run {project}"], as_json)
 
 
 @app.command(epilog="Example: lineage info p.lineage --json")
 def info(project: ProjectPath, as_json: AsJson = False) -> None:
     """What a project holds and which steps are done."""
     opened = Project.open(project)
-    answer(_summary(opened), _describe(opened), as_json)
+    answer(summary(opened), describe(opened), as_json)
 
 
 @app.command(epilog="Example: lineage run p.lineage --workers 2 --tracker lineage")
@@ -246,8 +247,9 @@ def evaluate_tracks_command(
     as_json: AsJson = False,
 ) -> None:
     """DET, SEG, TRA, LNK, division F1 and complete tracks."""
-    scores = evaluate_tracks(Project.open(project), truth, position=position)
-    answer(scores, _report_scores(scores), as_json)
+    with progress_bars() as bars:
+        scores = evaluate_tracks(Project.open(project), truth, position=position, progress=bars("evaluate"))
+    answer(scores, scores_in_words(scores), as_json)
 
 
 @app.command(epilog="Example: lineage export p.lineage tracks.geff --format geff")
@@ -298,7 +300,7 @@ def _run(
     with progress_bars() as bars:
         project, outcome = pipeline.run(project, parameters, workers, until, bars, discard_curation)
     lines = [f"{step}: {said}" for step, said in outcome.items()]
-    answer({"steps": outcome, **_summary(project)}, [*lines, "", *_describe(project)], as_json)
+    answer({"steps": outcome, **summary(project)}, [*lines, "", *describe(project)], as_json)
 
 
 def _selected(parameters: pipeline.RunParameters, positions: str | None, frames: str | None) -> pipeline.RunParameters:
@@ -334,52 +336,3 @@ def _pairs(texts: list[str] | None) -> dict[str, Any]:
             raise InputError(f"{name} is given twice: {name}={pairs[name]} and {text}; give it once")
         pairs[name] = value
     return pairs
-
-
-def _summary(project: Project) -> dict[str, Any]:
-    """What a project holds, for `info` and after each step."""
-    summary: dict[str, Any] = {
-        "project": str(project.path),
-        "um_per_px": project.um_per_px if project.scale_is_known else None,
-        "frame_interval_s": project.frame_interval_s if project.scale_is_known else None,
-        "channels": list(project.channels),
-        "positions": [{"name": p.name, "frames": p.n_frames, "shape": list(p.shape)} for p in project.positions],
-        "steps": {step: dict(project.stages[step]) for step in pipeline.STEPS if step in project.stages},
-    }
-    if "measure" in project.stages:
-        summary["detections"] = project.stages["measure"]["detections"]
-    if "track" in project.stages:
-        cells = project.lineage().cells
-        summary |= {
-            "cells": len(cells),
-            "divisions": int(cells.is_divided.sum()),
-            "genealogies": int((cells.mother < 0).sum()),
-        }
-    return summary
-
-
-def _describe(project: Project) -> list[str]:
-    summary = _summary(project)
-    scale = (
-        f"{project.um_per_px:g} um/px, {project.frame_interval_s:g} s/frame" if project.scale_is_known else "unknown"
-    )
-    lines = [
-        f"project:     {project.path}",
-        f"scale:       {scale}",
-        f"channels:    {', '.join(project.channels) or 'none'}",
-    ]
-    for p in project.positions:
-        lines.append(f"position:    {p.name}, {p.n_frames} frames of {p.shape[1]} x {p.shape[0]} px")
-    done = [step for step in pipeline.STEPS if step in project.stages]
-    lines.append(f"steps done:  {', '.join(done) or 'none'}")
-    for name in ("detections", "cells", "divisions", "genealogies"):
-        if name in summary:
-            lines.append(f"{name + ':':<13}{summary[name]:,}")
-    return lines
-
-
-def _report_scores(scores: dict[str, Any]) -> list[str]:
-    def shown(value: Any) -> str:
-        return "not measured" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
-
-    return [f"{name:<24}{shown(value)}" for name, value in scores.items()]
