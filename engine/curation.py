@@ -28,6 +28,8 @@ from engine.journal import (
 )
 from engine.lineage import Lineage, load_lineage
 
+NAMED = 10  # ids that are named in a message
+
 if TYPE_CHECKING:
     from engine.project import Project
 
@@ -118,15 +120,17 @@ def replayed(project: "Project", tracked: Lineage, journal: Journal) -> Lineage:
 
 @dataclass(frozen=True)
 class Retracked:
-    """What tracking again changes. kept : curated links that stand; dropped : new links that gave way to them."""
+    """What tracking again changes. kept : how many curated links stand; dropped : whose new links gave way to them."""
 
     changes: tuple[Change, ...]
     kept: int
-    dropped: int
+    dropped: tuple[int, ...]
 
     @property
     def words(self) -> str:
-        return f"tracked again: curated links kept: {self.kept}; new links that gave way to them: {self.dropped}"
+        named = ", ".join(map(str, self.dropped[:NAMED])) + (", ..." if len(self.dropped) > NAMED else "")
+        said = f"tracked again: curated links kept: {self.kept}; new links that gave way to them: {len(self.dropped)}"
+        return f"{said} (of detections {named})" if self.dropped else said
 
 
 def absorb(lineage: Lineage, tracked: Lineage, journal: Journal, user: str | None = None) -> Retracked:
@@ -168,16 +172,18 @@ def retracked(lineage: Lineage, link: Ids, curated: Ids) -> Retracked:
     is_curated = np.zeros(len(lineage), bool)
     is_curated[curated] = True
     is_curated[len(link) :] = True  # the tracker knows nothing of those added by hand
-    n_overruled = int((is_curated & (wanted >= 0) & (wanted != lineage.link)).sum())
+    gave_way = is_curated & (wanted >= 0) & (wanted != lineage.link)
     asked = np.where(is_curated, -1, wanted)
     wanted[is_curated] = lineage.link[is_curated]
     taken = _taken(lineage, is_curated)
-    gives_way = (asked >= 0) & taken[asked] & (lineage.link != asked)
-    wanted[gives_way] = -1
-    n_crowding = _thin(wanted, is_curated)
+    led_on = (asked >= 0) & taken[asked] & (lineage.link != asked)
+    wanted[led_on] = -1
+    gave_way |= led_on
+    gave_way[_crowding(wanted, is_curated)] = True
+    wanted[gave_way & ~is_curated] = -1
     differs = np.flatnonzero(wanted != lineage.link)
     changes = [Change(LINK, int(id), _or_none(lineage.link[id]), _or_none(wanted[id])) for id in differs]
-    return Retracked(tuple(changes), int(is_curated.sum()), n_overruled + int(gives_way.sum()) + n_crowding)
+    return Retracked(tuple(changes), int(is_curated.sum()), tuple(np.flatnonzero(gave_way).tolist()))
 
 
 def _taken(lineage: Lineage, is_curated: np.ndarray) -> np.ndarray:
@@ -191,15 +197,13 @@ def _taken(lineage: Lineage, is_curated: np.ndarray) -> np.ndarray:
     return taken
 
 
-def _thin(wanted: Ids, is_curated: np.ndarray) -> int:
-    """Drop links, those of the tracker first, until no detection has more than two successors; how many."""
+def _crowding(wanted: Ids, is_curated: np.ndarray) -> Ids:
+    """The detections whose links would give one more than two successors; those of the tracker first."""
     child = np.flatnonzero(wanted >= 0)
     child = child[np.lexsort((~is_curated[child], wanted[child]))]
     parent = wanted[child]
     first = np.searchsorted(parent, parent)
-    extra = child[np.arange(len(child)) - first >= 2]
-    wanted[extra] = -1
-    return len(extra)
+    return child[np.arange(len(child)) - first >= 2]
 
 
 def _or_none(link: int) -> int | None:
@@ -207,24 +211,25 @@ def _or_none(link: int) -> int | None:
 
 
 @contextmanager
-def kept_curation(project: "Project", redone: Sequence[str], discard: bool) -> Iterator[None]:
+def kept_curation(project: "Project", redone: Sequence[str], discard: bool) -> Iterator[dict[str, str]]:
     """Guard the curation of a project while these steps are made again, and fit it to the new links afterwards.
 
     discard : put the journal aside as journal-TIME.sqlite instead. Raises InputError, before anything is touched, where
-    cells would be found anew under a journal, or it is open elsewhere.
+    cells would be found anew under a journal, or it is open elsewhere. Gives what to say of it, filled in at the end.
     """
+    said: dict[str, str] = {}
     if not has_entries(project.path):
-        yield
+        yield said
         return
     with sole_writer(project.path):
         if discard:
-            put_aside(project.path)
+            said["curation"] = f"put aside as {put_aside(project.path).name}"
         elif orphaning := [step for step in redone if step != "track"]:
             raise InputError(
                 f"{project.path}: to {' and '.join(orphaning)} again would find other cells than those curated; "
                 f"keep the parameters as they were, or put the journal aside with --discard-curation"
             )
-        yield
+        yield said
     if "track" in redone and not discard:
-        with curate(project):
-            pass
+        with curate(project) as curation:
+            said["curation"] = curation.journal.entries[-1].words

@@ -84,8 +84,9 @@ def run(
     journal aside.
     """
     _check(project, parameters)
-    with kept_curation(project, _redone(project, parameters, until), discard_curation):
-        return _run(project, parameters, workers, until, progress)
+    with kept_curation(project, _redone(project, parameters, until), discard_curation) as said:
+        project, outcome = _run(project, parameters, workers, until, progress)
+    return project, outcome | said
 
 
 def _redone(project: Project, parameters: RunParameters, until: str) -> list[str]:

@@ -235,5 +235,5 @@ def test_new_links_are_taken_over_in_an_entry(project: Project, capsys: pytest.C
     save_links(project.table("links"), np.array([-1, -1, 0, 1, 2, 2]))
     call(capsys, "edit", project.path, "note", 0, "hm")
     words = [row["words"] for row in call(capsys, "log", project.path)[1]["entries"]]
-    assert words[1] == "tracked again: curated links kept: 1; new links that gave way to them: 1"
+    assert words[1] == "tracked again: curated links kept: 1; new links that gave way to them: 1 (of detections 3)"
     assert curated_lineage(project).link.tolist() == [-1, -1, 0, -1, 2, 2]

@@ -240,6 +240,7 @@ def test_tracking_again_keeps_what_people_said(project: Project) -> None:
     parameters = RunParameters(track=TrackingParameters(tracker="trackpy"))
     again, outcome = run(project, parameters)
     assert outcome["track"] == "done"
+    assert "curated links kept: 2" in outcome["curation"]
     lineage = curated_lineage(again)
     assert [lineage.predecessor(id) for id in (one, other)] == swapped
     base = load_links(again.table("links"))
