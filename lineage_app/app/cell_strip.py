@@ -26,8 +26,7 @@ from lineage_app.app.jobs import Latest
 from lineage_app.app.navigation import NOTHING, Navigation
 from lineage_app.app.theme import GENERATIONS, Theme
 
-LEFT, RIGHT, BAND, PATCH, GAP = 112, 14, 22, 58, 6
-LEAST_CURVE, CURVE = 26, 42
+RIGHT, PATCH, GAP = 14, 58, 6
 RIGHTWARDS = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -47,14 +46,31 @@ class CellStrip(QWidget):
         self._latest = Latest(self)
         self._latest.answered.connect(self._patches_came)
         self.setMouseTracking(True)
-        self.setMinimumHeight(BAND + PATCH + 2 * LEAST_CURVE + 4 * GAP)
         self.setAccessibleName("Life of the cell")
         navigation.focus_changed.connect(self._focus_moved)
         navigation.frame_changed.connect(self._move_line)
 
     def sizeHint(self) -> QSize:
-        n_curves = 2 + len(self.document.markers)
-        return QSize(1000, BAND + (PATCH if self.document.patches is not None else 0) + 4 * GAP + n_curves * CURVE)
+        return QSize(1000, self._height_of(2.4))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(300, self._height_of(1.3))
+
+    def _height_of(self, lines: float) -> int:
+        """px needed where a curve is so many lines of text high."""
+        n_curves = 2 + sum(map(self.document.is_measured, self.document.markers))
+        patches = PATCH + GAP if self.document.patches is not None else 0
+        return round(self._band + patches + 2 * GAP + n_curves * (lines * self.fontMetrics().height() + GAP))
+
+    @property
+    def _left(self) -> int:
+        """px of the names of the curves, left of them."""
+        return self.fontMetrics().horizontalAdvance("0.000–000 µm²") + 20
+
+    @property
+    def _band(self) -> int:
+        """px of the band of generations, on top."""
+        return self.fontMetrics().height() + 8
 
     def close_patches(self) -> None:
         """End the reading of patches."""
@@ -79,18 +95,18 @@ class CellStrip(QWidget):
 
     def detection_at(self, point: QPointF) -> int:
         """The detection at a point of the view, by its time."""
-        if self.way is None or not LEFT - 8 <= point.x() <= self.width():
+        if self.way is None or not self._left - 8 <= point.x() <= self.width():
             return NOTHING
         return self.way.nearest(self._frame_at(point.x()))
 
     def x_of(self, frame: float) -> float:
         """px of a frame."""
         first, last = self._span()
-        return LEFT + (frame - first) / max(last - first, 1) * (self.width() - LEFT - RIGHT)
+        return self._left + (frame - first) / max(last - first, 1) * (self.width() - self._left - RIGHT)
 
     def _frame_at(self, x: float) -> float:
         first, last = self._span()
-        return first + (x - LEFT) / max(self.width() - LEFT - RIGHT, 1) * max(last - first, 1)
+        return first + (x - self._left) / max(self.width() - self._left - RIGHT, 1) * max(last - first, 1)
 
     def _span(self) -> tuple[int, int]:
         assert self.way is not None
@@ -116,8 +132,8 @@ class CellStrip(QWidget):
     def _slots(self) -> NDArray[np.int64]:
         """The detections whose pictures fit side by side."""
         assert self.way is not None
-        n = max(1, (self.width() - LEFT - RIGHT) // PATCH)
-        middles = LEFT + (np.arange(n) + 0.5) * (self.width() - LEFT - RIGHT) / n
+        n = max(1, (self.width() - self._left - RIGHT) // PATCH)
+        middles = self._left + (np.arange(n) + 0.5) * (self.width() - self._left - RIGHT) / n
         return np.array([self.way.nearest(self._frame_at(x)) for x in middles], np.int64)
 
     def _want_patches(self) -> None:
@@ -149,7 +165,7 @@ class CellStrip(QWidget):
             self._still = self._drawn(self.way)
         painter.drawPixmap(0, 0, self._still)
         x = self._line_at = self.x_of(self.navigation.place.frame)
-        if LEFT - 1 <= x <= self.width() - RIGHT + 1:
+        if self._left - 1 <= x <= self.width() - RIGHT + 1:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setPen(QPen(QColor(self.theme.accent), 1.4))
             painter.drawLine(QPointF(x, 2), QPointF(x, self.height()))
@@ -164,9 +180,11 @@ class CellStrip(QWidget):
         top = self._draw_generations(painter, way)
         if self.document.patches is not None:
             top = self._draw_patches(painter, top)
-        high = max((self.height() - top - GAP) / len(way.curves), LEAST_CURVE)
+        high = max((self.height() - top - GAP) / len(way.curves), self.fontMetrics().height())
         for number, curve in enumerate(way.curves):
-            self._draw_curve(painter, curve, QRectF(LEFT, top + number * high, self.width() - LEFT - RIGHT, high - GAP))
+            self._draw_curve(
+                painter, curve, QRectF(self._left, top + number * high, self.width() - self._left - RIGHT, high - GAP)
+            )
         self._draw_divisions(painter, way)
         painter.end()
         return still
@@ -176,10 +194,10 @@ class CellStrip(QWidget):
         metrics = QFontMetricsF(self.font())
         painter.setFont(self.font())
         painter.setPen(QColor(self.theme.quiet))
-        painter.drawText(QRectF(0, 4, LEFT - 10, BAND - 4), RIGHTWARDS, "generation")
+        painter.drawText(QRectF(0, 4, self._left - 10, self._band - 4), RIGHTWARDS, "generation")
         for cell in way.cells:
             left, right = self.x_of(float(cells.birth_frame[cell])), self.x_of(float(cells.end_frame[cell]))
-            box = QRectF(left + 1, 4, max(right - left - 2, 2), BAND - 4)
+            box = QRectF(left + 1, 4, max(right - left - 2, 2), self._band - 4)
             colour = self.theme.on_panel(GENERATIONS[min(int(cells.generation[cell]), len(GENERATIONS) - 1)])
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(colour)
@@ -190,14 +208,14 @@ class CellStrip(QWidget):
                     painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
                     break
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        return BAND + GAP
+        return self._band + GAP
 
     def _draw_patches(self, painter: QPainter, top: float) -> float:
         slots = self._slots()
-        wide = (self.width() - LEFT - RIGHT) / len(slots)
+        wide = (self.width() - self._left - RIGHT) / len(slots)
         side = min(PATCH, wide)
         for number, detection in enumerate(slots.tolist()):
-            box = QRectF(LEFT + number * wide + (wide - side) / 2 + 1, top, side - 2, side - 2)
+            box = QRectF(self._left + number * wide + (wide - side) / 2 + 1, top, side - 2, side - 2)
             image = self._patches.get(detection)
             if image is None:
                 painter.fillRect(box, QColor(self.theme.rule))
@@ -213,15 +231,15 @@ class CellStrip(QWidget):
         painter.drawLine(box.bottomLeft(), box.bottomRight())
         painter.setPen(self.theme.on_panel(curve.colour) if curve.colour else QColor(self.theme.text))
         line = QFontMetricsF(self.font()).height()
-        words = QRectF(0, box.top() + (box.height() - 2 * line) / 2, LEFT - 10, line)
+        has_room = box.height() >= 2 * line
+        words = QRectF(0, box.top() + (box.height() - (2 if has_room else 1) * line) / 2, self._left - 10, line)
         painter.drawText(words, RIGHTWARDS, curve.name)
         if not len(values):
             return
         low, high = float(values.min()), float(values.max())
-        painter.setPen(QColor(self.theme.quiet))
-        painter.drawText(
-            words.translated(0, line).adjusted(-20, 0, 0, 0), RIGHTWARDS, f"{low:.3g}–{high:.3g} {curve.unit}"
-        )
+        if has_room:
+            painter.setPen(QColor(self.theme.quiet))
+            painter.drawText(words.translated(0, line), RIGHTWARDS, f"{_span_in_words(low, high)} {curve.unit}")
         low, high = min(low, curve.limits[0]), max(high, curve.limits[1])
         high = high if high > low else low + 1
         x = [self.x_of(frame) for frame in frames.tolist()]
@@ -235,7 +253,7 @@ class CellStrip(QWidget):
         painter.setPen(QPen(QColor(self.theme.quiet), 1, Qt.PenStyle.DotLine))
         for cell in way.cells[1:]:
             x = self.x_of(float(self.document.lineage.cells.birth_frame[cell]))
-            painter.drawLine(QPointF(x, BAND), QPointF(x, self.height()))
+            painter.drawLine(QPointF(x, self._band), QPointF(x, self.height()))
 
     # ---- mouse
 
@@ -256,3 +274,9 @@ class CellStrip(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._want_patches()
         self._redraw()
+
+
+def _span_in_words(low: float, high: float) -> str:
+    """Both ends with as many digits as the larger needs."""
+    digits = max(0, 2 - len(str(int(max(abs(low), abs(high))))))
+    return f"{low:.{digits}f}–{high:.{digits}f}"

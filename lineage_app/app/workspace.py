@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QListWidget,
     QPushButton,
+    QScrollArea,
     QSplitter,
     QTabWidget,
     QVBoxLayout,
@@ -77,6 +78,8 @@ class Workspace(QWidget):
     def fit_font(self) -> None:
         """Take up another size of the font."""
         self.table.fit_font()
+        self._fit_side()
+        self._show_legend()
         self.movie.update()
         self.genealogies.update()
         self.strip.update()
@@ -150,9 +153,20 @@ class Workspace(QWidget):
             button.clicked.connect(lambda: self.wanted.emit("track"))
             column.addWidget(button)
         column.addStretch(1 if len(names_) == 1 else 0)
-        side.setMinimumWidth(190)
-        side.setMaximumWidth(320)
-        return side
+        area = QScrollArea()
+        area.setWidget(side)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QScrollArea.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._side_area = area
+        self._fit_side()
+        return area
+
+    def _fit_side(self) -> None:
+        """As wide as the font needs."""
+        letter = self.fontMetrics().horizontalAdvance("n")
+        self._side_area.setMinimumWidth(24 * letter)
+        self._side_area.setMaximumWidth(44 * letter)
 
     def _connect(self) -> None:
         navigation = self.navigation
@@ -207,7 +221,7 @@ class Workspace(QWidget):
         self.legend.setVisible(bool(legend))
         if not legend or colouring is None:
             return
-        width, line = 190, self.fontMetrics().height() + 16
+        width, line = 20 * self.fontMetrics().horizontalAdvance("n"), self.fontMetrics().height() + 16
         pixmap = QPixmap(width, line)
         pixmap.fill(Qt.GlobalColor.transparent)
         painter = QPainter(pixmap)
@@ -242,13 +256,14 @@ class Workspace(QWidget):
         mother, sister = int(cells.mother[cell]), int(cells.sister[cell])
         return [
             ("cell", f"<b>{cell + 1}</b>"),
+            ("detection", str(self.navigation.place.focus)),
             ("genealogy", str(int(cells.founder[cell]) + 1)),
             ("generation", str(int(cells.generation[cell]))),
             ("mother", str(mother + 1) if mother >= 0 else "–"),
             ("sister", str(sister + 1) if sister >= 0 else "–"),
             ("daughters", ", ".join(kin) or "–"),
-            ("from", document.clock(int(cells.birth_frame[cell]))),
-            ("to", document.clock(int(cells.end_frame[cell]))),
+            ("from", document.clock(int(cells.birth_frame[cell])).replace(" ", "&nbsp;")),
+            ("to", document.clock(int(cells.end_frame[cell])).replace(" ", "&nbsp;")),
             ("end", str(document.end_reasons[cell])),
             *self._said(cell),
         ]
