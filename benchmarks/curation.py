@@ -17,8 +17,12 @@ from engine.lineage import Lineage, save_links
 from engine.project import Position, Project
 
 
-def _project(folder: Path, n_detections: int, n_frames: int) -> Project:
+def _project(folder: Path, n_detections: int, n_frames: int, n_cells: int) -> Project:
     detections, link = movie_of(n_detections, n_frames, seed=0)
+    missing = max(
+        0, n_cells - len(Lineage(detections, link).cells)
+    )  # links cut at random, until there are so many cells
+    link[np.random.default_rng(1).permutation(np.flatnonzero(link >= 0))[:missing]] = -1
     project = Project(folder / "a.lineage", 1.0, 60.0, (), (Position("p0", n_frames, SHAPE),))
     project.path.mkdir()
     project.save()
@@ -54,10 +58,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--detections", type=int, default=350_000)
     parser.add_argument("--frames", type=int, default=5000)
+    parser.add_argument("--cells", type=int, default=60_000)
     parser.add_argument("--edits", type=int, default=20)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=".") as folder:
-        project = _project(Path(folder), args.detections, args.frames)
+        project = _project(Path(folder), args.detections, args.frames, args.cells)
         with curate(project, "benchmark") as curation:
             children = np.random.default_rng(0).permutation(np.flatnonzero(curation.lineage.link >= 0))[: args.edits]
             rows = [_one_edit(curation, int(child)) for child in children]

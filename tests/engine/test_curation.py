@@ -12,7 +12,7 @@ import tifffile
 
 from engine import edits, gestures
 from engine.changes import END, EditError
-from engine.curation import Curation, curate, curated_lineage
+from engine.curation import Curation, curate, curated_lineage, retracked
 from engine.errors import InputError
 from engine.evaluate import evaluate_tracks
 from engine.export import export
@@ -286,6 +286,24 @@ def test_links_of_the_tracker_skip_deleted_detections(tmp_path: Path) -> None:
         curation.do("delete", edits.delete(curation.lineage, 1))
     save_links(project.table("links"), np.array([-1, 0, 1]))
     assert curated_lineage(project).link.tolist() == [-1, -1, 0]
+
+
+def test_links_that_crowd_after_a_deletion_give_way() -> None:
+    r"""
+    The daughter 1, who divides at once, was deleted: her two daughters and her sister cannot all follow on 0.
+
+    frame 0  1  2
+             /--3
+          0--1--4
+           \-2
+    """
+    lineage = forest([(0, 1), (0, 2), (1, 3), (1, 4)])
+    tracked = lineage.link
+    lineage.apply(edits.delete(lineage, 1))
+    found = retracked(lineage, tracked, np.zeros(0, np.int64))
+    assert len(found.dropped) == 1
+    lineage.apply(found.changes)
+    assert np.count_nonzero(lineage.link == 0) == 2
 
 
 def test_finding_cells_anew_is_refused_while_there_is_curation(project: Project) -> None:
