@@ -17,9 +17,11 @@ def start(project: Path | None) -> int:
         Project.open(project)  # so that the terminal says what is wrong, before a window opens
     application = QApplication.instance() or QApplication(sys.argv[:1])
     application.setApplicationName("Lineage")
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl+C in the terminal ends it
     window = Window(QSettings("Lineage", "Lineage"))
     window.show()
     if project is not None:
         window.open_project(project)
-    return int(application.exec())
+    code = int(application.exec())
+    signal.signal(signal.SIGINT, before)
+    return code

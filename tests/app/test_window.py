@@ -7,17 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPointF, QSettings, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from engine import edits, gestures
 from engine.curation import curate
 from engine.simulate import SimulationParameters
+from lineage_app import cli
 from lineage_app.app import tasks, theme
 from lineage_app.app.actions import ACTIONS, FOCUS
 from lineage_app.app.command_palette import CommandPalette, KeySheet
 from lineage_app.app.tasks import ImportRequest
+from lineage_app.app.window import Window
 from tests.movies import disc_image
 from tests.small_movies import write_tiffs
 
@@ -495,6 +497,35 @@ def test_background_work_can_be_cancelled(qtbot, window) -> None:
     qtbot.waitUntil(lambda: window.jobs.job is None)
     assert not followed
     assert not window.jobs.isVisible()
+
+
+def test_the_command_starts_the_app_with_a_project(qtbot, tracked, tmp_path: Path, monkeypatch) -> None:
+    """`lineage app PROJECT` shows it, and ends with code 0 when the window is closed."""
+    QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, str(tmp_path))
+    titles = []
+
+    def windows() -> list[Window]:
+        return [w for w in QApplication.topLevelWidgets() if isinstance(w, Window) and w.workspace is not None]
+
+    def until_shown(*_: object) -> int:
+        qtbot.waitUntil(lambda: bool(windows()), timeout=20_000)
+        titles.append(windows()[0].windowTitle())
+        windows()[0].close()
+        return 0
+
+    monkeypatch.setattr(QApplication, "exec", until_shown)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["app", str(tracked.path)])
+    assert ended.value.code == 0
+    assert titles[0].startswith("discs.lineage")
+
+
+def test_the_command_refuses_what_is_no_project(capsys, tmp_path: Path) -> None:
+    """Before a window opens, in one line, with code 2."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["app", str(tmp_path / "none.lineage")])
+    assert ended.value.code == 2
+    assert "none.lineage" in capsys.readouterr().err
 
 
 def test_opening_and_closing_leaves_no_widgets(qtbot, window, tracked) -> None:
