@@ -72,15 +72,20 @@ class History:
     undoable: tuple[int, ...] = ()
     redoable: tuple[int, ...] = ()
 
-    def after(self, entry: Entry) -> "History":
-        """The history with one more entry."""
-        undoable, redoable = self.undoable, self.redoable
-        target = entry.target
-        if entry.kind == UNDO and target is not None:
-            return History(tuple(id for id in undoable if id != target), (*redoable, target))
-        if entry.kind == REDO and target is not None:
-            return History((*undoable, target), tuple(id for id in redoable if id != target))
-        return History((*undoable, entry.id), ())
+    def after(self, *entries: Entry) -> "History":
+        """The history with more entries."""
+        undoable, redoable = dict.fromkeys(self.undoable), dict.fromkeys(self.redoable)
+        for entry in entries:
+            if entry.kind == UNDO and entry.target is not None:
+                undoable.pop(entry.target)
+                redoable[entry.target] = None
+            elif entry.kind == REDO and entry.target is not None:
+                redoable.pop(entry.target, None)
+                undoable[entry.target] = None
+            else:
+                undoable[entry.id] = None
+                redoable.clear()
+        return History(tuple(undoable), tuple(redoable))
 
 
 class Journal:
@@ -89,10 +94,8 @@ class Journal:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.path = path
         self._connection = connection
-        self.history = History()
-        self.entries: list[Entry] = []
-        for entry in self._stored():
-            self._take(entry)
+        self.entries = list(self._stored())
+        self.history = History().after(*self.entries)
 
     def _stored(self) -> Iterator[Entry]:
         if not _is_begun(self._connection):
@@ -101,10 +104,6 @@ class Journal:
         for *values, changes in self._connection.execute(f"SELECT {columns} FROM entries ORDER BY id"):
             id, time, user, kind, target, tracked, words = values
             yield Entry(id, time, user, kind, target, tracked, words, from_json(json.loads(changes)))
-
-    def _take(self, entry: Entry) -> None:
-        self.entries.append(entry)
-        self.history = self.history.after(entry)
 
     def base(self) -> tuple[str, Ids]:
         """Fingerprint of the detections, and the (N,) links, that the journal began with."""
@@ -139,7 +138,8 @@ class Journal:
         except sqlite3.OperationalError as error:
             raise InputError(f"{self.path}: cannot be written ({error}); make room, or get leave to write") from error
         entry = Entry(id, time, name, kind, target, tracked, words, tuple(changes))
-        self._take(entry)
+        self.entries.append(entry)
+        self.history = self.history.after(entry)
         return entry
 
     @property
