@@ -11,6 +11,7 @@ from engine.linking.cells import Cells, Population
 from engine.linking.cycles import take_back_hasty
 from engine.linking.divisions import propose_divisions
 from engine.linking.fit import first_guess, refine
+from engine.linking.fusions import part_fused
 from engine.linking.model import Model
 from engine.linking.propose import find_neighbours, propose_gaps, score_links
 from engine.progress import Progress, no_progress
@@ -51,7 +52,7 @@ def link_cells(cells: Cells, population: Population, limits: Limits, progress: P
     sure = Hypotheses.join(certain)
     gaps = _gaps(cells, model, sure)
     chosen = Hypotheses.join([sure, choose_best(Hypotheses.join([*open_, gaps]), n)])
-    chosen = take_back_hasty(cells, model, chosen)
+    chosen = take_back_hasty(cells, model, part_fused(cells, population, chosen))
     progress(len(windows) + 1, len(windows) + 1)
     for target in (chosen.target, chosen.second):
         link[target[target >= 0]] = chosen.source[target >= 0]

@@ -355,3 +355,31 @@ def test_far_steps_are_followed_where_they_are_usual() -> None:
     sides = np.where(np.arange(20) % 2, 1.0, -1.0)[:, None]
     places[:, :, 1] += sides * np.linspace(1.3, 1.7, 25) * RADIUS
     assert np.array_equal(track(table(movie(places))), chains(25, 20))
+
+
+def touching_pairs(hidden: int) -> list[Spot]:
+    """Twenty pairs of touching cells, found as one in `hidden` frames from frame 8 on."""
+    places = walkers(n_cells=20, n_frames=20, step=0.7)
+    side = np.array([0.0, 1.05 * RADIUS])
+    spots: list[Spot] = []
+    for t in range(20):
+        for y, x in places[t]:
+            if 8 <= t < 8 + hidden:
+                spots.append((t, y, x, 2 * AREA))
+            else:
+                spots += [(t, *((y, x) - side), AREA * 1.02), (t, *((y, x) + side), AREA * 0.98)]
+    return spots
+
+
+@pytest.mark.parametrize("hidden", [1, 3, 6])
+def test_touching_cells_found_as_one_for_a_while_do_not_divide(hidden: int) -> None:
+    """They part again as the two they were; the one that was hidden goes on across the gap."""
+    detections = table(touching_pairs(hidden))
+    link = track(detections)
+    assert np.bincount(link[link >= 0]).max() == 1
+    gaps = detections.frame - detections.frame[link]
+    assert (gaps[link >= 0] == hidden + 1).sum() == 20
+    assert (link < 0).sum() == 40
+    lost_and_found = np.flatnonzero((link >= 0) & (gaps > 1))
+    same_side = np.abs(detections.yx[lost_and_found] - detections.yx[link[lost_and_found]]).max(axis=1)
+    assert (same_side < RADIUS).all()
