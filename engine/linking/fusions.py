@@ -1,7 +1,8 @@
 """Touching cells are found as one for some frames and then as two again: that is no division.
 
-One of the two seems to end beside the other, which grows by its size, and later seems to divide. Its division is turned
-into a link to one of the two, and the cell that had ended goes on as the other, across the frames in which it was hidden.
+One of the two seems to end beside the other, which grows by its size, and later seems to divide. Its division is
+turned into a link to one of the two, and the cell that had ended goes on as the other, across the frames in which it
+was hidden.
 Only where a good part of the divisions looks so is it done: where masks are good, neighbours end by chance.
 """
 
