@@ -38,7 +38,7 @@ def link(lineage: Lineage, before: int, after: int, force: bool = False) -> Chan
     if found == before:
         raise EditError(f"{before} -> {after} are linked already")
     if found is not None and not force:
-        raise EditError(f"detection {after} follows {found}; cut that link first (--force does both)", (after,))
+        raise EditError(f"detection {after} follows {found}; cut that link first, or relink", (after,))
     frames = lineage.detections.frame
     if frames[before] >= frames[after]:
         raise EditError(
