@@ -15,6 +15,7 @@ from lineage_app.app.document import Document
 
 KEPT_BYTES = 400_000_000
 FEWEST_KEPT = 12
+READERS = 2  # threads; the decoder uses one core each
 CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 Key = tuple[int, int]  # position, frame
 Points = NDArray[np.float32]
@@ -107,10 +108,12 @@ class FrameLoader(QObject):
         self._document = document
         self._kept: OrderedDict[Key, Frame] = OrderedDict()
         self._wanted: list[Key] = []
+        self._reading: set[Key] = set()
         self._condition = threading.Condition()
         self._ends = False
-        self._thread = threading.Thread(target=self._work, name="frames", daemon=True)
-        self._thread.start()
+        self._threads = [threading.Thread(target=self._work, name="frames", daemon=True) for _ in range(READERS)]
+        for thread in self._threads:
+            thread.start()
 
     def get(self, position: int, frame: int) -> Frame | None:
         """The frame if it has been read."""
@@ -124,15 +127,17 @@ class FrameLoader(QObject):
         """Read these frames, the first first; what was wanted before and not begun is forgotten."""
         last = self._document.movies[position].n_frames
         with self._condition:
-            self._wanted = [(position, t) for t in frames if 0 <= t < last and (position, t) not in self._kept]
-            self._condition.notify()
+            known = self._kept.keys() | self._reading
+            self._wanted = [(position, t) for t in frames if 0 <= t < last and (position, t) not in known]
+            self._condition.notify_all()
 
     def close(self) -> None:
         """End the thread."""
         with self._condition:
             self._ends = True
-            self._condition.notify()
-        self._thread.join(timeout=10)
+            self._condition.notify_all()
+        for thread in self._threads:
+            thread.join(timeout=10)
 
     def _work(self) -> None:
         while True:
@@ -142,13 +147,15 @@ class FrameLoader(QObject):
                 if self._ends:
                     return
                 key = self._wanted.pop(0)
+                self._reading.add(key)
             try:
-                frame = read_frame(self._document, *key)
+                self._keep(key, read_frame(self._document, *key))
+                self._say(self.loaded, *key)
             except (OSError, ValueError, RuntimeError) as error:  # a damaged file: say so, show the other frames
                 self._say(self.failed, f"frame {key[1]}: {error}")
-                continue
-            self._keep(key, frame)
-            self._say(self.loaded, *key)
+            finally:
+                with self._condition:
+                    self._reading.discard(key)
 
     def _keep(self, key: Key, frame: Frame) -> None:
         with self._condition:

@@ -177,7 +177,7 @@ class Workspace(QWidget):
         self.table.chosen.connect(self._chosen)
         self.transport.wanted.connect(navigation.go)
         self.movie.shown.connect(self.transport.frame_was_shown)
-        self.loader.failed.connect(self.said)
+        self.loader.failed.connect(self._reading_failed)
         self.positions.currentRowChanged.connect(navigation.go_to_position)
         self.channels.changed.connect(self.movie.set_channels)
         self.colours.currentTextChanged.connect(self._colour)
@@ -192,6 +192,10 @@ class Workspace(QWidget):
             self.navigation.toggle(detection)
         else:
             self.navigation.focus(detection)
+
+    def _reading_failed(self, message: str) -> None:
+        self.transport.play(False)
+        self.said.emit(message)
 
     def _chosen(self, cells: Any) -> None:
         self.navigation.select(self.document.lineage.cells.first[np.asarray(cells, np.int64)])

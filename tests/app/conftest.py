@@ -3,14 +3,11 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import zarr
-
-pytest.importorskip("PySide6")
-
-from PySide6.QtCore import QSettings
 
 from engine.detections import Detections
 from engine.lineage import Lineage, save_links
@@ -72,13 +69,15 @@ def tracked(tracked_once: Path, tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> QSettings:
+def settings(tmp_path: Path) -> Any:
     """Settings of their own, so that no test sees those of a person or of another test."""
+    from PySide6.QtCore import QSettings
+
     return QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
 
 
 @pytest.fixture
-def window(qtbot, settings: QSettings) -> Iterator["object"]:
+def window(qtbot, settings) -> Iterator["object"]:
     """The window with its start page."""
     from lineage_app.app.window import Window
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+pytest.importorskip("PySide6")
+
 from PySide6.QtCore import QPointF, QSettings, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -15,7 +18,7 @@ from engine import edits, gestures
 from engine.curation import curate
 from engine.simulate import SimulationParameters
 from lineage_app import cli
-from lineage_app.app import tasks, theme
+from lineage_app.app import frames, tasks, theme
 from lineage_app.app.actions import ACTIONS, FOCUS
 from lineage_app.app.command_palette import CommandPalette, KeySheet
 from lineage_app.app.tasks import ImportRequest
@@ -299,6 +302,23 @@ def test_play_shows_every_frame_to_the_end_and_stops(qtbot, window, workspace) -
     qtbot.waitUntil(lambda: not workspace.transport.is_playing, timeout=20_000)
     assert shown == list(range(1, 30))
     assert not window.actions_["play"].isChecked()
+
+
+def test_a_frame_that_cannot_be_read_is_said_and_the_others_are_shown(qtbot, window, workspace, monkeypatch) -> None:
+    """Play stops there; the app goes on."""
+    read, said = frames.read_frame, []
+
+    def damaged(document, position, number):
+        if number == 20:
+            raise RuntimeError("damaged chunk")
+        return read(document, position, number)
+
+    monkeypatch.setattr(frames, "read_frame", damaged)
+    workspace.said.connect(said.append)
+    press(window, Qt.Key.Key_P)
+    qtbot.waitUntil(lambda: not workspace.transport.is_playing, timeout=20_000)
+    assert "frame 20: damaged chunk" in said
+    show_frame(qtbot, workspace, 25)
 
 
 def test_zoom_keeps_the_point_under_the_mouse(workspace) -> None:
