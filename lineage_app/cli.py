@@ -300,7 +300,7 @@ def _run(
     with progress_bars() as bars:
         project, outcome = pipeline.run(project, parameters, workers, until, bars, discard_curation)
     lines = [f"{step}: {said}" for step, said in outcome.items()]
-    answer({"steps": outcome, **summary(project)}, [*lines, "", *describe(project)], as_json)
+    answer({"outcome": outcome, **summary(project)}, [*lines, "", *describe(project)], as_json)
 
 
 def _selected(parameters: pipeline.RunParameters, positions: str | None, frames: str | None) -> pipeline.RunParameters:
