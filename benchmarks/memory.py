@@ -92,7 +92,8 @@ def main() -> None:
     movie, project = given.folder / f"movie-{given.frames}", given.folder / "a.lineage"
     if not movie.exists():
         movie.parent.mkdir(parents=True, exist_ok=True)
-        full = replace(SimulationParameters(), frames=given.frames, founders=given.founders, height=1040, width=1388)
+        size = {"frames": given.frames, "founders": given.founders, "height": 1040, "width": 1388}
+        full = replace(SimulationParameters(), frame_interval_s=300.0, **size)
         simulate(movie, full)
     shutil.rmtree(project, ignore_errors=True)
     result = {"frames": given.frames, "import": in_a_process(import_measured, movie / "images", project)}

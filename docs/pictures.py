@@ -1,6 +1,6 @@
-"""The pictures of README and docs: `python docs/pictures.py [--demo DIR] [--movie PROJECT]`.
+"""The pictures of README and docs, all of the simulated demo: `python docs/pictures.py [--demo DIR]`.
 
---demo : where `lineage demo` was, or will be, made; --movie : a tracked project of a real movie, for the dark picture.
+--demo : where `lineage demo` was, or will be, made.
 """
 
 import argparse
@@ -132,7 +132,6 @@ def _channels(document: Document) -> dict[str, Channel]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--demo", type=Path)
-    parser.add_argument("--movie", type=Path)
     args = parser.parse_args()
     application = QApplication([])
     theme.apply(application, theme.DARK, 10)
@@ -146,8 +145,7 @@ def main() -> None:
         settings = QSettings(str(Path(scratch) / "settings.ini"), QSettings.Format.IniFormat)
         start_picture(settings).save(str(IMAGES / "app-start.png"))
         app_picture(demo / "demo.lineage", "light", settings, 0.8, "genealogy", False).save(str(IMAGES / "app.png"))
-        if args.movie:
-            app_picture(args.movie, "dark", settings, 0.5, "generation", True).save(str(IMAGES / "app-dark.png"))
+        app_picture(demo / "demo.lineage", "dark", settings, 0.6, "generation", True).save(str(IMAGES / "app-dark.png"))
 
 
 if __name__ == "__main__":
