@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("linking", "segmentation", "genealogies", "memory", "viewer")
+BENCHMARKS = ("linking", "segmentation", "genealogies", "curation", "viewer", "memory")
 
 
 def main() -> int:

@@ -29,6 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 INTERRUPTED = 130
+DEMO_MARKERS = {"CD16/32": "GM", "GATA1": "MegE"}
 evaluate_app = typer.Typer(help="Measure against ground truth.", no_args_is_help=True)
 app.add_typer(evaluate_app, name="evaluate")
 curation_commands.add_commands(app)
@@ -76,16 +77,15 @@ def main(arguments: list[str] | None = None) -> None:
 @app.command(epilog="Example: lineage demo my-demo")
 def demo(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to put it.")] = Path("demo"),
+    open_: Annotated[bool, typer.Option("--open", help="Look at it in the app afterwards.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a small movie, run everything on it, and write a report."""
     folder.mkdir(parents=True, exist_ok=True)
     movie, place = folder / "movie", folder / "demo.lineage"
     with progress_bars() as bars:
-        if not movie.exists():
-            simulate(movie, SimulationParameters.demo(), bars("simulate"))
-        if not (place / "project.json").exists():
-            import_movie(place, images=movie / "images", markers=None, progress=bars("import"))
+        simulate(movie, SimulationParameters.demo(), bars("simulate"))
+        import_movie(place, images=movie / "images", markers=DEMO_MARKERS, progress=bars("import"))
         project, _ = pipeline.run(Project.open(place), progress=bars)
     truth = next((movie / "truth").glob("*_GT"))
     scores = evaluate_tracks(project, truth)
@@ -93,6 +93,8 @@ def demo(
     lines = scores_in_words(scores)
     lines += ["", f"project: {place}", f"report:  {page}  (open it in a browser)"]
     answer({"project": str(place), "report": str(page), "scores": scores}, lines, as_json)
+    if open_:
+        app_command(place)
 
 
 @app.command("simulate", epilog="Example: lineage simulate my-movie --frames 200 --founders 12 --seed 1")
