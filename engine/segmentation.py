@@ -8,14 +8,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.candidates import Candidates, Look, find_candidates, find_shaded
-from engine.cell_scale import CellScale, dark_rim, find_scale, refine_scale
 from engine.errors import InputError
 from engine.illumination import only_brightens
-from engine.mser import segment_mser
-from engine.outline import evenness, surroundings
-from engine.regions import fill_label_holes, paint
-from engine.splitting import split_necks
+from engine.segmenting.candidates import Candidates, Look, find_candidates, find_shaded
+from engine.segmenting.cell_scale import CellScale, dark_rim, find_scale, refine_scale
+from engine.segmenting.mser import segment_mser
+from engine.segmenting.outline import evenness, surroundings
+from engine.segmenting.regions import fill_label_holes, paint
+from engine.segmenting.splitting import split_necks
 
 Image = NDArray[np.float32]
 Labels = NDArray[np.int32]

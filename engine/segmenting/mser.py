@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.segmentation import watershed
 
-from engine.regions import fill_holes
+from engine.segmenting.regions import fill_holes
 
 Image = NDArray[np.float32]
 Labels = NDArray[np.int32]

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.candidates import Candidates, Look, find_candidates, search_candidates
-from engine.regions import on_image, paint
+from engine.segmenting.candidates import Candidates, Look, find_candidates, search_candidates
+from engine.segmenting.regions import on_image, paint
 
 Image = NDArray[np.float32]
 Floats = NDArray[np.float64]

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.regions import Canvas, Regions, best_disjoint, level_regions, pack, rising_levels
+from engine.segmenting.regions import Canvas, Regions, best_disjoint, level_regions, pack, rising_levels
 
 Image = NDArray[np.float32]
 Floats = NDArray[np.float64]
