@@ -91,7 +91,7 @@ def run(data: Path, movies: tuple[Movie, ...], repeats: int) -> list[dict[str, A
     """One row for each movie and tracker."""
     rows = []
     for tracker in TRACKERS:
-        track(warm_up(), None, TrackingParameters(tracker=tracker))
+        track(warm_up(), TrackingParameters(tracker=tracker))
     for movie in movies:
         truth = read_truth(data, movie)
         images = shuffled(truth)
@@ -102,7 +102,7 @@ def run(data: Path, movies: tuple[Movie, ...], repeats: int) -> list[dict[str, A
             seconds = []
             for _ in range(repeats):
                 start = time.perf_counter()
-                link = track(detections, None, TrackingParameters(tracker=tracker))
+                link = track(detections, TrackingParameters(tracker=tracker))
                 seconds.append(time.perf_counter() - start)
             measures = score(matched, link, table)
             rows.append({"set": movie.name, "tracker": tracker, "seconds": min(seconds)} | measures)

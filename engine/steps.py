@@ -160,7 +160,7 @@ def track_position(block: Block, parameters: TrackingParameters, progress: Progr
     """Link the detections of a position; the part is (N,) int64: row of the predecessor or -1."""
     project = Project.open(block.project)
     detections = project.detections().of_position(block.position)
-    links = track(detections, project.movie(block.position).labels, parameters, progress)
+    links = track(detections, parameters, progress)
     with atomic(block.part) as temporary, open(temporary, "wb") as file:
         np.save(file, links)
 

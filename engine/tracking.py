@@ -1,8 +1,7 @@
 """From detections to base links: who is whose successor, by our own linker, btrack or trackpy."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,6 @@ from engine.trackers.btrack import BtrackParameters, link_btrack
 from engine.trackers.trackpy import TrackpyParameters, link_trackpy
 
 Ids = NDArray[np.int64]
-Labels = Callable[[int], NDArray[Any]]  # frame -> (Y, X) label image
 
 
 @dataclass(frozen=True)
@@ -35,14 +33,13 @@ class TrackingParameters:
 
 def track(
     detections: Detections,
-    labels: Labels | None = None,
     parameters: TrackingParameters = TrackingParameters(),
     progress: Progress = no_progress,
 ) -> Ids:
     """(N,) row of the predecessor of each detection of one position, or -1.
 
-    A detection has at most two successors, in later frames; a link that skips frames closes a gap. labels: kept for
-    linkers that look at masks; ours reads all it needs from the table. Raises InputError for bad parameters.
+    A detection has at most two successors, in later frames; a link that skips frames closes a gap. All that linking
+    needs stands in the table. Raises InputError for bad parameters.
     """
     if parameters.max_gap < 0 or parameters.window < 1:
         raise InputError(

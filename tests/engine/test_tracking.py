@@ -121,7 +121,7 @@ def test_division_is_found() -> None:
 def test_no_division_where_cells_may_not_divide() -> None:
     """With `divides` off the mother has one successor at most."""
     detections, mother, _ = dividing()
-    assert len(successors(track(detections, None, TrackingParameters(divides=False)), mother)) <= 1
+    assert len(successors(track(detections, TrackingParameters(divides=False)), mother)) <= 1
 
 
 def test_cell_that_appears_nearby_is_no_daughter() -> None:
@@ -170,7 +170,7 @@ def test_two_gaps_are_no_step() -> None:
 def test_gap_stays_open_beyond_max_gap() -> None:
     """With max_gap 0 a cell that comes back starts anew."""
     spots = movie(walkers())
-    link = track(table(spots[: 8 * 25 + 12] + spots[8 * 25 + 13 :]), None, TrackingParameters(max_gap=0))
+    link = track(table(spots[: 8 * 25 + 12] + spots[8 * 25 + 13 :]), TrackingParameters(max_gap=0))
     assert link[9 * 25 + 12 - 1] == -1
 
 
@@ -271,9 +271,9 @@ def test_window_changes_no_link(window: int) -> None:
     keep = np.flatnonzero(np.random.default_rng(2).random(len(detections)) > 0.03)
     holes = [(int(t), *yx, a) for t, yx, a in zip(detections.frame, detections.yx, detections["area"], strict=True)]
     for spots in ([holes[row] for row in keep], crossing()):
-        whole = track(table(spots), None, TrackingParameters(window=10**6))
+        whole = track(table(spots), TrackingParameters(window=10**6))
         assert (whole >= 0).any()
-        assert np.array_equal(track(table(spots), None, TrackingParameters(window=window)), whole)
+        assert np.array_equal(track(table(spots), TrackingParameters(window=window)), whole)
 
 
 def test_same_detections_same_links() -> None:
@@ -290,7 +290,7 @@ def test_long_movie_is_learnt_from_samples() -> None:
 def test_progress_reaches_its_total() -> None:
     """Progress rises to the total."""
     seen: list[tuple[int, int]] = []
-    track(table(movie(walkers())), None, TrackingParameters(window=60), lambda done, total: seen.append((done, total)))
+    track(table(movie(walkers())), TrackingParameters(window=60), lambda done, total: seen.append((done, total)))
     assert [done for done, _ in seen] == list(range(1, len(seen) + 1))
     assert seen[-1][0] == seen[-1][1]
     assert len(seen) > 5
@@ -300,7 +300,7 @@ def test_progress_reaches_its_total() -> None:
 def test_bad_parameters_are_refused(parameters: TrackingParameters) -> None:
     """A negative gap or an empty window is the user's mistake."""
     with pytest.raises(InputError, match="expected 0 or more"):
-        track(table(movie(walkers(2, 3))), None, parameters)
+        track(table(movie(walkers(2, 3))), parameters)
 
 
 @pytest.mark.parametrize(
@@ -333,7 +333,7 @@ spots = st.lists(
 def test_any_detections_give_a_forest(spots: list[Spot], max_gap: int, window: int) -> None:
     """Whatever is detected: one predecessor at most, in an earlier frame within reach, and two successors at most."""
     detections = table(spots)
-    link = track(detections, None, TrackingParameters(max_gap=max_gap, window=window))
+    link = track(detections, TrackingParameters(max_gap=max_gap, window=window))
     assert np.bincount(link[link >= 0], minlength=1).max() <= 2
     child = np.flatnonzero(link >= 0)
     step = detections.frame[child] - detections.frame[link[child]]
