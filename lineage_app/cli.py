@@ -25,6 +25,7 @@ from lineage_app.describe import describe, scores_in_words, summary
 app = typer.Typer(
     help="Segment and track cells in time-lapse movies, build their genealogies, and say how right they are.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -32,7 +33,6 @@ INTERRUPTED = 130
 DEMO_MARKERS = {"CD16/32": "GM", "GATA1": "MegE"}
 evaluate_app = typer.Typer(help="Measure against ground truth.", no_args_is_help=True)
 app.add_typer(evaluate_app, name="evaluate")
-curation_commands.add_commands(app)
 
 ProjectPath = Annotated[Path, typer.Argument(metavar="PROJECT", help="The project folder, NAME.lineage.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
@@ -289,6 +289,9 @@ def app_command(
     from lineage_app.app.start import start  # Qt only here: all other commands run without a screen
 
     raise typer.Exit(start(project))
+
+
+curation_commands.add_commands(app)
 
 
 def _run(
