@@ -47,7 +47,7 @@ def measure_frame(
     ids = labels.ravel()[flat] - 1
     columns = {"label": np.arange(1, n + 1, dtype=np.int32)}
     columns |= _shape(labels, flat, ids, n)
-    ring = _ring(labels, n, um_per_px, parameters) if images else None
+    ring = _ring(labels, um_per_px, parameters) if images else None
     for name, image in images.items():
         if image is None or ring is None:
             columns |= {
@@ -128,7 +128,7 @@ def _perimeter(labels: NDArray[np.int32], n: int) -> NDArray[np.float32]:
 
 
 def _ring(
-    labels: NDArray[np.int32], n: int, um_per_px: float, parameters: MeasureParameters
+    labels: NDArray[np.int32], um_per_px: float, parameters: MeasureParameters
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """The pixels around each cell (flat index) and whose they are (label - 1), sorted by cell."""
     background = (labels == 0).astype(np.uint8)

@@ -22,7 +22,7 @@ from engine.errors import InputError
 from engine.files import atomic, remove
 from engine.measure import MeasureParameters
 from engine.parameters import from_dict, to_dict
-from engine.progress import Progress
+from engine.progress import Progress, no_progress
 from engine.project import Project
 from engine.segmentation import SegmentationParameters
 from engine.tracking import TrackingParameters
@@ -183,7 +183,7 @@ def _redo(
         if old != parts:
             remove(old)
     parts.mkdir(parents=True, exist_ok=True)
-    job = _Job(project, parameters, workers, progress(step) if progress else (lambda done, total: None), parts)
+    job = _Job(project, parameters, workers, progress(step) if progress else no_progress, parts)
     record = _MAKE[step](job)
     project = project.with_stage(step, {**record, "fingerprint": fingerprint})
     project.save()

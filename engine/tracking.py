@@ -19,9 +19,9 @@ Ids = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TrackingParameters:
-    """tracker: which linker; max_gap: frames that a cell may be missing; divides: whether cells may divide;
-    window: detections looked at together, which bounds memory and changes no link. All other scales of our linker are
-    estimated from the movie. btrack, trackpy: theirs, used when they are chosen."""
+    """tracker: which linker; max_gap: frames that a cell may be missing, longer where hidden in a neighbour, 0 for
+    never; divides: whether cells may divide; window: detections looked at together, which bounds memory and changes no
+    link. All other scales of our linker are estimated from the movie. btrack, trackpy: theirs, used when chosen."""
 
     tracker: Literal["lineage", "btrack", "trackpy"] = "lineage"
     max_gap: int = 3

@@ -52,7 +52,9 @@ def link_cells(cells: Cells, population: Population, limits: Limits, progress: P
     sure = Hypotheses.join(certain)
     gaps = _gaps(cells, model, sure)
     chosen = Hypotheses.join([sure, choose_best(Hypotheses.join([*open_, gaps]), n)])
-    chosen = take_back_hasty(cells, model, part_fused(cells, population, chosen))
+    if limits.max_gap:
+        chosen = part_fused(cells, population, chosen)
+    chosen = take_back_hasty(cells, model, chosen)
     progress(len(windows) + 1, len(windows) + 1)
     for target in (chosen.target, chosen.second):
         link[target[target >= 0]] = chosen.source[target >= 0]

@@ -31,12 +31,12 @@ def open_folder(path: Path, channels: Mapping[str, str] | None = None) -> Source
         _refuse_volumes(images)
         return open_stacks(path, images)
     if images:
-        return _source(path, *_named_channels(path, {_position_name(path): images}))
+        return _source(path, *_named_channels({_position_name(path): images}))
     folders = [_with_masks(folder) for folder in _position_folders(path)]
     found = {_position_name(folder): images_in(folder) for folder in folders if images_in(folder)}
     if not found:
         raise InputError(f"{path}: {_what_is_there(path)}; expected TIFF, PNG or JPEG images, or sub-folders of them")
-    return _source(path, *_named_channels(path, found))
+    return _source(path, *_named_channels(found))
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -122,7 +122,7 @@ def _refuse_volumes(stacks: Sequence[Path]) -> None:
         )
 
 
-def _named_channels(path: Path, folders: Mapping[str, Sequence[Path]]) -> tuple[list[str], dict[str, list[Files]]]:
+def _named_channels(folders: Mapping[str, Sequence[Path]]) -> tuple[list[str], dict[str, list[Files]]]:
     """Channels and positions of folders of images, as their file names have them."""
     positions: dict[str, dict[str, Files]] = {}
     for folder, images in folders.items():

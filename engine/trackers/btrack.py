@@ -91,7 +91,7 @@ def link_btrack(
         found[found >= 0] += rows.start
         link[kept] = found[kept.start - rows.start : kept.stop - rows.start]
         progress(done, len(windows))
-    return _at_most_two(link, detections.frame)
+    return _at_most_two(link)
 
 
 def _windows(frame: NDArray[np.int32], length: int) -> Iterator[tuple[slice, slice]]:
@@ -237,7 +237,7 @@ def choose(kinds: Ids, log_likelihood: NDArray[np.float64]) -> NDArray[np.intp]:
     return np.flatnonzero(solution.x > 0.5)
 
 
-def _at_most_two(link: Ids, frame: NDArray[np.int32]) -> Ids:
+def _at_most_two(link: Ids) -> Ids:
     """Windows may disagree about a detection in their overlap: its third successor and later ones are cut."""
     child = np.flatnonzero(link >= 0)
     child = child[np.lexsort((child, link[child]))]  # ids rise with time

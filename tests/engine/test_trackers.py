@@ -183,7 +183,7 @@ def test_windows_decide_every_detection_once_and_see_what_they_decide(monkeypatc
 def test_a_third_successor_is_cut():
     """Where two windows gave three successors to a detection, the two earliest stay."""
     link = np.array([-1, 0, 0, 0, 1])
-    assert adapter._at_most_two(link, np.array([0, 1, 1, 2, 2], np.int32)).tolist() == [-1, 0, 0, -1, 1]
+    assert adapter._at_most_two(link).tolist() == [-1, 0, 0, -1, 1]
 
 
 def test_btrack_says_what_is_wrong_with_its_parameters():

@@ -383,3 +383,10 @@ def test_touching_cells_found_as_one_for_a_while_do_not_divide(hidden: int) -> N
     lost_and_found = np.flatnonzero((link >= 0) & (gaps > 1))
     same_side = np.abs(detections.yx[lost_and_found] - detections.yx[link[lost_and_found]]).max(axis=1)
     assert (same_side < RADIUS).all()
+
+
+def test_no_gap_is_closed_where_none_is_wanted() -> None:
+    """With max_gap 0 a cell hidden in its neighbour is not looked for either."""
+    detections = table(touching_pairs(hidden=3))
+    link = track(detections, TrackingParameters(max_gap=0))
+    assert (detections.frame - detections.frame[link])[link >= 0].max() == 1
