@@ -1,0 +1,94 @@
+"""The fate scores that a model gave to a project: by detection as stored, by cell as the genealogies stand now."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from engine.lineage import Lineage
+from engine.project import Project
+
+TABLE = "fate_scores"
+NUMBERS, FLAGS = ("frame_score", "cell_score", "low", "high"), ("in_distribution", "abstained")
+Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class FateScores:
+    """One row per detection of the table, (N,); scores in [0, 1], 1 = GM, NaN where there is none.
+
+    frame : the score of each image; cell, low, high : that of its cell, and its interval, as predicted;
+    in_distribution : the images are like those that the model has learned from; abstained : it made no call;
+    model : its name.
+    """
+
+    frame: Floats
+    cell: Floats
+    low: Floats
+    high: Floats
+    in_distribution: Flags
+    abstained: Flags
+    model: str
+
+    def at(self, name: str, ids: NDArray[np.int64]) -> NDArray[Any]:
+        """(n,) one column for these detections; those added since were not scored."""
+        column = np.asarray(getattr(self, name))
+        none = np.array(np.nan if column.dtype.kind == "f" else name == "in_distribution", column.dtype)
+        return np.where(ids < len(column), column[np.minimum(ids, len(column) - 1)], none)
+
+
+@dataclass(frozen=True)
+class CellScores:
+    """One row per cell, (C,). score, low, high : NaN where no image was scored; is_uncertain : it is not to be used."""
+
+    score: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    is_uncertain: Flags
+
+
+def read_scores(project: Project, n_table: int) -> FateScores | None:
+    """The scores of a project; None where there are none, or none for these n_table detections."""
+    path = project.table(TABLE)
+    if not path.is_file():
+        return None
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid):
+        return None
+    if table.num_rows != n_table or not n_table or not {*NUMBERS, *FLAGS} <= set(table.column_names):
+        return None
+    numbers = [table[name].to_numpy().astype(np.float32) for name in NUMBERS]
+    flags = [table[name].to_numpy().astype(bool) for name in FLAGS]
+    return FateScores(*numbers, *flags, model=_name(table.schema.metadata or {}))
+
+
+def cell_scores(scores: FateScores, lineage: Lineage) -> CellScores:
+    """The scores of the cells as they stand: each the mean over its images, whichever cells they were scored in.
+
+    So are the ends of the interval; a cell is uncertain where the model abstained on most of its images, or where most
+    are unlike what it has learned from.
+    """
+    n, cell = len(scores.frame), lineage.cell
+    scored = np.flatnonzero(lineage.present[:n] & np.isfinite(scores.frame))
+    of, size = cell[scored], len(lineage.cells)
+    count = np.bincount(of, minlength=size)
+
+    def mean(values: NDArray[Any]) -> NDArray[np.float64]:
+        total = np.bincount(of, values[scored].astype(np.float64), size)
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+    is_uncertain = mean(scores.abstained | ~scores.in_distribution) > 0.5
+    return CellScores(mean(scores.frame), mean(scores.low), mean(scores.high), is_uncertain)
+
+
+def _name(metadata: dict[bytes, bytes]) -> str:
+    """What the model is called in the table's metadata."""
+    for key in (b"model_name", b"name", b"model"):
+        if key in metadata:
+            return metadata[key].decode()
+    return "a model"
