@@ -12,6 +12,7 @@ from engine.lineage import LOST, Lineage
 
 Floats = NDArray[np.float64]
 MAD_TO_SIGMA = 1.4826
+RAYLEIGH_90 = 2.146  # 90th percentile of the length of a step, in its standard deviation along each axis
 
 
 @dataclass(frozen=True)
