@@ -4,8 +4,10 @@ Each raises EditError, naming detections and the way out, where it makes no sens
 Facts stay with their cell: an end reason goes where the last detection goes, and is taken off where a cell goes on.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+import numpy as np
 
 from engine.changes import (
     DETECTION,
@@ -244,6 +246,40 @@ def review(lineage: Lineage, detections: Iterable[int], answer: str | None = "ri
     if not changes:
         raise EditError("these cells are marked so already" if asked else "no cell to mark")
     return changes
+
+
+class Building:
+    """Edits one after the other on a copy, as the changes of one step."""
+
+    def __init__(self, lineage: Lineage) -> None:
+        self.lineage = lineage.copy()
+        self.changes: list[Change] = []
+
+    def do(self, edit: Callable[[Lineage], Changes]) -> None:
+        """Add an edit."""
+        changes = edit(self.lineage)
+        self.lineage.apply(changes)
+        self.changes += changes
+
+
+def forcing(lineage: Lineage, edit: Callable[[Lineage], Changes]) -> tuple[Changes, tuple[int, ...]]:
+    """The changes of an edit that finds links in its way, and the detections whose links to what is before are cut.
+
+    Of two links in the way that to the farther one is cut. Raises EditError where the edit cannot be done even so.
+    """
+    build = Building(lineage)
+    gone: list[int] = []
+    while True:
+        try:
+            build.do(edit)
+            return tuple(build.changes), tuple(gone)
+        except EditError as error:
+            links = [id for id in error.conflicts if id not in gone and build.lineage.link[id] >= 0]
+            if not links:
+                raise
+            yx, link = lineage.detections.yx.astype(np.float64), build.lineage.link
+            gone.append(max(links, key=lambda id: float(((yx[id] - yx[link[id]]) ** 2).sum())))
+            build.do(lambda draft: cut(draft, gone[-1]))
 
 
 def check_known(lineage: Lineage, *ids: int) -> None:

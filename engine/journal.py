@@ -43,6 +43,10 @@ SCHEMA = (
 )
 
 
+class InUse(InputError):
+    """Another program edits the project."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One step: who did what when. kind : edit, undo, redo or track; target : the entry undone or redone.
@@ -228,12 +232,12 @@ def write_journal(project: Path, detections: Detections, links: NDArray[Any]) ->
 
 @contextmanager
 def sole_writer(project: Path) -> Iterator[None]:
-    """Hold the journal of a project for this process; raises InputError while another one does."""
-    lock = FileLock(project / ".journal.lock", blocking=False)
+    """Hold the journal of a project for this process; raises InUse while another one does."""
+    lock = FileLock(project / ".journal.lock", blocking=False, thread_local=False)  # given back from any thread
     try:
         lock.acquire()
     except Timeout as error:
-        raise InputError(f"{project}: open for editing in another window or command; close that first") from error
+        raise InUse(f"{project}: open for editing in another window or command; close that first") from error
     with lock:
         yield
 

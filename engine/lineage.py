@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from engine.changes import END, Change
+from engine.changes import END, FACTS, Change
 from engine.detections import Detections, write_table
 from engine.errors import InputError
 from engine.forest import Cells, Ids, cells_of, checked_links, indices_of, rerooted, roots, successors_of
@@ -86,16 +86,17 @@ class Lineage:
         changes = tuple(changes)
         before, self._state = self._state, after(self._state, changes)
         root = self.__dict__.get("_root")
-        for name in ("_starts", "_root", "cell", "cells", "_by_cell", "lbep", "overlay", "_added"):
-            self.__dict__.pop(name, None)
-        if root is not None and len(changes) <= FEW_CHANGES:
+        if any(change.kind not in FACTS for change in changes):
+            for name in ("_starts", "_root", "cell", "cells", "_by_cell", "lbep", "overlay", "_added"):
+                self.__dict__.pop(name, None)
+        if "_root" not in self.__dict__ and root is not None and len(changes) <= FEW_CHANGES:
             touched = {id for state in (before, self._state) for id in touched_in(state, changes)}
             self.__dict__["_root"] = rerooted(root, self.link, self.successors, touched)
 
     def copy(self) -> "Lineage":
-        """Another lineage in the same state, to try edits on."""
+        """Another lineage in the same state, to try edits on, or to keep as it is; what was computed is shared."""
         other = Lineage.__new__(Lineage)
-        other._state, other._settled_from = self._state, self._settled_from
+        other.__dict__.update(self.__dict__)
         return other
 
     @cached_property

@@ -1,6 +1,5 @@
 """One frame, or a window of it, segmented again with other parameters: masks exchanged and linked anew in one step."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -60,7 +59,7 @@ def resegment(
         others = np.where(mask.image(movie.shape), 0, target)
         return measured_mask(project, movie, frame, mask, others)
 
-    build = _Building(lineage)
+    build = edits.Building(lineage)
     for id in old.tolist():
         if id not in pairs:
             build.do(partial(edits.delete, detection=id))
@@ -73,20 +72,6 @@ def resegment(
     if not build.changes:
         raise EditError(f"{position} frame {frame}: the same cells are found; try another sensitivity")
     return tuple(build.changes)
-
-
-class _Building:
-    """Edits one after the other on a copy, as the changes of one step."""
-
-    def __init__(self, lineage: Lineage) -> None:
-        self.lineage = lineage.copy()
-        self.changes: list[Change] = []
-
-    def do(self, edit: Callable[[Lineage], Changes]) -> None:
-        """Add an edit."""
-        changes = edit(self.lineage)
-        self.lineage.apply(changes)
-        self.changes += changes
 
 
 def _recorded(project: "Project") -> SegmentationParameters:

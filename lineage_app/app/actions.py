@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-ALWAYS, PROJECT, CELLS, FOCUS = "always", "project", "cells", "focus"  # what must be there
+ALWAYS, PROJECT, CELLS, FOCUS, EDIT = "always", "project", "cells", "focus", "edit"  # what must be there
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Action:
     is_switch: bool = False
 
 
-MENUS = ("File", "View", "Go", "Select", "Help")
+MENUS = ("File", "Edit", "View", "Go", "Select", "Help")
 ACTIONS = (
     Action("open", "Open a project…", ("Ctrl+O",), "File", "a folder NAME.lineage", ALWAYS),
     Action("import", "Import a movie…", ("Ctrl+I",), "File", "make a project from images or masks", ALWAYS),
@@ -27,6 +27,8 @@ ACTIONS = (
     Action("report", "Write the report", (), "File", "one page with counts, genealogies, doubts; opens it", CELLS),
     Action("close", "Close the project", ("Ctrl+W",), "File", "back to the start page"),
     Action("quit", "Quit", ("Ctrl+Q",), "File", "nothing needs saving", ALWAYS),
+    Action("undo", "Undo", ("Ctrl+Z",), "Edit", "take back the last edit", EDIT),
+    Action("redo", "Redo", ("Ctrl+Shift+Z", "Ctrl+Y"), "Edit", "do again what was undone", EDIT),
     Action("fit", "Fit to the window", ("0",), "View", "movie and genealogies as a whole"),
     Action("zoom_in", "Nearer", ("+", "="), "View", "also the wheel"),
     Action("zoom_out", "Farther", ("-",), "View", "also the wheel"),

@@ -76,6 +76,11 @@ class CellStrip(QWidget):
         """End the reading of patches."""
         self._latest.close()
 
+    def set_document(self, document: Document) -> None:
+        """Show the life of the focused cell after an edit."""
+        self.document = document
+        self.rebuild()
+
     def set_theme(self, theme: Theme) -> None:
         self.theme = theme
         self._redraw()

@@ -17,7 +17,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QLineEdit, QTableView, QVBoxLayout, QWidget
 
 from lineage_app.app.cell_curves import displacement
@@ -149,6 +149,15 @@ class CellModel(QAbstractTableModel):
             return self.columns[section].name
         return self.columns[section].tip if role == Qt.ItemDataRole.ToolTipRole else None
 
+    def set_columns(self, columns: tuple[Column, ...], text: str) -> None:
+        """Show other cells, in the order and with the filter that there are."""
+        self.columns = columns
+        try:
+            self._fits = matching(columns, text)
+        except ValueError:
+            self._fits = np.ones(len(columns[0].values), bool)
+        self._arrange()
+
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         self._sorted_by = (column, order)
         self._arrange()
@@ -202,6 +211,7 @@ class CellTable(QWidget):
     def __init__(self, document: Document, navigation: Navigation) -> None:
         super().__init__()
         self.navigation = navigation
+        self._awaited: Document | None = None  # of which the cells are not shown yet
         self.model = CellModel(columns_of(document))
         self.model.setParent(self)
         self.search = QLineEdit()
@@ -230,6 +240,24 @@ class CellTable(QWidget):
         navigation.focus_changed.connect(self.show_focus)
         navigation.selection_changed.connect(self.show_selection)
 
+    def set_document(self, document: Document) -> None:
+        """Show the cells after an edit, once they can be seen."""
+        self._awaited = document
+        if self.isVisible():
+            self._take_awaited()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        self._take_awaited()
+        super().showEvent(event)
+
+    def _take_awaited(self) -> None:
+        if self._awaited is not None:
+            self.model.set_columns(columns_of(self._awaited), self.search.text())
+            self._awaited = None
+            self._say_count()
+            self.show_focus()
+            self.show_selection()
+
     def fit_font(self) -> None:
         """Rows and columns as large as the font needs."""
         self.view.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 8)
@@ -239,6 +267,8 @@ class CellTable(QWidget):
 
     def show_focus(self, *_: object) -> None:
         """Make the focused cell the current row."""
+        if self._awaited is not None:
+            return
         row = self.model.row_of(self.navigation.focused_cell)
         if row >= 0 and row != self.view.currentIndex().row():
             selection = self.view.selectionModel()
@@ -252,6 +282,8 @@ class CellTable(QWidget):
 
     def show_selection(self) -> None:
         """Mark the rows of the selected cells."""
+        if self._awaited is not None:
+            return
         chosen = QItemSelection()
         for cell in self.navigation.selected_cells[:MOST_SELECTED].tolist():
             row = self.model.row_of(cell)

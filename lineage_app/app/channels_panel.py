@@ -119,6 +119,10 @@ class ChannelsPanel(QWidget):
                 found[name] = Channel(*self.sliders[name].values, colour)
         return found
 
+    def set_document(self, document: Document) -> None:
+        """Edits change nothing about channels."""
+        self.document = document
+
     def set_theme(self, theme: Theme) -> None:
         for slider in self.sliders.values():
             slider.theme = theme

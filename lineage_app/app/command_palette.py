@@ -101,7 +101,7 @@ def sheet(actions: dict[str, QAction], theme: Theme) -> str:
         rows = [(keys_of(actions[a.name]), a.text.rstrip("…"), a.tip) for a in ACTIONS if a.menu == menu]
         parts.append(_section(menu, [row for row in rows if row[0]], theme))
     parts.append(_section("Mouse", [(what, does, "") for what, does in MOUSE], theme))
-    left, right = "".join([parts[0], parts[1], parts[3]]), "".join([parts[2], parts[4], parts[5]])
+    left, right = "".join(parts[:3]), "".join(parts[3:])
     return f'<table width="100%"><tr><td width="50%">{left}</td><td width="50%">{right}</td></tr></table>'
 
 

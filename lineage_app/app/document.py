@@ -1,7 +1,7 @@
 """What the app shows: a project with its movies, genealogies and how bright its channels are."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ from engine.detections import Detections
 from engine.lineage import Lineage, project_end_reasons
 from engine.movie import Movie, open_array
 from engine.project import Project
+from lineage_app.app.scores import FateScores, read_scores
 from lineage_app.app.theme import marker_colour
 
 PERCENTILES = (0.1, 99.95)  # black and white of the first channel
 MARKER_PERCENTILES = (50.0, 99.95)  # most of a marker's picture is empty
 SAMPLED_FRAMES = 5
+UNCHANGED = ("patches", "signal_ranges", "fate_scores", "_starts")  # by edits
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,12 @@ class Document:
     lineage: Lineage
     end_reasons: NDArray[np.str_]
     levels: Mapping[str, tuple[float, float]]
+
+    def edited(self, lineage: Lineage) -> "Document":
+        """The same project with its genealogies after an edit; what an edit cannot change is kept."""
+        after = replace(self, lineage=lineage, end_reasons=_end_reasons(self.project, lineage))
+        after.__dict__.update({name: self.__dict__[name] for name in UNCHANGED if name in self.__dict__})
+        return after
 
     @property
     def is_tracked(self) -> bool:
@@ -43,6 +51,12 @@ class Document:
             return None
         array, n_table = open_array(path), self.lineage.detections.n_table
         return array if array.shape[0] == (len(self.lineage) if n_table is None else n_table) else None
+
+    @cached_property
+    def fate_scores(self) -> FateScores | None:
+        """What a model said of each detection; None before it was asked."""
+        n_table = self.lineage.detections.n_table
+        return read_scores(self.project, len(self.lineage) if n_table is None else n_table)
 
     @property
     def markers(self) -> tuple[str, ...]:
@@ -117,14 +131,16 @@ class Document:
 def open_document(path: Path) -> Document:
     """Read a project; one that is not tracked yet has no detections. Raises InputError."""
     project = Project.open(path)
+    return document_of(project, curated_lineage(project) if project.table("links").is_file() else no_cells())
+
+
+def document_of(project: Project, lineage: Lineage) -> Document:
+    """A project with its genealogies; what takes long is computed here, so that no view waits for it."""
     movies = tuple(project.movie(position.name) for position in project.positions)
-    lineage = curated_lineage(project) if project.table("links").is_file() else no_cells()
     if len(lineage):
-        lineage.members(0), lineage.overlay  # what takes long is computed here, in the background
-    reasons = project_end_reasons(project, lineage) if len(lineage) else np.zeros(0, "<U9")
-    document = Document(project, movies, lineage, reasons, _levels(project, movies))
-    for is_computed in (document.ids(0, 0), document.signal_ranges):
-        assert is_computed is not None
+        lineage.members(0), lineage.overlay
+    document = Document(project, movies, lineage, _end_reasons(project, lineage), _levels(project, movies))
+    document.ids(0, 0), document.signal_ranges, document.fate_scores
     return document
 
 
@@ -132,6 +148,10 @@ def no_cells() -> Lineage:
     """Genealogies of nothing."""
     none = np.zeros(0, np.int32)
     return Lineage(Detections((), none, none, none, np.zeros((0, 2), np.float32), {}), np.zeros(0, np.int64))
+
+
+def _end_reasons(project: Project, lineage: Lineage) -> NDArray[np.str_]:
+    return project_end_reasons(project, lineage) if len(lineage) else np.zeros(0, "<U9")
 
 
 def _levels(project: Project, movies: tuple[Movie, ...]) -> dict[str, tuple[float, float]]:

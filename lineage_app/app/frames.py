@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,7 +108,7 @@ class FrameLoader(QObject):
         self._document = document
         self._kept: OrderedDict[Key, Frame] = OrderedDict()
         self._wanted: list[Key] = []
-        self._reading: set[Key] = set()
+        self._reading: dict[Key, Document] = {}
         self._condition = threading.Condition()
         self._ends = False
         self._threads = [threading.Thread(target=self._work, name="frames", daemon=True) for _ in range(READERS)]
@@ -127,9 +127,21 @@ class FrameLoader(QObject):
         """Read these frames, the first first; what was wanted before and not begun is forgotten."""
         last = self._document.movies[position].n_frames
         with self._condition:
-            known = self._kept.keys() | self._reading
+            known = self._kept.keys() | self._reading.keys()
             self._wanted = [(position, t) for t in frames if 0 <= t < last and (position, t) not in known]
             self._condition.notify_all()
+
+    def set_document(self, document: Document) -> None:
+        """Read frames of this document from now on; see `forget`."""
+        with self._condition:
+            self._document = document
+
+    def forget(self, position: int, frames: Iterable[int]) -> None:
+        """Read these frames anew when they are wanted again: their masks have changed."""
+        with self._condition:
+            for frame in frames:
+                self._kept.pop((position, frame), None)
+                self._reading.pop((position, frame), None)
 
     def close(self) -> None:
         """End the thread."""
@@ -146,23 +158,28 @@ class FrameLoader(QObject):
                     self._condition.wait()
                 if self._ends:
                     return
-                key = self._wanted.pop(0)
-                self._reading.add(key)
+                key, document = self._wanted.pop(0), self._document
+                self._reading[key] = document
             try:
-                self._keep(key, read_frame(self._document, *key))
-                self._say(self.loaded, *key)
+                if self._keep(key, read_frame(document, *key), document):
+                    self._say(self.loaded, *key)
             except (OSError, ValueError, RuntimeError) as error:  # a damaged file: say so, show the other frames
                 self._say(self.failed, f"frame {key[1]}: {error}")
             finally:
                 with self._condition:
-                    self._reading.discard(key)
+                    if self._reading.get(key) is document:
+                        del self._reading[key]
 
-    def _keep(self, key: Key, frame: Frame) -> None:
+    def _keep(self, key: Key, frame: Frame, document: Document) -> bool:
+        """Keep a frame, unless it was forgotten while it was read."""
         with self._condition:
+            if self._reading.get(key) is not document:
+                return False
             self._kept[key] = frame
             most = max(FEWEST_KEPT, KEPT_BYTES // max(frame.n_bytes, 1))
             while len(self._kept) > most:
                 self._kept.popitem(last=False)
+            return True
 
     def _say(self, signal: Any, *values: Any) -> None:
         with self._condition:

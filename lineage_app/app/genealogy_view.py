@@ -76,6 +76,13 @@ class GenealogyView(QWidget):
     def sizeHint(self) -> QSize:
         return QSize(520, 480)
 
+    def set_document(self, document: Document) -> None:
+        """Show the genealogies after an edit, at the same place and scale."""
+        self.document, self._picture = document, None
+        self.branches = self._lay_out()
+        self._focused_before = self.navigation.focused_cell
+        self.update()
+
     def set_colouring(self, colouring: Colouring | None) -> None:
         """What the branches' colours say."""
         self.colouring = colouring

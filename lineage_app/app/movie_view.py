@@ -93,6 +93,12 @@ class MovieView(QWidget):
         if found is not None:
             self._take(found)
 
+    def set_document(self, document: Document) -> None:
+        """Show the same place after an edit."""
+        self.document, self._picture = document, None
+        self.show_place()
+        self.update()
+
     def set_channels(self, channels: dict[str, Channel]) -> None:
         """Which channels are shown, from black to white."""
         self.channels = channels

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
+from engine.lineage import Lineage
 from lineage_app.app.document import Document
 
 NOTHING = -1
@@ -39,8 +40,35 @@ class Navigation(QObject):
         self.place = Place()
         self.highlighted = NOTHING
         self.selection: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._focus_said = NOTHING
         self._past: list[Place] = []
         self._future: list[Place] = []
+
+    def set_document(self, document: Document) -> None:
+        """Go on with the document after an edit, without a word; `say_focus` follows once all views have it too."""
+        before, self.document = self.document.lineage, document
+        is_there = document.lineage.present
+        self._focus_said = self.place.focus
+        self.place = self._kept(self.place, before)
+        self._past, self._future = ([self._kept(place, before) for place in way] for way in (self._past, self._future))
+        self.highlighted = self.highlighted if self.highlighted >= 0 and is_there[self.highlighted] else NOTHING
+        self.selection = self.selection[is_there[self.selection]]
+
+    def say_focus(self) -> None:
+        """Tell the views where the focus went on to, where its detection was deleted."""
+        if self.place.focus != self._focus_said:
+            self.focus_changed.emit(self.place.focus)
+
+    def _kept(self, place: Place, before: Lineage) -> Place:
+        """The place with a focus that is there: the next detection of the cell, else the one before."""
+        present, at = self.document.lineage.present, place.focus
+        for neighbours in (before.successors[:, 0], before.link):
+            at = place.focus
+            while at >= 0 and not present[at]:
+                at = int(neighbours[at])
+            if at >= 0:
+                break
+        return replace(place, focus=at)
 
     @property
     def n_frames(self) -> int:

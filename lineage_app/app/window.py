@@ -18,9 +18,10 @@ from PySide6.QtWidgets import (
 )
 
 from lineage_app.app import tasks, theme
-from lineage_app.app.actions import ACTIONS, ALWAYS, CELLS, FOCUS, MENUS, PROJECT
+from lineage_app.app.actions import ACTIONS, ALWAYS, CELLS, EDIT, FOCUS, MENUS, PROJECT
 from lineage_app.app.command_palette import CommandPalette, KeySheet
-from lineage_app.app.document import Document, open_document
+from lineage_app.app.curator import Curator, Opened, open_curated
+from lineage_app.app.edit_hands import EditHands
 from lineage_app.app.import_dialog import ImportDialog
 from lineage_app.app.job_bar import JobBar
 from lineage_app.app.jobs import Work
@@ -42,6 +43,7 @@ class Window(QMainWindow):
         self.workspace: Workspace | None = None
         self.pages = QStackedWidget()
         self.setCentralWidget(self.pages)
+        self.hands: tuple[object, ...] = (EditHands(self),)  # who does the actions that the window does not
         self.actions_: dict[str, QAction] = {}
         self._make_actions()
         self.jobs = JobBar()
@@ -64,13 +66,16 @@ class Window(QMainWindow):
         self.setWindowTitle("Lineage")
 
     def open_project(self, path: Path) -> None:
-        """Read a project in the background and show it."""
-        self.run("open", lambda report: open_document(path), self.show_document)
+        """Open a project in the background, to be edited, and show it."""
+        if self.workspace is not None and self.workspace.document.project.path.resolve() == path.resolve():
+            self.workspace.curator.close()  # one journal, one writer
+        self.run("open", lambda report: open_curated(path), self.show_opened)
 
-    def show_document(self, document: Document) -> None:
+    def show_opened(self, opened: Opened) -> None:
         """Show an opened project."""
         self._leave()
-        self.workspace = Workspace(document, self.look)
+        document = opened.document
+        self.workspace = Workspace(document, self.look, Curator(opened))
         self.workspace.said.connect(self.statusBar().showMessage)
         self.workspace.wanted.connect(lambda name: self.actions_[name].trigger())
         self.workspace.transport.toggled.connect(self.actions_["play"].setChecked)
@@ -78,7 +83,7 @@ class Window(QMainWindow):
         self.workspace.navigation.history_changed.connect(self._enable)
         self._show_page(self.workspace)
         self._set_switches()
-        self.setWindowTitle(f"{document.project.path.name} — Lineage")
+        self.setWindowTitle(f"{document.project.path.name} — {_state(opened)}")
         self._remember(document.project.path.resolve())
 
     def recent(self) -> list[Path]:
@@ -129,9 +134,16 @@ class Window(QMainWindow):
                     made.setToolTip(action.tip)
                     made.setStatusTip(action.tip)
                     made.setCheckable(action.is_switch)
-                    made.triggered.connect(getattr(self, f"do_{action.name}"))
+                    made.triggered.connect(self._doer(action.name))
                     menu.addAction(made)
                     self.actions_[action.name] = made
+
+    def _doer(self, name: str) -> Callable[..., Any]:
+        """What does an action: a method do_NAME of the window or of one of its hands."""
+        for hand in (self, *self.hands):
+            if hasattr(hand, f"do_{name}"):
+                return getattr(hand, f"do_{name}")  # type: ignore[no-any-return]
+        raise AttributeError(f"nothing does {name}")
 
     def _enable(self, *_: object) -> None:
         there = {ALWAYS}
@@ -139,6 +151,8 @@ class Window(QMainWindow):
             there.add(PROJECT)
             if self.workspace.document.is_tracked:
                 there.add(CELLS)
+            if self.workspace.curator.can_edit:
+                there.add(EDIT)
             if self.workspace.navigation.focused_cell >= 0:
                 there.add(FOCUS)
         for action in ACTIONS:
@@ -345,3 +359,10 @@ class Window(QMainWindow):
         self.jobs.close_job()
         self._leave()
         super().closeEvent(event)
+
+
+def _state(opened: Opened) -> str:
+    """What the title says of an opened project."""
+    if opened.curation is not None:
+        return "all edits are saved"
+    return "read only: edited by another program" if opened.is_elsewhere else "Lineage"

@@ -1,5 +1,6 @@
 """An opened project: movie, genealogies, table, strip and side panel around one Navigation."""
 
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 
@@ -18,11 +19,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from engine.changes import FATE, NOTE, ONSET, REVIEWED
+from engine.changes import DETECTION, FATE, MASK, NOTE, ONSET, PRESENT, REVIEWED, Change
+from engine.journal import Entry
 from lineage_app.app.cell_strip import CellStrip
 from lineage_app.app.cell_table import CellTable
 from lineage_app.app.channels_panel import ChannelsPanel
 from lineage_app.app.colouring import Colouring, colour_by, names
+from lineage_app.app.curator import Curator, Opened
 from lineage_app.app.document import Document
 from lineage_app.app.frames import FrameLoader
 from lineage_app.app.genealogy_view import GenealogyView
@@ -41,8 +44,10 @@ class Workspace(QWidget):
     said = Signal(str)
     wanted = Signal(str)
 
-    def __init__(self, document: Document, theme: Theme) -> None:
+    def __init__(self, document: Document, theme: Theme, curator: Curator | None = None) -> None:
         super().__init__()
+        self.curator = curator or Curator(Opened(document, why="opened to look at"))
+        self.curator.setParent(self)
         self.document, self.theme = document, theme
         self.navigation = Navigation(document, self)
         self.loader = FrameLoader(document, self)
@@ -63,7 +68,8 @@ class Workspace(QWidget):
         self.movie.setFocus()
 
     def close_readers(self) -> None:
-        """End the threads that read frames and patches."""
+        """Close the journal, and end the threads that read frames and patches."""
+        self.curator.close()
         self.transport.play(False)
         self.loader.close()
         self.strip.close_patches()
@@ -184,6 +190,24 @@ class Workspace(QWidget):
         navigation.focus_changed.connect(self._focus_moved)
         navigation.highlight_changed.connect(self._say_highlight)
         navigation.position_changed.connect(self._show_position)
+        self.curator.changed.connect(self._edited)
+        self.curator.said.connect(self.said)
+
+    # ---- edits
+
+    def _edited(self, entry: Entry) -> None:
+        """Give all views the document after an edit; what was over the old one is forgotten."""
+        document = self.document = self.curator.document
+        self.loader.set_document(document)
+        for position, frame in frames_redrawn(document, entry.changes):
+            self.loader.forget(position, [frame])
+        self.navigation.set_document(document)
+        self._colourings = {}
+        for view in (self.movie, self.genealogies, self.strip, self.table, self.channels):
+            view.set_document(document)
+        self._colour(self.colours.currentText())
+        self._say_about()
+        self.navigation.say_focus()
 
     # ---- what gestures do
 
@@ -293,6 +317,13 @@ class Workspace(QWidget):
             f"cell {cell + 1} · generation {cells.generation[cell]} · genealogy {int(cells.founder[cell]) + 1} · "
             f"{born} to {ended} · {end}"
         )
+
+
+def frames_redrawn(document: Document, changes: Iterable[Change]) -> set[tuple[int, int]]:
+    """The (position of the project, frame) whose masks these changes alter."""
+    detections = document.lineage.detections
+    ids = {change.id for change in changes if change.kind in (MASK, PRESENT, DETECTION)}
+    return {(document.project_position(int(detections.position[id])), int(detections.frame[id])) for id in ids}
 
 
 def _heading(text: str) -> QLabel:
