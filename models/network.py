@@ -1,0 +1,317 @@
+"""The fate network: what one picture of a cell shows, and a memory over the frames of the cell and of its ancestors.
+
+`encode` turns each frame's patch, with measures beside it, into features; `remember` turns the features of the cells of
+whole genealogies into one logit per frame. Two presets share these two steps: "heritage", ours, and "buggenthin2017",
+the published topology (Buggenthin et al. 2017, Nat Methods 14:403).
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.packing import PackedCells, level_rows, levels, running_mean, step_order
+
+PRESETS = ("heritage", "buggenthin2017")
+PATCH = 27  # px
+PUBLISHED_FEATURES = 50
+
+
+@dataclass(frozen=True)
+class FateConfig:
+    """The shape of a network. `extras` names the measures beside the patch: displacement first, then age, morphology.
+
+    causal : the score at a frame is made of it and of earlier frames only; else a cell's later frames count too.
+    inherits : a cell starts from its mother's last state; else as a founder does.
+    memory : False = each frame by itself.
+    drop_morphology : share of genealogies trained without the measures after displacement and age, so that the network
+    can do without. Only `dropout` and `extras` of these matter to the published preset.
+    """
+
+    preset: str = "heritage"
+    extras: tuple[str, ...] = ("displacement",)
+    stem: int = 16
+    widths: tuple[int, ...] = (32, 48)
+    image_features: int = 32
+    evidence: int = 32
+    heads: int = 4
+    state: int = 32
+    causal: bool = True
+    inherits: bool = True
+    memory: bool = True
+    dropout: float = 0.2
+    drop_morphology: float = 0.3
+
+    @classmethod
+    def published(cls) -> "FateConfig":
+        """The topology of Buggenthin et al. 2017: both directions in time, no inheritance, dropout one half."""
+        return cls(preset="buggenthin2017", causal=False, inherits=False, dropout=0.5)
+
+
+class FateNetwork(nn.Module):
+    """An encoder of frames and a memory over cells."""
+
+    def __init__(self, config: FateConfig) -> None:
+        super().__init__()
+        if config.preset not in PRESETS:
+            raise ValueError(f"preset {config.preset!r}, expected one of {', '.join(PRESETS)}")
+        self.config = config
+        published = config.preset == "buggenthin2017"
+        self.encoder = PublishedEncoder(config.dropout) if published else Encoder(config)
+        self.memory: nn.Module = PublishedMemory() if published else Memory(config)
+
+    def encode(self, patches: Tensor, extras: Tensor) -> Tensor:
+        """(N, D) features of each frame.
+
+        patches : (N, 1, 27, 27) as `models.inputs` prepares them; extras : (N, E) standardised, NaN = not known.
+        """
+        features: Tensor = self.encoder(patches, extras)
+        return features
+
+    def remember(self, cells: PackedCells) -> Tensor:
+        """(N,) the logit of GM in each frame."""
+        return self.remember_states(cells)[0]
+
+    def remember_states(self, cells: PackedCells) -> tuple[Tensor, Tensor]:
+        """(N,) the logits, and (C, S) the state in which each cell ends and its daughters begin."""
+        logits, states = self.memory(cells)
+        return logits, states
+
+    def classify(self, features: Tensor) -> Tensor:
+        """(N,) the logit of GM from single frames: what the encoder is trained by in two-stage training."""
+        logits: Tensor = self.encoder.classify(features)
+        return logits
+
+    def describe(self, features: Tensor) -> Tensor:
+        """(N, E) the extras as guessed from the picture alone: a task to train the encoder by. Ours only."""
+        assert isinstance(self.encoder, Encoder)
+        guessed: Tensor = self.encoder.describes(features[:, : self.config.image_features])
+        return guessed
+
+    def cell_scores(self, logits: Tensor, lengths: Tensor) -> Tensor:
+        """(C,) the score of each cell: at its last frame where the network remembers, the mean over frames where not.
+
+        Published: the mean over frames of the sigmoid.
+        """
+        if self.config.preset == "heritage" and self.config.memory and self.config.causal:
+            return torch.sigmoid(logits[torch.cumsum(lengths, 0) - 1])
+        cell = torch.repeat_interleave(torch.arange(len(lengths), device=logits.device), lengths)
+        total = torch.zeros(len(lengths), dtype=logits.dtype, device=logits.device)
+        return total.index_add(0, cell, torch.sigmoid(logits)) / lengths
+
+
+class Encoder(nn.Module):
+    """A small residual network, and the extras beside it with a sign for each that is missing."""
+
+    def __init__(self, config: FateConfig) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, config.stem, 5, stride=2, padding=2, bias=False)  # (N, 1, 27, 27) -> (N, 16, 14, 14)
+        self.stem_norm = nn.BatchNorm2d(config.stem)
+        widths = (config.stem, *config.widths)
+        self.blocks = nn.Sequential(*(Block(a, b) for a, b in pairwise(widths)))
+        self.pool = nn.Linear(widths[-1], config.image_features)
+        self.norm = nn.BatchNorm1d(config.image_features, affine=False)
+        n_extras = len(config.extras)
+        self.head = nn.Linear(config.image_features + 2 * n_extras, 1)
+        self.describes = nn.Linear(config.image_features, n_extras)
+
+    def forward(self, patches: Tensor, extras: Tensor) -> Tensor:
+        """(N, 32 + 2 E): picture, extras with 0 where unknown, and 1 where known."""
+        x = patches.contiguous(memory_format=torch.channels_last)
+        x = functional.relu(self.stem_norm(self.stem(x)))
+        x = self.blocks(x)  # (N, 48, 4, 4)
+        x = self.norm(self.pool(x.mean((2, 3))))  # (N, 32)
+        known = torch.isfinite(extras)
+        return torch.cat([x, torch.where(known, extras, 0.0), known.to(x.dtype)], 1)
+
+    def classify(self, features: Tensor) -> Tensor:
+        """(N,) logits of single frames."""
+        logits: Tensor = self.head(features)[:, 0]
+        return logits
+
+
+class Block(nn.Module):
+    """Two convolutions beside a shortcut; halves height and width."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(n_in, n_out, 3, stride=2, padding=1, bias=False)
+        self.first_norm = nn.BatchNorm2d(n_out)
+        self.second = nn.Conv2d(n_out, n_out, 3, padding=1, bias=False)
+        self.second_norm = nn.BatchNorm2d(n_out)
+        self.shortcut = nn.Conv2d(n_in, n_out, 1, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C', H / 2, W / 2)."""
+        y = functional.relu(self.first_norm(self.first(x)))
+        return functional.relu(self.second_norm(self.second(y)) + self.shortcut(x))
+
+
+class Memory(nn.Module):
+    """What is remembered of a cell and of its ancestors.
+
+    Traits that tell fates apart change slowly and lie under the noise of single frames, so a cell's frames are
+    averaged: the mean so far of learned evidence, each frame weighing as much as it is worth (learned). It does not
+    depend on how often the cell was looked at, and forgets nothing over hundreds of frames. The mean so far updates,
+    through a gated recurrent unit, the state in which the mother ended; genealogies are worked through generation by
+    generation.
+    """
+
+    def __init__(self, config: FateConfig) -> None:
+        super().__init__()
+        self.config = config
+        n_features = config.image_features + 2 * len(config.extras)
+        self.evidence = nn.Sequential(
+            nn.Linear(n_features, 2 * config.evidence), nn.GELU(), nn.Linear(2 * config.evidence, config.evidence)
+        )
+        self.salience = nn.Linear(n_features, config.heads)
+        n_seen = config.evidence if config.causal or not config.memory else 2 * config.evidence
+        self.update = nn.GRUCell(n_seen, config.state)
+        self.founder = nn.Parameter(torch.zeros(config.state))
+        self.inherit = nn.Linear(config.state, config.state)
+        nn.init.eye_(self.inherit.weight)
+        nn.init.zeros_(self.inherit.bias)
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(config.state, 1)
+
+    def forward(self, cells: PackedCells) -> tuple[Tensor, Tensor]:
+        """(N,) logits and (C, S) last states."""
+        features = self._without_some_morphology(cells) if self.training else cells.features
+        seen = self._seen(features, cells)  # (N, K)
+        level = levels(cells.mother)
+        frame_states = features.new_zeros(len(features), self.config.state)
+        last = features.new_zeros(len(cells.lengths), self.config.state)
+        cell = cells.cell
+        for number in range(int(level.max()) + 1 if len(level) else 0):
+            rows, members = level_rows(level, number, cell)
+            start = features.new_zeros(len(level), self.config.state)
+            start = start.index_copy(0, members, self._start(cells, members, last))
+            states = self.update(self.dropout(seen[rows]), start[cell[rows]])
+            frame_states = frame_states.index_copy(0, rows, states)
+            last = last.index_copy(0, members, frame_states[cells.last[members]])
+        return self.head(self.dropout(frame_states))[:, 0], last
+
+    def _seen(self, features: Tensor, cells: PackedCells) -> Tensor:
+        evidence = self.evidence(features)
+        if not self.config.memory:
+            return torch.as_tensor(evidence)
+        weights = torch.exp(3 * torch.tanh(self.salience(features) / 3))  # (N, heads)
+        seen = running_mean(evidence, weights, cells)
+        if self.config.causal:
+            return seen
+        return torch.cat([seen, running_mean(evidence.flip(0), weights.flip(0), cells.reversed()).flip(0)], 1)
+
+    def _start(self, cells: PackedCells, members: Tensor, last: Tensor) -> Tensor:
+        """(M, S) the states in which the cells begin."""
+        founder = self.founder.expand(len(members), -1)
+        if not (self.config.inherits and self.config.memory):
+            return founder
+        mother = cells.mother[members]
+        start = torch.where((mother >= 0)[:, None], self.inherit(last[mother.clamp(min=0)]), founder)
+        if cells.mother_state is None:
+            return start
+        outside = cells.mother_state[members]
+        known = torch.isfinite(outside).all(1, keepdim=True) & (mother < 0)[:, None]
+        return torch.where(known, self.inherit(torch.nan_to_num(outside)), start)
+
+    def _without_some_morphology(self, cells: PackedCells) -> Tensor:
+        """The features; for some genealogies as if nothing but patches, displacement and age were known."""
+        n, e = self.config.image_features, len(self.config.extras)
+        founder = cells.founder()
+        gone = (torch.rand(len(cells.lengths), device=founder.device) < self.config.drop_morphology)[founder]
+        column = torch.arange(n + 2 * e, device=founder.device)
+        is_morphology = (column >= n) & ((column - n) % max(e, 1) >= 2)
+        return cells.features.masked_fill(gone[cells.cell][:, None] & is_morphology, 0.0)
+
+
+class PublishedEncoder(nn.Module):
+    """The published CNN: convolution, ReLU, batch norm without scale and shift, max pooling rounded up."""
+
+    def __init__(self, dropout: float) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(1, 20, 5), nn.BatchNorm2d(20, affine=False, momentum=0.05)
+        self.conv2, self.bn2 = nn.Conv2d(20, 60, 4), nn.BatchNorm2d(60, affine=False, momentum=0.05)
+        self.conv3, self.bn3 = nn.Conv2d(60, 100, 3), nn.BatchNorm2d(100, affine=False, momentum=0.05)
+        self.fc6, self.ipm0 = nn.Linear(400, 500), nn.Linear(1, 1)
+        self.fc6_bn = nn.BatchNorm1d(501, affine=False, momentum=0.05)
+        self.fc7, self.fc7_bn = nn.Linear(501, 50), nn.BatchNorm1d(50, affine=False, momentum=0.05)
+        self.fc8 = nn.Linear(50, 2)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, patches: Tensor, extras: Tensor) -> Tensor:
+        """(N, 51): the 50 values of fc7 after batch norm, then the displacement as given."""
+        x = patches.contiguous(memory_format=torch.channels_last)
+        x = self._pool(self.bn1(functional.relu(self.conv1(x))))  # (N, 1, 27, 27) -> (N, 20, 12, 12)
+        x = self._pool(self.bn2(functional.relu(self.conv2(x))))  # -> (N, 60, 5, 5)
+        x = self._pool(self.bn3(functional.relu(self.conv3(x))))  # -> (N, 100, 2, 2)
+        x = functional.relu(self.fc6(x.flatten(1)))  # -> (N, 500)
+        x = torch.cat([x, functional.relu(self.ipm0(extras[:, :1]))], 1)  # -> (N, 501)
+        x = functional.relu(self.fc7(self.dropout(self.fc6_bn(x))))
+        return torch.cat([self.fc7_bn(x), extras[:, :1]], 1)  # -> (N, 51)
+
+    @staticmethod
+    def _pool(x: Tensor) -> Tensor:
+        return functional.max_pool2d(x, 2, ceil_mode=True)
+
+    def class_logits(self, features: Tensor) -> Tensor:
+        """(N, 2) what the softmax over (MegE, GM) is taken of."""
+        logits: Tensor = self.fc8(self.dropout(features[:, :PUBLISHED_FEATURES]))
+        return logits
+
+    def classify(self, features: Tensor) -> Tensor:
+        """(N,) logits of single frames."""
+        logits = self.class_logits(features)
+        return logits[:, 1] - logits[:, 0]
+
+
+class PublishedMemory(nn.Module):
+    """Forwards and backwards in time a stack of two peephole LSTM of its own; both meet in one logit per frame."""
+
+    N_IN, N_STATE, N_LAYERS = PUBLISHED_FEATURES + 1, 20, 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        sizes = (self.N_IN, self.N_STATE)
+        self.layers = nn.ModuleList(PeepholeLSTM(n, self.N_STATE, directions=2) for n in sizes)
+        self.head = nn.Linear(2 * self.N_STATE, 1)
+
+    def forward(self, cells: PackedCells) -> tuple[Tensor, Tensor]:
+        """(N,) logits; cells inherit nothing, so the states have no columns."""
+        forwards, backwards, sizes = step_order(cells)
+        x = torch.stack([cells.features[forwards], cells.features[backwards]])  # (2, N, 51) by step
+        for layer in self.layers:
+            x = layer(x, sizes)  # (2, N, 20)
+        y = torch.zeros_like(x).index_copy(1, forwards, x)
+        ahead, behind = y[0], torch.zeros_like(x[1]).index_copy(0, backwards, x[1])
+        logits = self.head(torch.cat([ahead, behind], 1))[:, 0]
+        return logits, logits.new_zeros(len(cells.lengths), 0)
+
+
+class PeepholeLSTM(nn.Module):
+    """LSTM whose gates see the cell state, run in several directions at once, each with weights of its own."""
+
+    def __init__(self, n_in: int, n_state: int, directions: int) -> None:
+        super().__init__()
+        self.w_x = nn.Parameter(torch.empty(directions, n_in, 4 * n_state))  # gates: input, forget, cell, output
+        self.w_h = nn.Parameter(torch.empty(directions, n_state, 4 * n_state))
+        self.bias = nn.Parameter(torch.zeros(directions, 1, 4 * n_state))
+        self.peep_i, self.peep_f, self.peep_o = (nn.Parameter(torch.zeros(directions, 1, n_state)) for _ in range(3))
+        self.c_0, self.h_0 = (nn.Parameter(torch.zeros(directions, 1, n_state)) for _ in range(2))
+        for weight in (self.w_x, self.w_h):
+            nn.init.uniform_(weight, -(n_state**-0.5), n_state**-0.5)
+
+    def forward(self, x: Tensor, sizes: list[int]) -> Tensor:
+        """(directions, N, n_in) ordered by step, sizes[t] cells alive at step t -> (directions, N, n_state)."""
+        gates = torch.baddbmm(self.bias.expand(-1, x.shape[1], -1), x, self.w_x)
+        h, c = self.h_0.expand(-1, sizes[0], -1), self.c_0.expand(-1, sizes[0], -1)
+        outputs = []
+        for gate, n in zip(torch.split(gates, sizes, 1), sizes, strict=True):
+            h, c = h[:, :n], c[:, :n]
+            i, f, g, o = torch.baddbmm(gate, h, self.w_h).chunk(4, 2)
+            i, f = torch.sigmoid(i + c * self.peep_i), torch.sigmoid(f + c * self.peep_f)
+            c = f * c + i * torch.tanh(g)
+            h = torch.sigmoid(o + c * self.peep_o) * torch.tanh(c)
+            outputs.append(h)
+        return torch.cat(outputs, 1)
