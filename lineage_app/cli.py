@@ -260,11 +260,17 @@ def export(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The file or folder to make.")],
     format: Annotated[str, typer.Option(help=f"One of {', '.join(exporting.FORMATS)}.")],
     overwrite: Annotated[bool, typer.Option(help="Replace OUT where it exists.")] = False,
+    genealogy: Annotated[
+        list[int] | None, typer.Option(metavar="ID", help="Only the genealogy of this detection; may be repeated.")
+    ] = None,
+    reviewed: Annotated[bool, typer.Option(help="Only genealogies whose cells were all reviewed as right.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the genealogies for other tools."""
+    """Write the genealogies for other tools, with what was corrected and said of them."""
     with progress_bars() as bars:
-        path = exporting.export(Project.open(project), out, format, overwrite=overwrite, progress=bars("export"))
+        path = exporting.export(
+            Project.open(project), out, format, overwrite, bars("export"), genealogies=genealogy, reviewed=reviewed
+        )
     answer({"path": str(path), "format": format}, [str(path)], as_json)
 
 

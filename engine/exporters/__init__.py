@@ -1,4 +1,5 @@
-"""Writers of the formats that `engine.export` offers: write(project, lineage, temporary, out, progress).
+"""Writers of the formats that `engine.export` offers: write(project, lineage, keep, temporary, out, progress).
 
-Each writes a file or folder at `temporary`, which the caller then renames to `out`.
+Each writes the cells kept, (C,) bool, whole genealogies of them, to a file or folder at `temporary`, which the caller
+then renames to `out`.
 """

@@ -19,7 +19,9 @@ from engine.project import Project
 MOST_TRACKS = 2**16 - 1  # the labels are 16-bit
 
 
-def write_ctc(project: Project, lineage: Lineage, temporary: Path, out: Path, progress: Progress) -> None:
+def write_ctc(
+    project: Project, lineage: Lineage, keep: NDArray[np.bool_], temporary: Path, out: Path, progress: Progress
+) -> None:
     """A folder `<position>_RES` for each position; a gap starts a new track whose parent is the earlier part."""
     detections = lineage.detections
     positions = [position for position in project.positions if project.movie(position.name).has_labels]
@@ -33,9 +35,11 @@ def write_ctc(project: Project, lineage: Lineage, temporary: Path, out: Path, pr
             raise InputError(f"{out}: {found}, the CTC format holds {MOST_TRACKS}; export to geff or csv instead")
         folder = temporary / f"{position.name}_RES"
         folder.mkdir(parents=True)
-        write_table(folder / "res_track.txt", tracklets.table)
+        is_kept = keep[lineage.cell[rows]]
+        write_table(folder / "res_track.txt", tracklets.table[is_kept[tracklets.first]])
+        track = np.where(is_kept, tracklets.of + 1, 0)
         movie, digits = project.movie(position.name, lineage), 4 if position.n_frames > 1000 else 3
-        for t, mask in _masks(movie, frame, label, tracklets.of + 1):
+        for t, mask in _masks(movie, frame, label, track):
             tifffile.imwrite(folder / f"mask{t:0{digits}d}.tif", mask, compression="zlib")
             done += 1
             progress(done, total)

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from geff.core_io import write_arrays
 from geff_spec import Axis, DisplayHint, GeffMetadata, PropMetadata, RelatedObject
+from numpy.typing import NDArray
 
 from engine.detections import Detections
+from engine.exporters.facts import detection_facts, detection_scores
 from engine.lineage import Lineage, project_end_reasons
 from engine.progress import Progress
 from engine.project import Project
@@ -27,10 +29,22 @@ DESCRIPTIONS = {
     "generation": "0 for founders",
     "cell_number": "1 for founders, daughters 2n and 2n+1; 0 after generation 63",
     "end_reason": "why the cell ended, on its last detection",
+    "onset": "the marker seen here for the first time, as a person said",
+    "fate": "the fate seen here, as a person said",
+    "note": "what a person noted",
+    "reviewed": "right or wrong, as a person found the cell; on its first detection",
+    "fate_frame_score": "predicted fate of this image: 1 = GM, 0 = MegE",
+    "fate_score": "predicted fate of the cell: 1 = GM, 0 = MegE",
+    "fate_score_low": "lower end of its interval",
+    "fate_score_high": "upper end of its interval",
+    "fate_in_distribution": "whether the image is like those the model was trained on",
+    "fate_abstained": "whether the model gives no fate",
 }
 
 
-def write_geff(project: Project, lineage: Lineage, temporary: Path, out: Path, progress: Progress) -> None:
+def write_geff(
+    project: Project, lineage: Lineage, keep: NDArray[np.bool_], temporary: Path, out: Path, progress: Progress
+) -> None:
     """One GEFF store, or a folder of them, `<position>.geff`, where there are several positions.
 
     t is in frames and y, x are in pixels, as in the label images, with the scale to s and um in the axes.
@@ -38,15 +52,18 @@ def write_geff(project: Project, lineage: Lineage, temporary: Path, out: Path, p
     """
     names = [position.name for position in project.positions if project.movie(position.name).has_labels]
     is_single = len(project.positions) == 1
-    end_reasons = project_end_reasons(project, lineage)
+    columns = _columns(project, lineage)
     for done, name in enumerate(names, start=1):
         store, final = (temporary, out) if is_single else (temporary / f"{name}.geff", out / f"{name}.geff")
         store.parent.mkdir(parents=True, exist_ok=True)
         rows = lineage.span(name)
         ids = np.arange(rows.start, rows.stop)
-        child = ids[lineage.link[rows] >= 0]
+        ids = ids[keep[lineage.cell[ids]]]
+        child = ids[lineage.link[ids] >= 0]
         edges = np.stack([lineage.link[child], child], axis=1)
-        properties = _node_properties(lineage, end_reasons, rows)
+        properties: dict[str, Any] = {
+            name: _property(values[ids], lineage, ids, name) for name, values in columns.items()
+        }
         write_arrays(
             str(store),
             lineage.ids[ids].astype(np.uint64),
@@ -58,14 +75,15 @@ def write_geff(project: Project, lineage: Lineage, temporary: Path, out: Path, p
         progress(done, len(names))
 
 
-def _node_properties(lineage: Lineage, end_reasons: Any, rows: slice) -> dict[str, Any]:
-    detections, cells = lineage.detections, lineage.cells
-    cell = lineage.cell[rows]
-    columns: dict[str, Any] = {
-        "t": detections.frame[rows].astype(np.int64),
-        "y": detections.yx[rows, 0].astype(np.float64),
-        "x": detections.yx[rows, 1].astype(np.float64),
-        "seg_id": detections.label[rows].astype(np.int64),
+def _columns(project: Project, lineage: Lineage) -> dict[str, NDArray[Any]]:
+    """What is known of each detection, each (N,)."""
+    detections, cells, cell = lineage.detections, lineage.cells, lineage.cell
+    is_last = cells.last[cell] == np.arange(len(lineage))
+    return {
+        "t": detections.frame.astype(np.int64),
+        "y": detections.yx[:, 0].astype(np.float64),
+        "x": detections.yx[:, 1].astype(np.float64),
+        "seg_id": detections.label.astype(np.int64),
         "tracklet_id": cell + 1,
         "birth_frame": cells.birth_frame[cell],
         "end_frame": cells.end_frame[cell],
@@ -73,20 +91,28 @@ def _node_properties(lineage: Lineage, end_reasons: Any, rows: slice) -> dict[st
         "lineage_id": cells.founder[cell] + 1,
         "generation": cells.generation[cell],
         "cell_number": cells.number[cell],
+        **_features(detections),
+        **detection_scores(project, lineage),
+        "end_reason": np.where(is_last, project_end_reasons(project, lineage)[cell], ""),
+        **detection_facts(lineage),
     }
-    columns |= _features(detections, rows)
-    properties = {name: {"values": np.ascontiguousarray(values), "missing": None} for name, values in columns.items()}
-    if lineage.masks:  # such a cell is not in the label images on disk
-        properties["seg_id"]["missing"] = np.isin(np.arange(rows.start, rows.stop), list(lineage.masks))
-    is_last = cells.last[cell] == np.arange(rows.start, rows.stop)
-    reasons = np.where(is_last, end_reasons[cell], "")
-    return properties | {"end_reason": {"values": reasons, "missing": ~is_last}}
 
 
-def _features(detections: Detections, rows: slice) -> dict[str, Any]:
+def _property(values: NDArray[Any], lineage: Lineage, ids: NDArray[np.int64], name: str) -> dict[str, Any]:
+    """A node property; missing: no such text, no such number, or not in the label images on disk."""
+    missing = None
+    if values.dtype.kind == "U":
+        missing = values == ""
+    elif name.startswith("fate_") and values.dtype.kind == "f":
+        missing = np.isnan(values)
+    elif name == "seg_id" and lineage.masks:
+        missing = np.isin(ids, list(lineage.masks))
+    return {"values": np.ascontiguousarray(values), "missing": missing}
+
+
+def _features(detections: Detections) -> dict[str, NDArray[Any]]:
     """The measures that other programs know, and the mean grey value in each channel."""
-    names = [name for name in detections.columns if name in FEATURES or name.startswith("mean_")]
-    return {name: detections.columns[name][rows] for name in names}
+    return {name: values for name, values in detections.columns.items() if name in FEATURES or name.startswith("mean_")}
 
 
 def _metadata(project: Project, position: str, out: Path, properties: dict[str, Any]) -> GeffMetadata:

@@ -12,7 +12,9 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+from numpy.typing import NDArray
 
+from engine.exporters.facts import OF_CELL
 from engine.exporters.tables import cell_columns
 from engine.forest import Cells
 from engine.lineage import Lineage
@@ -20,20 +22,32 @@ from engine.progress import Progress
 from engine.project import Project
 
 NHX_KEYS = ("position", "generation", "cell_number", "birth_frame", "end_frame", "n_detections", "is_complete")
+NHX_KNOWN = ("onset", "onset_frame", "fate", "note", "reviewed", *OF_CELL.values())  # only where something is known
 REPORT_EVERY = 1000  # genealogies
 
 
-def write_newick(project: Project, lineage: Lineage, temporary: Path, out: Path, progress: Progress) -> None:
+def write_newick(
+    project: Project, lineage: Lineage, keep: NDArray[np.bool_], temporary: Path, out: Path, progress: Progress
+) -> None:
     """A file of plain Newick trees."""
-    _write(project, lineage, temporary, progress, has_fields=False)
+    _write(project, lineage, keep, temporary, progress, has_fields=False)
 
 
-def write_nhx(project: Project, lineage: Lineage, temporary: Path, out: Path, progress: Progress) -> None:
+def write_nhx(
+    project: Project, lineage: Lineage, keep: NDArray[np.bool_], temporary: Path, out: Path, progress: Progress
+) -> None:
     """A file of Newick trees with [&&NHX:key=value] after each cell; values are percent-encoded."""
-    _write(project, lineage, temporary, progress, has_fields=True)
+    _write(project, lineage, keep, temporary, progress, has_fields=True)
 
 
-def _write(project: Project, lineage: Lineage, temporary: Path, progress: Progress, has_fields: bool) -> None:
+def _write(
+    project: Project,
+    lineage: Lineage,
+    keep: NDArray[np.bool_],
+    temporary: Path,
+    progress: Progress,
+    has_fields: bool,
+) -> None:
     cells, hours = lineage.cells, project.frame_interval_s / 3600
     columns = {name: list(column) for name, column in cell_columns(project, lineage).items()}
 
@@ -41,7 +55,7 @@ def _write(project: Project, lineage: Lineage, temporary: Path, progress: Progre
         text = f"{quoted(f'cell {cell + 1}')}:{_number(branch_frames(cells, cell) * hours)}"
         return text + _fields(columns, cell) if has_fields else text
 
-    founders = [cell for cell in range(len(cells)) if cells.mother[cell] < 0]
+    founders = [cell for cell in range(len(cells)) if cells.mother[cell] < 0 and keep[cell]]
     with open(temporary, "w", encoding="utf-8", newline="\n") as file:
         for done, founder in enumerate(founders, start=1):
             root = f"{quoted(f'genealogy {founder + 1}')}:{_number(int(cells.birth_frame[founder]) * hours)}"
@@ -80,6 +94,8 @@ def quoted(name: str) -> str:
 
 def _fields(columns: dict[str, list[Any]], cell: int) -> str:
     fields = {name: columns[name][cell] for name in NHX_KEYS} | {"end": columns["end_reason"][cell]}
+    known = {name: columns[name][cell] for name in NHX_KNOWN if name in columns}
+    fields |= {name: value for name, value in known.items() if value not in ("", -1) and value == value}  # nor NaN
     return "[&&NHX:" + ":".join(f"{name}={_encoded(value)}" for name, value in fields.items()) + "]"
 
 

@@ -8,17 +8,21 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
+from engine.exporters.facts import cell_facts, cell_scores, detection_facts, detection_scores
 from engine.lineage import Lineage, project_end_reasons
 from engine.progress import Progress
 from engine.project import Project
 
 
-def write_csv(project: Project, lineage: Lineage, temporary: Path, out: Path, progress: Progress) -> None:
-    """A folder with tracks.csv and cells.csv, tied by track_id."""
+def write_csv(
+    project: Project, lineage: Lineage, keep: NDArray[np.bool_], temporary: Path, out: Path, progress: Progress
+) -> None:
+    """A folder with tracks.csv and cells.csv, tied by track_id; keep : (C,) the cells to write."""
     temporary.mkdir(parents=True)
-    _write(temporary / "cells.csv", cell_columns(project, lineage))
+    _write(temporary / "cells.csv", cell_columns(project, lineage), keep)
     progress(1, 2)
-    _write(temporary / "tracks.csv", track_columns(project, lineage))
+    tracks = track_columns(project, lineage)
+    _write(temporary / "tracks.csv", tracks, keep[tracks["track_id"] - 1])
     progress(2, 2)
 
 
@@ -48,11 +52,14 @@ def cell_columns(project: Project, lineage: Lineage) -> dict[str, Any]:
         "life_time_h": cells.life_time_h(project.frame_interval_s),
         "is_complete": cells.is_complete,
         "end_reason": project_end_reasons(project, lineage),
+        **cell_facts(lineage),
+        **cell_scores(project, lineage),
     }
 
 
 def track_columns(project: Project, lineage: Lineage) -> dict[str, Any]:
-    """One row per detection, sorted by track and time: the columns napari and inTRACKtive read, then all measures.
+    """One row per detection, sorted by track and time: what napari and inTRACKtive read, then measures, facts and
+    fate scores.
 
     t is the frame; y, x are px, y_um, x_um micrometers; parent_track_id is -1 for founders.
     """
@@ -74,7 +81,8 @@ def track_columns(project: Project, lineage: Lineage) -> dict[str, Any]:
         "y_um": yx[:, 0] * project.um_per_px,
         "x_um": yx[:, 1] * project.um_per_px,
     }
-    return columns | {name: column[order] for name, column in detections.columns.items() if name not in columns}
+    others = {**detections.columns, **detection_facts(lineage), **detection_scores(project, lineage)}
+    return columns | {name: column[order] for name, column in others.items() if name not in columns}
 
 
 def _track_id(cell: NDArray[Any]) -> NDArray[np.int64]:
@@ -87,5 +95,5 @@ def _names(lineage: Lineage, position: NDArray[Any]) -> pa.DictionaryArray:
     )
 
 
-def _write(path: Path, columns: dict[str, Any]) -> None:
-    pa_csv.write_csv(pa.table(columns), path, pa_csv.WriteOptions(quoting_style="needed"))
+def _write(path: Path, columns: dict[str, Any], keep: NDArray[np.bool_]) -> None:
+    pa_csv.write_csv(pa.table(columns).filter(pa.array(keep)), path, pa_csv.WriteOptions(quoting_style="needed"))

@@ -17,14 +17,18 @@ from geff.validate.data import ValidationConfig, validate_data
 from hypothesis import given, settings
 from traccuracy.loaders import load_ctc_data
 
+from engine import edits
 from engine.ctc import tracklets_of_links
+from engine.curation import curate
+from engine.detections import write_table
 from engine.errors import InputError
 from engine.export import FORMATS, export
 from engine.exporters import ctc as ctc_exporter
 from engine.exporters.newick import branch_frames, quoted, tree
 from engine.lineage import Lineage
+from engine.project import Project
 from tests import genealogies
-from tests.genealogies import project_of, random_forests
+from tests.genealogies import forest, project_of, random_forests
 
 EVERY_FOREST = pytest.mark.parametrize("named", genealogies.CATALOGUE)
 Named = Callable[[], Lineage]
@@ -96,6 +100,108 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     project = project_of(genealogies.gap(), tmp_path / "p.lineage")
     with pytest.raises(InputError, match="nowhere does not exist; make it first"):
         export(project, tmp_path / "nowhere" / "out", "csv")
+
+
+# what people said, and what the model did
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Two genealogies, the first of a mother (0, 1, 2) and daughters 3 and 4; facts of all kinds, and fate scores."""
+    lineage = forest([(0, 2), (2, 4), (4, 6), (4, 7), (1, 3), (3, 5), (5, 8)])
+    project = project_of(lineage, tmp_path_factory.mktemp("told") / "p.lineage")
+    with curate(project) as curation:
+        for words, changes in {
+            "onset": edits.set_onset(lineage, 6, "GATA1"),
+            "fate": edits.set_fate(lineage, 6, "MegE"),
+            "note": edits.set_note(lineage, 2, "odd; [&&NHX] "),
+            "right": edits.review(lineage, [0, 6, 7]),
+        }.items():
+            curation.do(words, changes)
+    n = len(lineage)
+    scores = {name: np.full(n, 0.25, np.float32) for name in ("frame_score", "cell_score", "low", "high")}
+    scores["cell_score"][[7, 8]] = np.nan, 0.5  # nothing of the daughter; the other cell was edited since
+    flags = {"in_distribution": np.ones(n, bool), "abstained": np.arange(n) == 7}
+    write_table(project.table("fate_scores"), {**scores, **flags})
+    return project
+
+
+def test_csv_tells_what_people_said_and_the_model_did(told: Project, tmp_path: Path) -> None:
+    """On the detections it was said of, and of each cell; -1, an empty field and no number say nothing."""
+    out = export(told, tmp_path / "out", "csv")
+    tracks = pd.read_csv(out / "tracks.csv", keep_default_na=False).set_index("detection")
+    cells = pd.read_csv(out / "cells.csv", keep_default_na=False).set_index("track_id")
+    assert tracks.onset[tracks.onset != ""].to_dict() == {6: "GATA1"}
+    assert tracks.fate[tracks.fate != ""].to_dict() == {6: "MegE"}
+    assert tracks.note[tracks.note != ""].to_dict() == {2: "odd; [&&NHX] "}
+    assert tracks.reviewed[tracks.reviewed != ""].to_dict() == {0: "right", 6: "right", 7: "right"}
+    daughter = cells.loc[tracks.track_id[6]]
+    assert (daughter.onset, daughter.onset_frame, daughter.fate, daughter.reviewed) == ("GATA1", 3, "MegE", "right")
+    assert cells.onset_frame.tolist().count(-1) == len(cells) - 1
+    assert set(tracks.fate_frame_score.astype(float)) == {0.25}
+    assert tracks.index[tracks.fate_abstained.astype(str).str.lower() == "true"].tolist() == [7]
+    scores = cells.fate_score.astype(str).replace("nan", "")
+    assert float(scores[tracks.track_id[0]]) == 0.25
+    assert scores[tracks.track_id[7]] == scores[tracks.track_id[8]] == ""
+
+
+def test_geff_tells_what_people_said_and_the_model_did(told: Project, tmp_path: Path) -> None:
+    """As properties of the nodes, missing where there is nothing."""
+    graph = read_geff(export(told, tmp_path / "out.geff", "geff"))
+    assert {node: values["onset"] for node, values in graph.nodes.items() if "onset" in values} == {6: "GATA1"}
+    assert graph.nodes[2]["note"] == "odd; [&&NHX] "
+    assert sorted(node for node, values in graph.nodes.items() if "reviewed" in values) == [0, 6, 7]
+    assert graph.nodes[0]["fate_score"] == 0.25
+    assert "fate_score" not in graph.nodes[7]
+    assert graph.nodes[7]["fate_abstained"]
+
+
+def test_nhx_tells_what_people_said_and_the_model_did(told: Project, tmp_path: Path) -> None:
+    """As tags of the cells that it is known of."""
+    text = export(told, tmp_path / "out.nhx", "nhx").read_text()
+    tags = [dict(tag.split("=") for tag in found.split(":")) for found in re.findall(r"\[&&NHX:([^]]*)\]", text)]
+    assert [tag["onset"] for tag in tags if "onset" in tag] == ["GATA1"]
+    assert [unquote(tag["note"]) for tag in tags if "note" in tag] == ["odd; [&&NHX] "]
+    assert [tag["fate_score"] for tag in tags if "fate_score" in tag] == ["0.25", "0.25"]
+    assert all("fate" in tag and tag["onset_frame"] == "3" for tag in tags if "onset" in tag)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_one_genealogy_is_exported_as_it_stands_among_all(told: Project, tmp_path: Path, format: str) -> None:
+    """Its cells have the same numbers; nothing of others is there."""
+    everything, one = (
+        export(told, tmp_path / f"{name}.{format}", format, genealogies=only)
+        for name, only in (("all", None), ("one", [5]))
+    )
+    if format == "csv":
+        whole, part = ((out / "tracks.csv").read_text().splitlines() for out in (everything, one))
+        assert part == [line for line in whole if line.startswith(('"track_id', "2,"))]
+        assert pd.read_csv(one / "cells.csv").track_id.tolist() == [2]
+    elif format == "geff":
+        assert sorted(read_geff(one)) == [1, 3, 5, 8]
+    elif format == "ctc":
+        table = np.loadtxt(one / "p0_RES" / "res_track.txt", dtype=int, ndmin=2)
+        assert table.tolist() == [[2, 0, 3, 0]]
+        load_ctc_data(str(one / "p0_RES"), str(one / "p0_RES" / "res_track.txt"), run_checks=True)
+    else:
+        assert one.read_text() == everything.read_text().splitlines(keepends=True)[1]
+
+
+def test_only_reviewed_genealogies_are_exported_when_told(told: Project, tmp_path: Path) -> None:
+    """Those all of whose cells were found right."""
+    cells = pd.read_csv(export(told, tmp_path / "out", "csv", reviewed=True) / "cells.csv")
+    assert set(cells.genealogy) == {1}
+    assert len(cells) == 3
+
+
+def test_nothing_reviewed_and_unknown_detections_are_refused(tmp_path: Path) -> None:
+    """In words, and nothing is written."""
+    project = project_of(genealogies.gap(), tmp_path / "p.lineage")
+    with pytest.raises(InputError, match="reviewed to its last cell"):
+        export(project, tmp_path / "out", "csv", reviewed=True)
+    with pytest.raises(InputError, match="no detection 99"):
+        export(project, tmp_path / "out", "csv", genealogies=[99])
+    assert not (tmp_path / "out").exists()
 
 
 # CTC
