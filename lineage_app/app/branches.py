@@ -133,10 +133,11 @@ class Branches:
             down = np.bincount(upright, np.concatenate([value, -value]), (height + 1) * width)
             across = np.bincount(level, np.concatenate([value[is_bar], -value[is_bar]]), height * (width + 1))
             layer = down.astype(np.float32).reshape(height + 1, width)[:height].cumsum(axis=0)
-            layers.append(layer + across.astype(np.float32).reshape(height, width + 1)[:, :width].cumsum(axis=1))
-        hit = layers[0] > 0.5
-        picture = np.zeros((height, width, 4), np.uint8)
+            layer += across.astype(np.float32).reshape(height, width + 1).cumsum(axis=1)[:, :width]
+            layers.append(layer)
+        count = np.maximum(layers[0], 0.5)
+        picture = np.empty((height, width, 4), np.uint8)
         for number, layer in enumerate(layers[1:]):
-            picture[..., number][hit] = layer[hit] / layers[0][hit]
-        picture[..., 3][hit] = 255
+            picture[..., number] = np.clip(layer / count, 0, 255)
+        picture[..., 3] = (layers[0] > 0.5) * 255
         return picture

@@ -1,20 +1,20 @@
 """Genealogies: time runs downwards, daughters stand side by side, a line marks the frame of the movie.
 
 Near, branches are lines; from afar, where many share a column of pixels, the picture is the mean colour of what crosses
-each pixel, so that 60,000 cells cost no more than the pixels that they cover.
+each pixel, so that 60,000 cells cost no more than the pixels that they cover. A branch is dragged by its start: onto
+another cell to link it, away from its mother to cut it.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pyqtgraph as pg
-from numpy.typing import NDArray
-from PySide6.QtCore import QLineF, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QLineF, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
-    QFontMetricsF,
-    QImage,
+    QCursor,
+    QKeyEvent,
     QMouseEvent,
     QPainter,
     QPaintEvent,
@@ -25,43 +25,60 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
-from engine.changes import ONSET
-from engine.lineage import DIED, LEFT, LOST
 from lineage_app.app.branches import Branches, Window
 from lineage_app.app.colouring import Colouring
 from lineage_app.app.document import Document
-from lineage_app.app.layout import founders_by_size, lay_out
+from lineage_app.app.dragging import Drag
+from lineage_app.app.genealogy_drawing import (
+    AXIS,
+    HEAD,
+    MARKS_FROM,
+    SIDE,
+    Scene,
+    draw_note,
+    draw_rubber,
+    draw_time,
+    draw_trees,
+    foot,
+)
+from lineage_app.app.layout import founders_by_size, founders_kept, lay_out
 from lineage_app.app.navigation import NOTHING, Navigation
+from lineage_app.app.relinking import Offer, offer_for
 from lineage_app.app.theme import Theme
 
-AXIS, HEAD, FOOT, SIDE = 58, 12, 14, 14  # px around the trees
-MOST_LINES = 3000  # branches in view from which they are drawn as a picture
-MARKS_FROM = 7.0  # px per leaf from which end marks are drawn
 WIDEST_LEAF = 46.0
 MARGIN = 0.35  # leaves
 NEAR = 8.0
-TICK_HOURS = (0.1, 0.25, 0.5, 1, 2, 4, 6, 12, 24, 48, 96, 192)
-TICK_FRAMES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+HANDLE = 14.0  # px of a branch, from its start, by which it is dragged
 
 
 class GenealogyView(QWidget):
-    """The genealogies of a position, or that of the focused cell. picked, pointed : a detection, -1 for none."""
+    """The genealogies of a position, or that of the focused cell.
+
+    picked, pointed : a detection, -1 for none; link_wanted : a detection and the one that is to follow it; cut_wanted :
+    the one to be cut from what it follows.
+    """
 
     picked = Signal(int, object)  # detection, keyboard modifiers
     pointed = Signal(int)
+    link_wanted = Signal(int, int)
+    cut_wanted = Signal(int)
 
     def __init__(self, document: Document, navigation: Navigation, theme: Theme) -> None:
         super().__init__()
         self.document, self.navigation, self.theme = document, navigation, theme
         self.colouring: Colouring | None = None
+        self.onsets: Mapping[int, str] = {}
         self.all_shown = True
         self.branches = self._lay_out()
+        self.offer: Offer | None = None  # what letting go of the dragged branch would do
         self._window = Window(AXIS, HEAD, 0.0, 0.0, 1.0, 1.0)
         self._is_fitted = True
         self._line_at = 0.0
         self._focused_before = NOTHING
-        self._dragged_from: tuple[QPointF, Window] | None = None
-        self._was_dragged = False
+        self._drag: Drag[tuple[Window, int]] = Drag()
+        self._held = self._handle = NOTHING  # the cell dragged by its start; the one that could be
+        self._mouse = QPointF()
         self._picture: tuple[Any, QPixmap] | None = None
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -77,15 +94,28 @@ class GenealogyView(QWidget):
         return QSize(520, 480)
 
     def set_document(self, document: Document) -> None:
-        """Show the genealogies after an edit, at the same place and scale."""
+        """Show the genealogies after an edit: each where it was, and the focused cell at the same place."""
+        focus, before, at = self.navigation.place.focus, self.branches, NOTHING
+        if 0 <= focus < len(before.lineage) and before.lineage.cell[focus] >= 0:
+            at = int(before.layout.place[before.lineage.cell[focus]])
         self.document, self._picture = document, None
-        self.branches = self._lay_out()
+        self._let_go()
+        self.branches = self._lay_out(before)
+        if at >= 0 and not self._is_fitted and self.is_shown(self.navigation.focused_cell):
+            now = self.branches.layout.place[self.navigation.focused_cell]
+            moved = float(self.branches.layout.x[now] - before.layout.x[at])
+            self._window = replace(self._window, leaf=self._window.leaf + moved)
         self._focused_before = self.navigation.focused_cell
         self.update()
 
     def set_colouring(self, colouring: Colouring | None) -> None:
         """What the branches' colours say."""
         self.colouring = colouring
+        self.update()
+
+    def set_onsets(self, onsets: Mapping[int, str]) -> None:
+        """Where the program called a marker's onset: detection -> marker."""
+        self.onsets, self._picture = onsets, None
         self.update()
 
     def set_theme(self, theme: Theme) -> None:
@@ -113,17 +143,31 @@ class GenealogyView(QWidget):
         at = at or QPointF(self.width() / 2, self.height() / 2)
         self._stretch(factor, factor, at)
 
-    def detection_at(self, point: QPointF) -> int:
-        """The detection on the branch under a point of the view, -1 where there is none."""
-        window = self._fit_if_wanted()
+    def cell_at(self, point: QPointF, near: float = NEAR) -> int:
+        """The cell whose branch is under a point of the view, -1 where there is none."""
         if not len(self.branches.layout.cell):
             return NOTHING
-        row, distance = self.branches.nearest(window, point.x(), point.y())
-        if distance > NEAR:
+        row, distance = self.branches.nearest(self._fit_if_wanted(), point.x(), point.y())
+        return int(self.branches.layout.cell[row]) if distance <= near else NOTHING
+
+    def detection_at(self, point: QPointF) -> int:
+        """The detection on the branch under a point of the view, -1 where there is none."""
+        cell = self.cell_at(point)
+        if cell < 0:
             return NOTHING
-        lineage = self.document.lineage
-        members = lineage.members(int(self.branches.layout.cell[row]))
-        return int(members[np.abs(lineage.detections.frame[members] - window.frame_at(point.y())).argmin()])
+        lineage, frame = self.document.lineage, self._fit_if_wanted().frame_at(point.y())
+        members = lineage.members(cell)
+        return int(members[np.abs(lineage.detections.frame[members] - frame).argmin()])
+
+    def handle_at(self, point: QPointF) -> int:
+        """The cell whose branch can be dragged by its start from this point, -1 where there is none."""
+        if self._fit_if_wanted().per_leaf < MARKS_FROM:
+            return NOTHING
+        cell = self.cell_at(point)
+        if cell < 0:
+            return NOTHING
+        branch = self.branch_of(cell)
+        return cell if point.y() <= branch.y1() + min(HANDLE, max(branch.length() / 2, 4.0)) else NOTHING
 
     def point_of(self, detection: int) -> QPointF:
         """Where a detection is in the view."""
@@ -141,14 +185,17 @@ class GenealogyView(QWidget):
         """Whether a cell is among the genealogies shown."""
         return cell >= 0 and self.branches.layout.place[cell] >= 0
 
-    def _lay_out(self) -> Branches:
-        cells, place = self.document.lineage.cells, self.navigation.place
-        position = self.document.position_index(place.position)
-        founders = founders_by_size(self.document.lineage, position)
-        cell = self.navigation.focused_cell
+    def _lay_out(self, before: Branches | None = None) -> Branches:
+        """The trees; those that were there before an edit in the order in which they stood."""
+        lineage, cell = self.document.lineage, self.navigation.focused_cell
+        position = self.document.position_index(self.navigation.place.position)
+        if before is not None and self.all_shown:
+            founders = founders_kept(before.layout.founders, before.lineage, lineage, position)
+        else:
+            founders = founders_by_size(lineage, position)
         if not self.all_shown and len(founders):
-            founders = np.array([cells.founder[cell] if cell >= 0 else founders[0]])
-        return Branches(self.document.lineage, lay_out(self.document.lineage, founders))
+            founders = np.array([lineage.cells.founder[cell] if cell >= 0 else founders[0]])
+        return Branches(lineage, lay_out(lineage, founders))
 
     def _focus_moved(self, detection: int) -> None:
         cell, before = self.navigation.cell_of(detection), self._focused_before
@@ -178,7 +225,7 @@ class GenealogyView(QWidget):
 
     def _fit_if_wanted(self) -> Window:
         if self._is_fitted:
-            wide, high = max(self.width() - AXIS - SIDE, 20), max(self.height() - HEAD - FOOT, 20)
+            wide, high = max(self.width() - AXIS - SIDE, 20), max(self.height() - HEAD - foot(self.font()), 20)
             leaves = max(self.branches.layout.width, 1.0) + 2 * MARGIN
             per_leaf = min(wide / leaves, WIDEST_LEAF)
             left = -MARGIN - max(0.0, wide / per_leaf - leaves) / 2
@@ -197,107 +244,45 @@ class GenealogyView(QWidget):
     # ---- drawing
 
     def paintEvent(self, _: QPaintEvent) -> None:
-        window = self._fit_if_wanted()
+        scene = self._scene()
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor(self.theme.panel))
-        self._draw_time(painter, window)
+        draw_time(painter, scene)
         if not len(self.branches.layout.cell):
             painter.setPen(QColor(self.theme.quiet))
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "No genealogies here yet.")
             return
         painter.setClipRect(AXIS, 0, self.width() - AXIS, self.height())
-        painter.drawPixmap(0, 0, self._drawn(window))
+        painter.drawPixmap(0, 0, self._drawn(scene))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._draw_marked(painter)
-        y = self._line_at = window.y(self.navigation.place.frame)
+        y = self._line_at = scene.window.y(self.navigation.place.frame)
         painter.setPen(QPen(QColor(self.theme.accent), 1.2))
         painter.drawLine(QPointF(AXIS, y), QPointF(self.width(), y))
+        painter.setClipping(False)
+        if self.offer is not None:
+            self._draw_offer(painter, self.offer)
+        elif self.is_shown(self._handle):
+            painter.setPen(QPen(QColor(self.theme.accent), 2))
+            painter.drawEllipse(self.branch_of(self._handle).p1(), 5, 5)
 
-    def _draw_time(self, painter: QPainter, window: Window) -> None:
-        project = self.document.project
-        metrics = QFontMetricsF(self.font())
-        per_unit = window.per_frame * (3600 / project.frame_interval_s if project.scale_is_known else 1.0)
-        steps = TICK_HOURS if project.scale_is_known else TICK_FRAMES
-        step = next((s for s in steps if s * per_unit >= 2.2 * metrics.height()), steps[-1])
-        unit = window.per_frame / per_unit  # units in a frame
-        first, last = max(window.frame, 0) * unit, self.navigation.n_frames * unit
-        painter.setFont(self.font())
-        for at in np.arange(np.ceil(first / step), np.floor(last / step) + 1) * step:
-            y = window.y(at / unit)
-            if y > self.height() - FOOT / 2:
-                break
-            painter.setPen(QColor(self.theme.rule))
-            painter.drawLine(QPointF(AXIS, y), QPointF(self.width(), y))
-            painter.setPen(QColor(self.theme.quiet))
-            text = f"{at:g} h" if project.scale_is_known else f"{at:g}"
-            box = QRectF(0, y - 10, AXIS - 8, 20)
-            painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
+    def _scene(self) -> Scene:
+        return Scene(
+            self.document, self.branches, self._fit_if_wanted(), self.width(), self.height(),
+            self.navigation.n_frames, self.theme, self.font(), self.colouring, self.onsets,
+        )  # fmt: skip
 
-    def _drawn(self, window: Window) -> QPixmap:
+    def _drawn(self, scene: Scene) -> QPixmap:
         """The trees as a picture of the size of the view, drawn anew only where something in it changed."""
-        key = (window, self.width(), self.height(), id(self.colouring), id(self.branches), self.theme.name)
+        key = (scene.window, scene.width, scene.height, id(self.colouring), id(self.branches), self.font().toString())
         if self._picture is None or self._picture[0] != key:
             pixmap = QPixmap(self.width(), self.height())
             pixmap.fill(Qt.GlobalColor.transparent)
             painter = QPainter(pixmap)
-            seen = self.branches.in_view(window, self.width(), self.height())
-            if self.colouring is not None and len(seen) > MOST_LINES:
-                painter.drawImage(0, 0, self._from_afar(seen, window, self.colouring))
-            elif self.colouring is not None and len(seen):
-                self._draw_lines(painter, seen, window, self.colouring)
+            draw_trees(painter, scene)
             painter.end()
             self._picture = (key, pixmap)
         return self._picture[1]
-
-    def _from_afar(self, seen: NDArray[np.int64], window: Window, colouring: Colouring) -> QImage:
-        shades = [self.theme.on_panel(colour).getRgb()[:3] for colour in colouring.palette]
-        size = (self.width(), self.height())
-        bgra = self.branches.from_afar(seen, window, shades, colouring.of_cell, size)
-        return QImage(bgra.data, *size, 4 * size[0], QImage.Format.Format_ARGB32).copy()
-
-    def _draw_lines(self, painter: QPainter, seen: NDArray[np.int64], window: Window, colouring: Colouring) -> None:
-        segments, colour = self.branches.segments(seen, window, colouring)
-        segments[:, [1, 3]] = np.clip(segments[:, [1, 3]], -50, self.height() + 50)
-        segments[:, [0, 2]] = np.clip(segments[:, [0, 2]], -50, self.width() + 50)
-        width = min(max(window.per_leaf / 4, 1.0), 3.0)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, width > 1)
-        for index in np.unique(colour):
-            pen = QPen(self.theme.on_panel(colouring.palette[index]), width)
-            pen.setCapStyle(Qt.PenCapStyle.SquareCap)
-            painter.setPen(pen)
-            points = segments[colour == index].reshape(-1, 2)
-            painter.drawPath(pg.arrayToQPath(points[:, 0].copy(), points[:, 1].copy(), connect="pairs"))
-        if window.per_leaf >= MARKS_FROM:
-            self._draw_ends(painter, seen, window)
-
-    def _draw_ends(self, painter: QPainter, seen: NDArray[np.int64], window: Window) -> None:
-        """How each cell ended: a cross for died or lost, an arrow for left; nothing where the movie ends."""
-        self._draw_onsets(painter, window)
-        reasons = self.document.end_reasons[self.branches.layout.cell[seen]]
-        size = min(4.5, window.per_leaf / 3)
-        for reason, colour in ((DIED, self.theme.text), (LOST, self.theme.quiet), (LEFT, self.theme.quiet)):
-            painter.setPen(QPen(QColor(colour), 1.4))
-            for row in seen[reasons == reason].tolist():
-                x, y = window.x(self.branches.layout.x[row]), window.y(self.branches.bottom[row])
-                if reason == LEFT:
-                    painter.drawPolyline([QPointF(x - size, y), QPointF(x, y + size), QPointF(x + size, y)])
-                else:
-                    painter.drawLine(QPointF(x - size, y - size), QPointF(x + size, y + size))
-                    painter.drawLine(QPointF(x - size, y + size), QPointF(x + size, y - size))
-
-    def _draw_onsets(self, painter: QPainter, window: Window) -> None:
-        """A dot in the marker's colour where people saw it come on."""
-        layout, lineage = self.branches.layout, self.document.lineage
-        for detection, marker in lineage.facts[ONSET].items():
-            cell = self.navigation.cell_of(detection)
-            if self.is_shown(cell):
-                known = marker in self.document.markers
-                colour = self.document.marker_colour(marker) if known else self.theme.text
-                painter.setPen(QPen(QColor(self.theme.panel), 1.2))
-                painter.setBrush(QColor(colour))
-                y = window.y(float(lineage.detections.frame[detection]))
-                painter.drawEllipse(QPointF(window.x(layout.x[layout.place[cell]]), y), 4.5, 4.5)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
 
     def _draw_marked(self, painter: QPainter) -> None:
         """The branches of the selected, focused and highlighted cells."""
@@ -317,6 +302,15 @@ class GenealogyView(QWidget):
             painter.drawEllipse(self.point_of(navigation.place.focus), 5.5, 5.5)
             painter.setBrush(Qt.BrushStyle.NoBrush)
 
+    def _draw_offer(self, painter: QPainter, offer: Offer) -> None:
+        start = self.branch_of(self._held).p1()
+        if offer.is_link:
+            start = self.point_of(offer.before)
+            painter.setPen(QPen(QColor(self.theme.accent), 4.5))
+            painter.drawLine(self.branch_of(self.navigation.cell_of(offer.before)))
+        draw_rubber(painter, offer, start, self._mouse, self.theme)
+        draw_note(painter, offer.words, self._mouse, QRectF(self.rect()), self.theme)
+
     # ---- mouse
 
     def wheelEvent(self, event: QWheelEvent) -> None:
@@ -330,27 +324,73 @@ class GenealogyView(QWidget):
         event.accept()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        self._dragged_from, self._was_dragged = (event.position(), self._fit_if_wanted()), False
+        is_left = event.button() == Qt.MouseButton.LeftButton
+        handle = self.handle_at(event.position()) if is_left else NOTHING
+        self._drag.press(event.position(), (self._fit_if_wanted(), handle))
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        if self._dragged_from is None or not event.buttons():
+        self._mouse = event.position()
+        if not self._drag.is_held or not event.buttons():
             self.pointed.emit(self.detection_at(event.position()))
+            self._show_handle(self.handle_at(event.position()))
             return
-        start, window = self._dragged_from
-        moved = event.position() - start
-        if moved.manhattanLength() > 5 or self._was_dragged:
-            self._was_dragged, self._is_fitted = True, False
+        drag = self._drag.move(event.position())
+        if drag is None:
+            return
+        moved, (window, handle) = drag
+        if handle >= 0:
+            self._held = handle
+            self._show_offer()
+        else:
+            self._is_fitted = False
             leaf, frame = window.leaf - moved.x() / window.per_leaf, window.frame - moved.y() / window.per_frame
             self._window = replace(window, leaf=leaf, frame=frame)
             self.update()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        if not self._was_dragged and event.button() == Qt.MouseButton.LeftButton:
+        offer, was_held = self.offer, self._drag.is_held
+        was_click = self._drag.release()
+        self._let_go()
+        if offer is not None and offer.is_link:
+            self.link_wanted.emit(offer.before, offer.after)
+        elif offer is not None and offer.is_cut:
+            self.cut_wanted.emit(offer.after)
+        elif was_held and was_click and event.button() == Qt.MouseButton.LeftButton:
             self.picked.emit(self.detection_at(event.position()), event.modifiers())
-        self._dragged_from = None
 
-    def leaveEvent(self, event: Any) -> None:
+    def event(self, event: QEvent) -> bool:
+        """Esc lets a dragged branch go where it was, before it is taken as a key of the window."""
+        is_esc = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
+        if is_esc and self.offer is not None:
+            if event.type() == QEvent.Type.KeyPress:
+                self._drag.release()
+                self._let_go()
+            event.accept()
+            return True
+        return super().event(event)
+
+    def leaveEvent(self, event: QEvent) -> None:
         self.pointed.emit(NOTHING)
+        self._show_handle(NOTHING)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
+        self.update()
+
+    def _show_handle(self, cell: int) -> None:
+        if cell != self._handle:
+            self._handle = cell
+            self.setCursor(QCursor(Qt.CursorShape.OpenHandCursor if cell >= 0 else Qt.CursorShape.ArrowCursor))
+            self.update()
+
+    def _show_offer(self) -> None:
+        over = self.cell_at(self._mouse, 2 * NEAR)
+        self.offer = offer_for(self.document.lineage, self._held, over)
+        self.setCursor(QCursor(Qt.CursorShape.ClosedHandCursor))
+        self.pointed.emit(self.offer.before if self.offer.is_link else NOTHING)
+        self.update()
+
+    def _let_go(self) -> None:
+        if self.offer is not None:
+            self.setCursor(QCursor(Qt.CursorShape.ArrowCursor))
+        self.offer, self._held, self._handle = None, NOTHING, NOTHING
         self.update()

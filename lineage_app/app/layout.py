@@ -17,9 +17,11 @@ Indices = NDArray[np.int64]
 class Layout:
     """The cells that are shown and where. x is in leaves, y in frames.
 
-    cell : (M,) cell indices; x : (M,); place : (C,) row of each cell, -1 where it is not shown; width : leaves.
+    founders : (F,) cells, from left to right; cell : (M,) cell indices; x : (M,); place : (C,) row of each cell, -1
+    where it is not shown; width : leaves.
     """
 
+    founders: Indices
     cell: Indices
     x: Floats
     place: Indices
@@ -49,7 +51,8 @@ def lay_out(lineage: Lineage, founders: NDArray[Any]) -> Layout:
     shown = np.concatenate(levels) if levels else np.zeros(0, np.int64)
     place = np.full(len(cells), -1, np.int64)
     place[shown] = np.arange(len(shown))
-    return Layout(shown, x[shown], place, float(width.sum() - GAP) if len(founders) else 0.0)
+    founders = np.asarray(founders, np.int64)
+    return Layout(founders, shown, x[shown], place, float(width.sum() - GAP) if len(founders) else 0.0)
 
 
 def founders_by_size(lineage: Lineage, position: int) -> Indices:
@@ -58,6 +61,24 @@ def founders_by_size(lineage: Lineage, position: int) -> Indices:
     size = np.bincount(cells.founder, minlength=len(cells))
     founders = np.flatnonzero((cells.mother < 0) & (cells.position == position))
     return founders[np.argsort(-size[founders], kind="stable")]
+
+
+def founders_kept(founders: NDArray[Any], before: Lineage, after: Lineage, position: int) -> Indices:
+    """The founders after an edit in the order they had before it, so that genealogies stay where they are.
+
+    founders : cells of `before`, from left to right. A genealogy that was cut off comes to stand beside the one that it
+    was a part of; one that was not there before comes last.
+    """
+    rank = np.full(len(before.cells), len(founders), np.float64)
+    rank[founders] = np.arange(len(founders))
+    cells = after.cells
+    now = np.flatnonzero((cells.mother < 0) & (cells.position == position))
+    first = cells.first[now]
+    was = np.full(len(now), -1, np.int64)
+    was[first < len(before)] = before.cell[first[first < len(before)]]
+    place = np.where(was >= 0, rank[before.cells.founder[was]], len(founders))
+    is_new = (was < 0) | (before.cells.mother[was] >= 0) | (before.cells.first[was] != first)
+    return now[np.lexsort((is_new, place))]
 
 
 def _levels(lineage: Lineage, founders: NDArray[Any]) -> list[Indices]:
