@@ -90,15 +90,20 @@ def draw_time(painter: QPainter, scene: Scene) -> None:
 
 
 def draw_trees(painter: QPainter, scene: Scene) -> None:
-    """The branches in view with their marks; from afar, where many share a column of pixels, their mean colour."""
+    """The branches in view; from afar, where many share a column of pixels, their mean colour."""
     seen, colouring = scene.seen(), scene.colouring
     if colouring is None or not len(seen):
         return
     if len(seen) > MOST_LINES:
         painter.drawImage(QRectF(0, 0, scene.width, scene.height), _from_afar(scene, seen, colouring))
-        return
-    _draw_lines(painter, scene, seen, colouring)
-    if scene.has_marks:
+    else:
+        _draw_lines(painter, scene, seen, colouring)
+
+
+def draw_marks(painter: QPainter, scene: Scene) -> None:
+    """How cells ended and where markers come on, with what the marks mean; nothing from afar."""
+    seen = scene.seen()
+    if scene.has_marks and len(seen) <= MOST_LINES:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         _draw_legend(painter, scene, [*_draw_ends(painter, scene, seen), *_draw_onsets(painter, scene)])
 

@@ -35,6 +35,7 @@ from lineage_app.app.genealogy_drawing import (
     MARKS_FROM,
     SIDE,
     Scene,
+    draw_marks,
     draw_note,
     draw_rubber,
     draw_time,
@@ -79,7 +80,7 @@ class GenealogyView(QWidget):
         self._drag: Drag[tuple[Window, int]] = Drag()
         self._held = self._handle = NOTHING  # the cell dragged by its start; the one that could be
         self._mouse = QPointF()
-        self._picture: tuple[Any, QPixmap] | None = None
+        self._pictures: tuple[Any, list[QPixmap]] | None = None
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumSize(200, 160)
@@ -98,7 +99,7 @@ class GenealogyView(QWidget):
         focus, before, at = self.navigation.place.focus, self.branches, NOTHING
         if 0 <= focus < len(before.lineage) and before.lineage.cell[focus] >= 0:
             at = int(before.layout.place[before.lineage.cell[focus]])
-        self.document, self._picture = document, None
+        self.document, self._pictures = document, None
         self._let_go()
         self.branches = self._lay_out(before)
         if at >= 0 and not self._is_fitted and self.is_shown(self.navigation.focused_cell):
@@ -115,11 +116,11 @@ class GenealogyView(QWidget):
 
     def set_onsets(self, onsets: Mapping[int, str]) -> None:
         """Where the program called a marker's onset: detection -> marker."""
-        self.onsets, self._picture = onsets, None
+        self.onsets, self._pictures = onsets, None
         self.update()
 
     def set_theme(self, theme: Theme) -> None:
-        self.theme, self._picture = theme, None
+        self.theme, self._pictures = theme, None
         self.update()
 
     def show_all(self, everything: bool) -> None:
@@ -130,7 +131,7 @@ class GenealogyView(QWidget):
 
     def rebuild(self, *_: object) -> None:
         """Lay the trees out anew."""
-        self.branches, self._is_fitted, self._picture = self._lay_out(), True, None
+        self.branches, self._is_fitted, self._pictures = self._lay_out(), True, None
         self.update()
 
     def fit(self) -> None:
@@ -253,9 +254,11 @@ class GenealogyView(QWidget):
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "No genealogies here yet.")
             return
         painter.setClipRect(AXIS, 0, self.width() - AXIS, self.height())
-        painter.drawPixmap(0, 0, self._drawn(scene))
+        trees, marks = self._drawn(scene)
+        painter.drawPixmap(0, 0, trees)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._draw_marked(painter)
+        painter.drawPixmap(0, 0, marks)
         y = self._line_at = scene.window.y(self.navigation.place.frame)
         painter.setPen(QPen(QColor(self.theme.accent), 1.2))
         painter.drawLine(QPointF(AXIS, y), QPointF(self.width(), y))
@@ -272,17 +275,19 @@ class GenealogyView(QWidget):
             self.navigation.n_frames, self.theme, self.font(), self.colouring, self.onsets,
         )  # fmt: skip
 
-    def _drawn(self, scene: Scene) -> QPixmap:
-        """The trees as a picture of the size of the view, drawn anew only where something in it changed."""
+    def _drawn(self, scene: Scene) -> list[QPixmap]:
+        """The trees, and their marks, each of the size of the view; drawn anew only where something in it changed."""
         key = (scene.window, scene.width, scene.height, id(self.colouring), id(self.branches), self.font().toString())
-        if self._picture is None or self._picture[0] != key:
-            pixmap = QPixmap(self.width(), self.height())
-            pixmap.fill(Qt.GlobalColor.transparent)
-            painter = QPainter(pixmap)
-            draw_trees(painter, scene)
-            painter.end()
-            self._picture = (key, pixmap)
-        return self._picture[1]
+        if self._pictures is None or self._pictures[0] != key:
+            pixmaps = []
+            for draw in (draw_trees, draw_marks):
+                pixmaps.append(QPixmap(self.width(), self.height()))
+                pixmaps[-1].fill(Qt.GlobalColor.transparent)
+                painter = QPainter(pixmaps[-1])
+                draw(painter, scene)
+                painter.end()
+            self._pictures = (key, pixmaps)
+        return self._pictures[1]
 
     def _draw_marked(self, painter: QPainter) -> None:
         """The branches of the selected, focused and highlighted cells."""

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from engine import edits
 from engine.changes import DETECTION, FATE, MASK, NOTE, ONSET, PRESENT, REVIEWED, Change
 from engine.journal import Entry
 from lineage_app.app.cell_strip import CellStrip
@@ -190,6 +191,8 @@ class Workspace(QWidget):
         navigation.focus_changed.connect(self._focus_moved)
         navigation.highlight_changed.connect(self._say_highlight)
         navigation.position_changed.connect(self._show_position)
+        self.genealogies.link_wanted.connect(self._link)
+        self.genealogies.cut_wanted.connect(self._cut)
         self.curator.changed.connect(self._edited)
         self.curator.said.connect(self.said)
 
@@ -210,6 +213,14 @@ class Workspace(QWidget):
         self.navigation.say_focus()
 
     # ---- what gestures do
+
+    def _link(self, before: int, after: int) -> None:
+        one, other = (self.navigation.cell_of(detection) + 1 for detection in (before, after))
+        self.curator.do(f"cell {other} linked to cell {one}", lambda lineage: edits.link(lineage, before, after))
+
+    def _cut(self, after: int) -> None:
+        words = f"cell {self.navigation.cell_of(after) + 1} cut from its mother"
+        self.curator.do(words, lambda lineage: edits.cut(lineage, after))
 
     def _picked(self, detection: int, modifiers: Any) -> None:
         if detection >= 0 and modifiers & ADDING:
