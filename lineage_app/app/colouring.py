@@ -1,82 +1,226 @@
-"""What the colour of a cell says: its genealogy, itself, its generation, its size or a marker."""
+"""What the colour of a cell says: its genealogy, itself, its generation, fate, doubt, size, or a marker.
 
+One `Colouring` is shared by movie, genealogies, table and legend.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PySide6.QtCore import QObject, Signal
 
+from engine.changes import FATE
 from lineage_app.app.document import Document
-from lineage_app.app.theme import CATEGORIES, GENERATIONS
+from lineage_app.app.scores import cell_scores
+from lineage_app.app.theme import CATEGORIES, FATE_COLOURS, GENERATIONS, GM, MEGE
 
 SHADES = 24
 AREA_SHADES = ("#44378f", "#2f6f8e", "#2aa37d", "#8ed04a", "#fde725")
-DIM = "#8a94a6"
+DOUBT_SHADES = ("#66738a", "#ffd166", "#ff5fa2")
+SCORE_SHADES = (MEGE, "#e6e2ee", GM)
+DIM = "#8a94a6"  # nothing is known of it
+BEFORE_GM, BEFORE_MEGE, BOTH = "#a8d0ff", "#ffc2b8", "#f2c14e"
+FATES = {
+    "GM": GM, "MegE": MEGE, "later GM": BEFORE_GM, "later MegE": BEFORE_MEGE, "both": BOTH, "not known": DIM,
+}  # fmt: skip
+FORESEEN = 2  # frames before a doubtful place in which its colour already shows
 Indices = NDArray[np.uint8]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Colouring:
-    """name; palette : (K,) #rrggbb; of_detection : (N,) and of_cell : (C,) index into it; legend : (text, colour)."""
+    """name; palette : (K,) #rrggbb; of_detection : (N,) and of_cell : (C,) index into it; legend : (text, colour).
+
+    varies : from detection to detection of one cell; ramp : the colours of a scale, of which the legend names points.
+    """
 
     name: str
     palette: tuple[str, ...]
     of_detection: Indices
     of_cell: Indices
     legend: tuple[tuple[str, str], ...]
-    varies: bool  # from detection to detection of one cell
+    varies: bool = False
+    ramp: tuple[str, ...] = ()
 
     def packed(self) -> NDArray[np.uint32]:
         """(K,) the palette as 0xffrrggbb."""
         return np.array([int(colour[1:], 16) | 0xFF000000 for colour in self.palette], np.uint32)
 
 
+class Colours(QObject):
+    """What cells are coloured by. changed : the Colouring that all views are to use."""
+
+    changed = Signal(object)
+
+    def __init__(self, document: Document, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.document, self.name = document, "genealogy"
+        self.doubts = np.zeros(0)
+        self._made: dict[str, Colouring] = {}
+
+    @property
+    def colouring(self) -> Colouring:
+        """The present one; made when it is first asked for."""
+        if self.name not in self._made:
+            self._made[self.name] = colour_by(self.document, self.name, self.doubts)
+        return self._made[self.name]
+
+    def set_name(self, name: str) -> None:
+        """Colour by something else."""
+        self.name = name
+        self.changed.emit(self.colouring)
+
+    def set_document(self, document: Document) -> None:
+        """Colour the cells as they are after an edit."""
+        self.document = document
+        self._made.clear()
+        self.changed.emit(self.colouring)
+
+    def set_doubts(self, scores: NDArray[Any]) -> None:
+        """How doubtful each detection is, (N,) in [0, 1]."""
+        self.doubts = np.asarray(scores, np.float64)
+        self._made.pop("doubt", None)
+        if self.name == "doubt":
+            self.changed.emit(self.colouring)
+
+
 def names(document: Document) -> list[str]:
     """What cells can be coloured by."""
     columns = document.lineage.detections.columns
     markers = [name for name in document.markers if document.is_measured(name)]
-    return ["genealogy", "cell", "generation", *(["area"] if "area" in columns else []), *markers]
+    scores = ["fate score"] if getattr(document, "fate_scores", None) is not None else []
+    area = ["area"] if "area" in columns else []
+    return ["genealogy", "cell", "generation", "fate", *scores, "doubt", *area, *markers]
 
 
-def colour_by(document: Document, name: str) -> Colouring:
-    """The colours of all cells."""
-    cells, cell = document.lineage.cells, document.lineage.cell
-    if name == "generation":
-        index = np.minimum(cells.generation, len(GENERATIONS) - 1).astype(np.uint8)
-        deepest = int(index.max(initial=0))
-        legend = tuple((str(g), colour) for g, colour in enumerate(GENERATIONS[: deepest + 1]))
-        return Colouring(name, GENERATIONS, index[cell], index, legend, varies=False)
-    if name in ("genealogy", "cell"):
-        of = cells.founder if name == "genealogy" else np.arange(len(cells))
-        rank = np.cumsum(cells.mother < 0)[of] - 1 if name == "genealogy" else of * 5
-        index = (rank % len(CATEGORIES)).astype(np.uint8)
-        return Colouring(name, CATEGORIES, index[cell], index, (), varies=False)
-    values, shades, unit = _values(document, name)
-    return _graded(document, name, values, shades, unit)
+def colour_by(document: Document, name: str, doubts: Floats | None = None) -> Colouring:
+    """The colours of all cells. doubts : (N,) in [0, 1] of the detections, none by default."""
+    known: dict[str, Callable[[Document], Colouring]] = {
+        "generation": _by_generation,
+        "genealogy": partial(_by_number, name="genealogy"),
+        "cell": partial(_by_number, name="cell"),
+        "fate": _by_fate,
+        "fate score": _by_score,
+        "doubt": partial(_by_doubt, doubts=np.zeros(0) if doubts is None else doubts),
+        "area": _by_area,
+    }
+    return known.get(name, partial(_by_marker, name=name))(document)
 
 
-def _values(document: Document, name: str) -> tuple[NDArray[Any], tuple[str, ...], str]:
-    detections, project = document.lineage.detections, document.project
-    if name == "area":
-        scale = project.um_per_px**2 if project.scale_is_known else 1.0
-        return detections["area"] * scale, AREA_SHADES, "um²" if project.scale_is_known else "px"
-    return document.signal(name), (DIM, document.marker_colour(name)), ""
+def _by_generation(document: Document) -> Colouring:
+    cells = document.lineage.cells
+    index = np.minimum(cells.generation, len(GENERATIONS) - 1).astype(np.uint8)
+    deepest = int(index.max(initial=0))
+    last = f"{deepest}+" if deepest == len(GENERATIONS) - 1 else str(deepest)
+    texts = [*map(str, range(deepest)), last]
+    legend = tuple(zip(texts, GENERATIONS, strict=False))
+    return Colouring("generation", GENERATIONS, _spread(document, index), index, legend)
 
 
-def _graded(document: Document, name: str, values: NDArray[Any], shades: tuple[str, ...], unit: str) -> Colouring:
-    """Colours from the 2nd to the 98th percentile; where nothing was measured, what was measured last in that cell."""
-    values = _carried(values, document.lineage.link)
-    known = values[np.isfinite(values)]
-    low, high = np.percentile(known, (2, 98)) if len(known) else (0.0, 1.0)
-    share = np.clip((np.nan_to_num(values, nan=low) - low) / max(high - low, 1e-9), 0, 1)
-    index = np.round(share * (SHADES - 1)).astype(np.uint8)
-    cells, cell = document.lineage.cells, document.lineage.cell
-    present = document.lineage.present
-    mean = np.bincount(cell[present], share[present], len(cells)) / np.maximum(cells.n_detections, 1)
-    palette = blend(shades, SHADES)
-    legend = ((f"{low:.3g}", palette[0]), ("", palette[SHADES // 2]), (f"{high:.3g} {unit}".strip(), palette[-1]))
-    of_cell = np.round(mean * (SHADES - 1)).astype(np.uint8)
-    return Colouring(name, palette, index, of_cell, legend, varies=True)
+def _by_number(document: Document, name: str) -> Colouring:
+    """Each cell or genealogy in the next of some colours."""
+    cells = document.lineage.cells
+    number = np.cumsum(cells.mother < 0)[cells.founder] - 1 if name == "genealogy" else np.arange(len(cells)) * 5
+    index = (number % len(CATEGORIES)).astype(np.uint8)
+    return Colouring(name, CATEGORIES, _spread(document, index), index, ())
+
+
+def _by_fate(document: Document) -> Colouring:
+    words = fates(document)
+    texts = list(FATES)
+    index = np.array([texts.index(word) for word in np.unique(words)], np.uint8)
+    of_cell = index[np.unique(words, return_inverse=True)[1]] if len(words) else np.zeros(0, np.uint8)
+    return Colouring("fate", tuple(FATES.values()), _spread(document, of_cell), of_cell, tuple(FATES.items()))
+
+
+def _by_score(document: Document) -> Colouring:
+    """Of its images each detection, of all of them the cell: from MegE (0) to GM (1)."""
+    lineage = document.lineage
+    assert getattr(document, "fate_scores", None) is not None
+    values = document.fate_scores.at("frame", np.arange(len(lineage)))
+    ends = (("MegE", MEGE), ("", SCORE_SHADES[1]), ("GM", GM))
+    return _graded("fate score", SCORE_SHADES, values, cell_scores(document.fate_scores, lineage).score, ends)
+
+
+def _by_doubt(document: Document, doubts: Floats) -> Colouring:
+    """A doubt shows in its own and the few frames before; a cell is as doubtful as its worst detection."""
+    lineage = document.lineage
+    values, of_cell = np.zeros(len(lineage)), np.zeros(len(lineage.cells))
+    n = min(len(doubts), len(values))
+    values[:n] = doubts[:n]
+    np.maximum.at(of_cell, lineage.cell[lineage.present], values[lineage.present])
+    for _ in range(FORESEEN):
+        later = np.flatnonzero(lineage.link >= 0)
+        values[lineage.link[later]] = np.maximum(values[lineage.link[later]], values[later])
+    ends = (("sure", DOUBT_SHADES[0]), ("", DOUBT_SHADES[1]), ("doubtful", DOUBT_SHADES[2]))
+    return _graded("doubt", DOUBT_SHADES, values, of_cell, ends)
+
+
+def _by_area(document: Document) -> Colouring:
+    project = document.project
+    unit = "µm²" if project.scale_is_known else "px"
+    scale = project.um_per_px**2 if project.scale_is_known else 1.0
+    return _measured(document, "area", AREA_SHADES, document.lineage.detections["area"] * scale, unit)
+
+
+def _by_marker(document: Document, name: str) -> Colouring:
+    """Where it was not imaged, what was measured last in that cell."""
+    values = _carried(document.signal(name), document.lineage.link)
+    return _measured(document, name, (DIM, document.marker_colour(name)), values, "")
+
+
+def fates(document: Document) -> NDArray[np.str_]:
+    """(C,) of FATES: what people said of a cell or its ancestors, else what its progeny became."""
+    lineage = document.lineage
+    words = np.full(len(lineage.cells), "not known", "<U10")
+    said = [(int(lineage.cell[id]), fate) for id, fate in lineage.facts[FATE].items() if fate in FATE_COLOURS]
+    for cell, fate in said:
+        words[lineage.progeny(cell)] = fate
+    for cell, fate in said:
+        mother = int(lineage.cells.mother[cell])
+        while mother >= 0 and words[mother] not in FATE_COLOURS:
+            words[mother] = f"later {fate}" if words[mother] in ("not known", f"later {fate}") else "both"
+            mother = int(lineage.cells.mother[mother])
+    return words
+
+
+def _spread(document: Document, of_cell: Indices) -> Indices:
+    """(N,) that of each detection's cell."""
+    return np.append(of_cell, np.uint8(0))[document.lineage.cell]
+
+
+def _measured(document: Document, name: str, shades: tuple[str, ...], values: NDArray[Any], unit: str) -> Colouring:
+    """Colours from the 2nd to the 98th percentile; that of a cell is the mean of its detections."""
+    lineage = document.lineage
+    values = np.where(lineage.present, np.asarray(values, np.float64), np.nan)
+    known = np.flatnonzero(np.isfinite(values))
+    low, high = np.percentile(values[known], (2, 98)) if len(known) else (0.0, 1.0)
+    share = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
+    n = len(lineage.cells)
+    count = np.bincount(lineage.cell[known], minlength=n)
+    mean = np.bincount(lineage.cell[known], share[known], n) / np.where(count > 0, count, np.nan)
+    ends = ((f"{low:.3g}", shades[0]), ("", shades[len(shades) // 2]), (f"{high:.3g} {unit}".strip(), shades[-1]))
+    return _graded(name, shades, share, mean, ends)
+
+
+def _graded(
+    name: str,
+    shades: tuple[str, ...],
+    of_detection: NDArray[Any],
+    of_cell: NDArray[Any],
+    legend: tuple[tuple[str, str], ...],
+) -> Colouring:
+    """Shares in [0, 1] as colours along the shades; NaN is dim."""
+    ramp = blend(shades, SHADES)
+    indices = [
+        np.where(np.isfinite(share), np.round(np.nan_to_num(share) * (SHADES - 1)), SHADES).astype(np.uint8)
+        for share in (of_detection, of_cell)
+    ]
+    return Colouring(name, (*ramp, DIM), *indices, legend, varies=True, ramp=ramp)
 
 
 def _carried(values: NDArray[Any], link: NDArray[np.int64]) -> NDArray[Any]:

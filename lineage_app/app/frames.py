@@ -53,7 +53,7 @@ class Frame:
         """(n, 2) x, y of a cell's outline, smoothed; box is y0, x0, y1, x1."""
         found = self.polygons.get(label)
         if found is None:
-            found = self.polygons[label] = _trace(self.labels, label, box)
+            found = self.polygons[label] = trace(self.labels, label, box)
         return found
 
 
@@ -83,7 +83,8 @@ def outlines(labels: NDArray[np.int32] | None) -> tuple[NDArray[np.int64], NDArr
     return index, labels.ravel()[index]
 
 
-def _trace(labels: NDArray[np.int32] | None, label: int, box: Sequence[int]) -> Points:
+def trace(labels: NDArray[np.int32] | None, label: int, box: Sequence[int]) -> Points:
+    """(n, 2) x, y of the smoothed outline of a label that lies in the box y0, x0, y1, x1."""
     y0, x0, y1, x1 = (int(side) for side in box)
     if labels is None:
         return np.zeros((0, 2), np.float32)

@@ -3,19 +3,14 @@
 from typing import Any
 
 import numpy as np
-import pyqtgraph as pg
-from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
-    QFont,
-    QFontMetricsF,
     QImage,
+    QKeyEvent,
     QMouseEvent,
     QPainter,
     QPaintEvent,
-    QPen,
-    QPolygonF,
     QResizeEvent,
     QWheelEvent,
 )
@@ -23,17 +18,29 @@ from PySide6.QtWidgets import QWidget
 
 from lineage_app.app.colouring import Colouring
 from lineage_app.app.document import Document
+from lineage_app.app.dragging import Drag
 from lineage_app.app.frames import Frame, FrameLoader
+from lineage_app.app.movie_drawing import (
+    Ids,
+    Numbers,
+    Scene,
+    draw_clock,
+    draw_mark,
+    draw_polygons,
+    draw_scale_bar,
+    draw_tails,
+)
+from lineage_app.app.movie_tools import MovieTools
 from lineage_app.app.navigation import NOTHING, Navigation
-from lineage_app.app.picture import Camera, Channel, compose, draw_edges, fitted
+from lineage_app.app.painting import Box, Point
+from lineage_app.app.picture import Camera, Channel, Pixels, compose, draw_dots, draw_edges, fitted
+from lineage_app.app.segment_preview import Preview
 from lineage_app.app.theme import Theme
 
 POLYGONS_FROM = 1.0  # screen px per pixel from which outlines are lines, not pixels,
 MOST_POLYGONS = 500  # unless there are more cells than this in view
-LEGIBLE_CELL = 16.0  # screen px that a cell must measure for its id to be written
-TAIL_FRAMES = 12
+SMALLEST_RADIUS = 2.5  # in screen px: smaller cells are dots
 NEAR = 7.0  # screen px within which a small cell is meant
-ROUND_LENGTHS_UM = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 PREFETCHED = 6
 UNKNOWN = 0xFF9AA4B2  # the outline of a mask without a detection
 EMPTY_GREY = 28  # where a project has masks only
@@ -56,10 +63,14 @@ class MovieView(QWidget):
         self.frame: Frame | None = None
         self.camera: Camera | None = None
         self._is_fitted = True
-        self._dragged_from: tuple[QPointF, Camera] | None = None
-        self._was_dragged = False
+        self.preview: Preview | None = None
+        self.tools = MovieTools(self)
+        self.tools.touched.connect(self._update_box)
+        self._numbers = Numbers(self.font())
+        self._drag: Drag[Camera] = Drag()
         self._direction = 1
         self._picture: tuple[Any, QImage, tuple[int, int]] | None = None
+        self._made_of: tuple[object, ...] = ()
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumSize(240, 200)
@@ -109,6 +120,15 @@ class MovieView(QWidget):
         self.colouring = colouring
         self.update()
 
+    def set_preview(self, preview: Preview | None) -> None:
+        """Outlines to show instead of those of the cells, in the frame that they are of."""
+        self.preview = preview
+        self.update()
+
+    def _previewed(self, frame: Frame) -> Preview | None:
+        found = self.preview
+        return found if found is not None and (found.position, found.frame) == (frame.position, frame.number) else None
+
     def set_theme(self, theme: Theme) -> None:
         self.theme = theme
         self.update()
@@ -139,11 +159,15 @@ class MovieView(QWidget):
         if not (0 <= at[0] < self.width() and 0 <= at[1] < self.height()):
             self.centre_on(detection)
 
+    def image_point(self, point: QPointF) -> Point:
+        """x, y in the frame, px, of a point of the view."""
+        return self._seen().to_image(point.x(), point.y())
+
     def detection_at(self, point: QPointF) -> int:
         """The detection drawn at a point of the view, -1 where there is none."""
         if self.frame is None or not self.document.is_tracked:
             return NOTHING
-        x, y = self._seen().to_image(point.x(), point.y())
+        x, y = self.image_point(point)
         ids = self.document.ids(self.frame.position, self.frame.number)
         detections = self.document.lineage.detections
         if not len(ids):
@@ -160,8 +184,11 @@ class MovieView(QWidget):
         self.update()
 
     def _frame_loaded(self, position: int, frame: int) -> None:
-        place = self.navigation.place
-        if (position, frame) == (place.position, place.frame):
+        """Show a frame that was waited for, or that lies on the way there while a key is held."""
+        place, shown = self.navigation.place, self.frame
+        if position != place.position:
+            return
+        if shown is None or abs(frame - place.frame) < abs(shown.number - place.frame) or frame == place.frame:
             found = self.loader.get(position, frame)
             if found is not None:
                 self._take(found)
@@ -179,208 +206,158 @@ class MovieView(QWidget):
 
     # ---- drawing
 
-    def paintEvent(self, _: QPaintEvent) -> None:
+    def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor(self.theme.canvas))
+        painter.fillRect(event.rect(), QColor(self.theme.canvas))
         if self.frame is None:
             return
-        camera = self._seen()
+        scene = Scene(self.document, self.frame, self._seen())
         ids = self.document.ids(self.frame.position, self.frame.number)
-        seen = self._visible(ids, camera)
-        self._draw_picture(painter, self.frame, camera, seen)
+        self._draw_picture(painter, scene, ids)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._draw_marked(painter, ids, camera)
-        if self.ids_shown and len(seen):
-            self._draw_ids(painter, seen, camera)
-        self._draw_scale_bar(painter, camera)
-        self._draw_clock(painter)
+        self._draw_marked(painter, scene, ids)
+        self.tools.draw(painter, scene.camera, event.rect())
+        draw_scale_bar(painter, scene, self.font(), self.width(), self.height())
+        draw_clock(painter, scene, self.font(), set(self.channels))
 
-    def _draw_picture(self, painter: QPainter, frame: Frame, camera: Camera, seen: NDArray[np.int64]) -> None:
-        """The frame with its outlines and tails: one picture, made anew only where something in it changed."""
-        window = camera.window(self.shape, (self.width(), self.height()))
+    def _draw_picture(self, painter: QPainter, scene: Scene, ids: Ids) -> None:
+        """The frame with its outlines, tails and numbers: one picture, made anew only where something in it changed."""
+        window = scene.camera.window(self.shape, (self.width(), self.height()))
         if window[2] <= window[0] or window[3] <= window[1]:
             return
-        shown = (self.outlines_shown, self.tails_shown, tuple(self.channels.items()), id(self.colouring))
-        key = (id(frame), camera, window, shown)
+        shown = (self.outlines_shown, self.tails_shown, self.ids_shown, tuple(self.channels.items()))
+        key = (id(scene.frame), scene.camera, window, shown, id(self.colouring), id(self.preview), self.font().key())
         if self._picture is None or self._picture[0] != key:
-            self._picture = (key, self._compose(frame, camera, window, seen), (window[0], window[1]))
+            image = self._compose(scene, window, self._visible(scene, ids))
+            self._picture = (key, image, (window[0], window[1]))
+            self._made_of = (scene.frame, self.colouring, self.preview)  # held, so that no other has their id
         painter.drawImage(QPointF(*self._picture[2]), self._picture[1])
 
-    def _compose(
-        self, frame: Frame, camera: Camera, window: tuple[int, int, int, int], seen: NDArray[np.int64]
-    ) -> QImage:
+    def _compose(self, scene: Scene, window: tuple[int, int, int, int], seen: Ids) -> QImage:
+        frame, camera = scene.frame, scene.camera
         bgra = compose(frame.images, self.channels, camera, window)
         if not frame.images:
             bgra[...] = EMPTY_GREY
+        preview = self._previewed(frame)
         as_lines = camera.scale >= POLYGONS_FROM and len(seen) <= MOST_POLYGONS
-        if self.outlines_shown and not as_lines and self.colouring is not None and len(frame.edge):
-            draw_edges(bgra, frame.edge, self._edge_colours(frame), self.shape, camera, window)
+        if preview is None and self.outlines_shown and not as_lines and self.colouring is not None and len(frame.edge):
+            self._draw_pixels(bgra, scene, window, seen)
         height, width = bgra.shape[:2]
         image = QImage(bgra.data, width, height, 4 * width, QImage.Format.Format_RGB32).copy()
         painter = QPainter(image)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.translate(-window[0], -window[1])
-        if self.tails_shown and len(seen):
-            self._draw_tails(painter, seen, camera)
-        if self.outlines_shown and as_lines:
-            self._draw_polygons(painter, seen, camera)
+        if preview is not None:
+            preview.draw(painter, camera, (self.width(), self.height()))
+        elif self.colouring is not None and len(seen):
+            if self.tails_shown:
+                draw_tails(painter, scene, seen, self.colouring)
+            if self.outlines_shown and as_lines:
+                draw_polygons(painter, scene, seen, self.colouring)
+            if self.ids_shown:
+                self._numbers.draw(painter, scene, seen)
         painter.end()
         return image
 
-    def _edge_colours(self, frame: Frame) -> NDArray[np.uint32]:
-        ids, label = self.document.ids(frame.position, frame.number), self.document.lineage.detections.label
+    def _draw_pixels(self, bgra: Pixels, scene: Scene, window: tuple[int, int, int, int], seen: Ids) -> None:
+        """The outlines as pixels; a dot where a cell is too small on the screen to have one."""
         assert self.colouring is not None
+        frame, label = scene.frame, self.document.lineage.detections.label
+        ids = self.document.ids(frame.position, frame.number)
         most = max(int(frame.edge_label.max(initial=0)), int(label[ids].max(initial=0)))
+        packed = self.colouring.packed()[self.colouring.of_detection]
         of_label = np.full(most + 1, UNKNOWN, np.uint32)
-        of_label[label[ids]] = self.colouring.packed()[self.colouring.of_detection[ids]]
-        return of_label[frame.edge_label]
+        of_label[label[ids]] = packed[ids]
+        draw_edges(bgra, frame.edge, of_label[frame.edge_label], self.shape, scene.camera, window)
+        small = seen[scene.radius(seen) < SMALLEST_RADIUS]
+        if len(small):
+            draw_dots(bgra, scene.at(small) - window[:2], packed[small], SMALLEST_RADIUS)
 
-    def _visible(self, ids: NDArray[np.int64], camera: Camera) -> NDArray[np.int64]:
+    def _visible(self, scene: Scene, ids: Ids) -> Ids:
         """The detections of the frame that are on the screen."""
-        at = camera.to_screen(self.document.lineage.detections.yx[ids][:, ::-1])
-        margin = 30 * max(camera.scale, 1)
+        at, margin = scene.at(ids), 30 * max(scene.camera.scale, 1)
         low, high = np.array([-margin, -margin]), np.array([self.width() + margin, self.height() + margin])
         return ids[((at > low) & (at < high)).all(axis=1)]
 
-    def _polygon(self, detection: int, camera: Camera) -> QPolygonF:
-        assert self.frame is not None
-        detections = self.document.lineage.detections
-        box = [int(detections[side][detection]) for side in ("y0", "x0", "y1", "x1")]
-        points = camera.to_screen(self.frame.polygon(int(detections.label[detection]), box))
-        return QPolygonF([QPointF(x, y) for x, y in points.tolist()])
-
-    def _draw_polygons(self, painter: QPainter, seen: NDArray[np.int64], camera: Camera) -> None:
-        if self.colouring is None:
-            return
-        for detection in seen.tolist():
-            painter.setPen(QPen(QColor(self.colouring.palette[self.colouring.of_detection[detection]]), 1.5))
-            painter.drawPolygon(self._polygon(detection, camera))
-
-    def _draw_marked(self, painter: QPainter, ids: NDArray[np.int64], camera: Camera) -> None:
+    def _draw_marked(self, painter: QPainter, scene: Scene, ids: Ids) -> None:
         """The selected, focused and highlighted cells, where they are in this frame."""
-        navigation, cell = self.navigation, self.document.lineage.cell
-        here = cell[ids]
-        for chosen in navigation.selected_cells if len(navigation.selection) else ():
-            for at in np.flatnonzero(here == chosen):
-                self._draw_one(painter, int(ids[at]), camera, self.theme.selected, 2.4)
-        for chosen, colour, width in (
-            (navigation.focused_cell, self.theme.focus, 3.2),
-            (navigation.highlighted_cell, self.theme.highlight, 2.0),
-        ):
-            for at in np.flatnonzero(here == chosen) if chosen >= 0 else ():
-                self._draw_one(painter, int(ids[at]), camera, colour, width)
-
-    def _draw_one(self, painter: QPainter, detection: int, camera: Camera, colour: str, width: float) -> None:
-        polygon = self._polygon(detection, camera)
-        painter.setPen(QPen(QColor(0, 0, 0, 150), width + 2.4))
-        painter.drawPolygon(polygon)
-        painter.setPen(QPen(QColor(colour), width))
-        painter.drawPolygon(polygon)
-
-    def _draw_tails(self, painter: QPainter, seen: NDArray[np.int64], camera: Camera) -> None:
-        """The ways that cells took in the last frames, fading."""
-        if self.colouring is None:
+        navigation, theme = self.navigation, self.theme
+        if self.preview is not None or self.tools.is_painting:
             return
-        lineage, colours = self.document.lineage, self.colouring.of_detection[seen]
-        later, tail = seen, []
-        for _ in range(TAIL_FRAMES):
-            earlier = lineage.link[later]
-            goes_on = earlier >= 0
-            later, earlier, colours = later[goes_on], earlier[goes_on], colours[goes_on]
-            tail.append((later, earlier, colours))
-            later = earlier
-        ends, starts, shades = (np.concatenate(column) for column in zip(*tail, strict=True))
-        yx = lineage.detections.yx
-        points = np.stack([yx[ends][:, ::-1], yx[starts][:, ::-1]], axis=1)
-        points = camera.to_screen(points.reshape(-1, 2)).reshape(-1, 2, 2)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        for shade in np.unique(shades):
-            colour = QColor(self.colouring.palette[shade])
-            colour.setAlpha(170)
-            painter.setPen(QPen(colour, 1.4))
-            chosen = points[shades == shade].reshape(-1, 2)
-            painter.drawPath(pg.arrayToQPath(chosen[:, 0].copy(), chosen[:, 1].copy(), connect="pairs"))
+        here = self.document.lineage.cell[ids]
+        marked = [(int(cell), theme.selected, 2.6) for cell in navigation.selected_cells if len(navigation.selection)]
+        marked += [(navigation.focused_cell, theme.focus, 4.0), (navigation.highlighted_cell, theme.highlight, 2.2)]
+        for cell, colour, width in marked:
+            for at in np.flatnonzero(here == cell) if cell >= 0 else ():
+                draw_mark(painter, scene, int(ids[at]), colour, width)
 
-    def _draw_ids(self, painter: QPainter, seen: NDArray[np.int64], camera: Camera) -> None:
-        lineage = self.document.lineage
-        area = lineage.detections.columns.get("area")
-        if area is not None:
-            seen = seen[2 * np.sqrt(area[seen] / np.pi) * camera.scale >= LEGIBLE_CELL]
-        at = camera.to_screen(lineage.detections.yx[seen][:, ::-1])
-        font = QFont(self.font())
-        font.setPointSizeF(max(7.0, self.font().pointSizeF() - 1.5))
-        painter.setFont(font)
-        metrics = QFontMetricsF(font)
-        for cell, (x, y) in zip(lineage.cell[seen].tolist(), at.tolist(), strict=True):
-            text = str(cell + 1)
-            self._draw_text(painter, x - metrics.horizontalAdvance(text) / 2, y + metrics.ascent() / 2 - 1, text)
+    def _update_box(self, *boxes: Box) -> None:
+        """Paint anew what is on the screen of these pixels of the frame."""
+        for x0, y0, x1, y1 in boxes:
+            corners = self._seen().to_screen(np.array([[x0, y0], [x1, y1]], float))
+            self.update(QRectF(QPointF(*corners[0]), QPointF(*corners[1])).toAlignedRect().adjusted(-4, -4, 4, 4))
 
-    def _draw_text(self, painter: QPainter, x: float, y: float, text: str) -> None:
-        painter.setPen(QColor(0, 0, 0, 190))
-        for dx, dy in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-            painter.drawText(QPointF(x + dx, y + dy), text)
-        painter.setPen(QColor("#ffffff"))
-        painter.drawText(QPointF(x, y), text)
+    # ---- keys and mouse
 
-    def _draw_scale_bar(self, painter: QPainter, camera: Camera) -> None:
-        project = self.document.project
-        per_px = (project.um_per_px if project.scale_is_known else 1.0) / camera.scale
-        fits = [length for length in ROUND_LENGTHS_UM if length / per_px <= self.width() * 0.2]
-        length = fits[-1] if fits else ROUND_LENGTHS_UM[0]
-        width = length / per_px
-        x, y = self.width() - 16 - width, self.height() - 18
-        painter.fillRect(QRectF(x - 1, y - 1, width + 2, 6), QColor(0, 0, 0, 170))
-        painter.fillRect(QRectF(x, y, width, 4), QColor("#ffffff"))
-        text = f"{length} {'µm' if project.scale_is_known else 'px'}"
-        painter.setFont(self.font())
-        advance = QFontMetricsF(self.font()).horizontalAdvance(text)
-        self._draw_text(painter, x + (width - advance) / 2, y - 6, text)
+    def event(self, event: QEvent) -> bool:
+        """While a tool is in hand its keys are not those of the window."""
+        if (
+            isinstance(event, QKeyEvent)
+            and event.type() == event.Type.ShortcutOverride
+            and self.tools.takes(event.key())
+        ):
+            event.accept()
+            return True
+        return super().event(event)
 
-    def _draw_clock(self, painter: QPainter) -> None:
-        assert self.frame is not None
-        font = QFont(self.font())
-        font.setBold(True)
-        font.setPointSizeF(self.font().pointSizeF() + 2)
-        painter.setFont(font)
-        line = QFontMetricsF(font).height()
-        self._draw_text(painter, 14, 10 + line * 0.8, self.document.clock(self.frame.number))
-        painter.setFont(self.font())
-        late = [
-            f"{name}: of frame {t}"
-            for name, t in self.frame.imaged.items()
-            if name in self.channels and t != self.frame.number
-        ]
-        for number, text in enumerate(late):
-            self._draw_text(painter, 14, 12 + line * (1.7 + 0.8 * number), text)
-
-    # ---- mouse
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not self.tools.press_key(event.key()):
+            super().keyPressEvent(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        steps = event.angleDelta().y() / 120
-        self.zoom(1.2**steps, event.position())
+        steps = (event.angleDelta().y() or event.angleDelta().x()) / 120
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier and self.tools.tool is not None:
+            self.tools.resize(steps)
+        else:
+            self.zoom(1.2**steps, event.position())
         event.accept()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        self._dragged_from, self._was_dragged = (event.position(), self._seen()), False
+        if self.tools.tool is not None and event.button() != Qt.MouseButton.MiddleButton:
+            self.tools.press(event, self.image_point(event.position()))
+        else:
+            self._drag.press(event.position(), self._seen())
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        if self._dragged_from is None or not event.buttons():
+        if self._drag.is_held and event.buttons():
+            moved = self._drag.move(event.position())
+            if moved is not None:
+                self._pan(*moved)
+        elif self.tools.tool is not None:
+            self.tools.move(self.image_point(event.position()))
+        else:
             self.pointed.emit(self.detection_at(event.position()))
-            return
-        start, camera = self._dragged_from
-        moved = event.position() - start
-        if moved.manhattanLength() > 5 or self._was_dragged:
-            self._was_dragged, self._is_fitted = True, False
-            self.camera = Camera(camera.scale, camera.x - moved.x() / camera.scale, camera.y - moved.y() / camera.scale)
-            self.update()
+
+    def _pan(self, moved: QPointF, camera: Camera) -> None:
+        self._is_fitted = False
+        self.camera = Camera(camera.scale, camera.x - moved.x() / camera.scale, camera.y - moved.y() / camera.scale)
+        self.update()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        if not self._was_dragged and event.button() == Qt.MouseButton.LeftButton:
+        if self.tools.tool is not None and not self._drag.is_held:
+            self.tools.release()
+        elif self._drag.release() and self.tools.tool is None and event.button() == Qt.MouseButton.LeftButton:
             self.picked.emit(self.detection_at(event.position()), event.modifiers())
-        self._dragged_from = None
 
-    def leaveEvent(self, event: Any) -> None:
+    def leaveEvent(self, event: QEvent) -> None:
+        self.tools.leave()
         self.pointed.emit(NOTHING)
 
+    def changeEvent(self, event: QEvent) -> None:
+        """Another font."""
+        self._numbers = Numbers(self.font())
+        super().changeEvent(event)
+
     def resizeEvent(self, event: QResizeEvent) -> None:
+        self.tools.hint.place()
         self.update()

@@ -132,3 +132,15 @@ def draw_edges(
     if camera.scale > 1:  # wider, so that the line has no holes
         flat[np.minimum(at + 1, len(flat) - 1)] = colours
         flat[np.minimum(at + width, len(flat) - 1)] = colours
+
+
+def draw_dots(bgra: Pixels, at: NDArray[Any], colours: NDArray[np.uint32], radius: float) -> None:
+    """Set the pixels of round dots: at (n, 2) x, y in the picture, colours (n,) 0xffrrggbb."""
+    y, x = np.indices((2 * int(radius) + 3,) * 2) - int(radius) - 1
+    inside = np.hypot(y, x) <= radius
+    column = np.floor(at[:, :1]).astype(np.int64) + x[inside]
+    row = np.floor(at[:, 1:]).astype(np.int64) + y[inside]
+    height, width = bgra.shape[:2]
+    is_seen = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    flat = bgra.reshape(-1).view(np.uint32)
+    flat[(row * width + column)[is_seen]] = np.broadcast_to(colours[:, None], row.shape)[is_seen]
