@@ -109,7 +109,7 @@ def measure_block(block: Block, grey_range: tuple[float, ...], parameters: Measu
     if grey_range:
         illumination = load_illumination(block.project, block.position)
         patches = [
-            _grey(correct(movie.frame(t, 0), illumination), row, movie.um_per_px, grey_range, parameters)
+            as_grey(_patches(correct(movie.frame(t, 0), illumination), row, movie.um_per_px, parameters), grey_range)
             for t, row in zip(block.frames, rows, strict=True)
         ]
         with atomic(_patch_part(block.part)) as temporary, open(temporary, "wb") as file:
@@ -176,17 +176,16 @@ def _measure_one(movie: Movie, t: int, parameters: MeasureParameters) -> dict[st
     return {"frame": np.full(len(measures["label"]), t, np.int32), **measures}
 
 
-def _grey(
-    corrected: NDArray[np.float32],
-    row: dict[str, NDArray[Any]],
-    um_per_px: float,
-    grey_range: tuple[float, ...],
-    parameters: MeasureParameters,
-) -> NDArray[np.uint8]:
+def _patches(
+    corrected: NDArray[np.float32], row: dict[str, NDArray[Any]], um_per_px: float, parameters: MeasureParameters
+) -> NDArray[np.float32]:
+    return cut_patches(corrected, np.stack([row["y"], row["x"]], axis=1), um_per_px, parameters)
+
+
+def as_grey(patches: NDArray[np.float32], grey_range: tuple[float, ...]) -> NDArray[np.uint8]:
+    """The patches as they are kept: 0 at the lower grey value of the range, 255 at the upper."""
     low, high = grey_range
-    patches = cut_patches(corrected, np.stack([row["y"], row["x"]], axis=1), um_per_px, parameters)
-    grey = np.clip(np.rint((patches - low) * (255 / (high - low))), 0, 255)
-    return np.asarray(grey, np.uint8)
+    return np.asarray(np.clip(np.rint((patches - low) * (255 / (high - low))), 0, 255), np.uint8)
 
 
 def _patch_part(part: Path) -> Path:
