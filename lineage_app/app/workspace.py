@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPixmap
 from PySide6.QtWidgets import (
     QComboBox,
     QLabel,
@@ -25,11 +24,12 @@ from engine.journal import Entry
 from lineage_app.app.cell_strip import CellStrip
 from lineage_app.app.cell_table import CellTable
 from lineage_app.app.channels_panel import ChannelsPanel
-from lineage_app.app.colouring import Colouring, colour_by, names
+from lineage_app.app.colouring import Colouring, Colours, names
 from lineage_app.app.curator import Curator, Opened
 from lineage_app.app.document import Document
 from lineage_app.app.frames import FrameLoader
 from lineage_app.app.genealogy_view import GenealogyView
+from lineage_app.app.legend import Legend
 from lineage_app.app.movie_view import MovieView
 from lineage_app.app.navigation import NOTHING, Navigation
 from lineage_app.app.theme import Theme
@@ -58,13 +58,13 @@ class Workspace(QWidget):
         self.table = CellTable(document, self.navigation)
         self.transport = Transport(self.navigation)
         self.channels = ChannelsPanel(document, theme)
-        self.positions, self.colours, self.legend, self.about = QListWidget(), QComboBox(), QLabel(), QLabel()
-        self._colourings: dict[str, Colouring] = {}
+        self.colouring = Colours(document, self)
+        self.positions, self.colours, self.legend, self.about = QListWidget(), QComboBox(), Legend(theme), QLabel()
         self._build()
         self._connect()
         self.movie.set_channels(self.channels.shown())
         if document.is_tracked:
-            self._colour(self.colours.currentText())
+            self.colouring.set_name(self.colours.currentText())
         self._say_about()
         self.movie.setFocus()
 
@@ -78,15 +78,13 @@ class Workspace(QWidget):
     def set_theme(self, theme: Theme) -> None:
         """Draw all views in another look."""
         self.theme = theme
-        for view in (self.movie, self.genealogies, self.strip, self.channels):
+        for view in (self.movie, self.genealogies, self.strip, self.channels, self.legend):
             view.set_theme(theme)
-        self._show_legend()
 
     def fit_font(self) -> None:
         """Take up another size of the font."""
         self.table.fit_font()
         self._fit_side()
-        self._show_legend()
         self.movie.update()
         self.genealogies.update()
         self.strip.update()
@@ -187,7 +185,8 @@ class Workspace(QWidget):
         self.loader.failed.connect(self._reading_failed)
         self.positions.currentRowChanged.connect(navigation.go_to_position)
         self.channels.changed.connect(self.movie.set_channels)
-        self.colours.currentTextChanged.connect(self._colour)
+        self.colours.currentTextChanged.connect(self.colouring.set_name)
+        self.colouring.changed.connect(self._colour)
         navigation.focus_changed.connect(self._focus_moved)
         navigation.highlight_changed.connect(self._say_highlight)
         navigation.position_changed.connect(self._show_position)
@@ -205,10 +204,9 @@ class Workspace(QWidget):
         for position, frame in frames_redrawn(document, entry.changes):
             self.loader.forget(position, [frame])
         self.navigation.set_document(document)
-        self._colourings = {}
         for view in (self.movie, self.genealogies, self.strip, self.table, self.channels):
             view.set_document(document)
-        self._colour(self.colours.currentText())
+        self.colouring.set_document(document)
         self._say_about()
         self.navigation.say_focus()
 
@@ -245,38 +243,11 @@ class Workspace(QWidget):
         self.positions.setCurrentRow(position)
         self.positions.blockSignals(blocked)
 
-    def _colour(self, name: str) -> None:
-        if name not in self._colourings:
-            self._colourings[name] = colour_by(self.document, name)
-        for view in (self.movie, self.genealogies):
-            view.set_colouring(self._colourings[name])
-        self._show_legend()
+    def _colour(self, colouring: Colouring) -> None:
+        for view in (self.movie, self.genealogies, self.legend):
+            view.set_colouring(colouring)
 
     # ---- words
-
-    def _show_legend(self) -> None:
-        colouring = self._colourings.get(self.colours.currentText())
-        legend = colouring.legend if colouring else ()
-        self.legend.setVisible(bool(legend))
-        if not legend or colouring is None:
-            return
-        width, line = 20 * self.fontMetrics().horizontalAdvance("n"), self.fontMetrics().height() + 16
-        pixmap = QPixmap(width, line)
-        pixmap.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(pixmap)
-        swatches = colouring.palette if colouring.varies else [colour for _, colour in legend]
-        wide = width / len(swatches)
-        for number, colour in enumerate(swatches):
-            painter.fillRect(int(number * wide), 2, int(wide) + 1, 9, QColor(colour))
-        painter.setPen(QColor(self.theme.quiet))
-        step = width / len(legend)
-        for number, (text, _) in enumerate(legend):
-            at = Qt.AlignmentFlag.AlignHCenter
-            if colouring.varies:
-                at = Qt.AlignmentFlag.AlignLeft if number == 0 else Qt.AlignmentFlag.AlignRight
-            painter.drawText(int(number * step), 13, int(step), line - 13, at, text)
-        painter.end()
-        self.legend.setPixmap(pixmap)
 
     def _say_about(self) -> None:
         cell, document = self.navigation.focused_cell, self.document
