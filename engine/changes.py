@@ -7,8 +7,8 @@ from typing import Any
 from engine.errors import InputError
 
 LINK, PRESENT, DETECTION, MASK = "link", "present", "detection", "mask"
-END, ONSET, FATE, NOTE, REVIEWED, SAMPLE = "end", "onset", "fate", "note", "reviewed", "sample"
-FACTS = (END, ONSET, FATE, NOTE, REVIEWED, SAMPLE)
+END, ONSET, FATE, NOTE, REVIEWED, SAMPLE, ACCEPTED = "end", "onset", "fate", "note", "reviewed", "sample", "accepted"
+FACTS = (END, ONSET, FATE, NOTE, REVIEWED, SAMPLE, ACCEPTED)
 KINDS = (LINK, PRESENT, DETECTION, MASK, *FACTS)
 
 
@@ -26,7 +26,8 @@ class Change:
 
     kind : "link", id of the predecessor; "present", false once deleted; "detection", {position, frame, label} of one
     that was added; "mask", a curated mask and its measures (`engine.shapes`), None for the one as segmented; or a fact:
-    "end" (reason), "onset" (channel), "fate", "note", "reviewed" ("right" or "wrong"), "sample" (an answer).
+    "end" (reason), "onset" (channel), "fate", "note", "reviewed" ("right" or "wrong"), "sample" (an answer),
+    "accepted" (the links with which a doubtful place was found right: predecessor and successors).
     """
 
     kind: str

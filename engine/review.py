@@ -5,10 +5,11 @@ from math import sqrt
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from engine.changes import REVIEWED, SAMPLE, Change, EditError
+from engine.changes import ACCEPTED, REVIEWED, SAMPLE, Change, EditError
 from engine.checks import Doubts
-from engine.edits import ANSWERS, Changes, review
+from engine.edits import ANSWERS, Changes, check_known, review
 from engine.forest import Ids
 from engine.lineage import Lineage
 
@@ -110,3 +111,29 @@ def accept(lineage: Lineage, doubts: Doubts, ids: Ids, limit: float) -> Changes:
     if not len(firsts):
         raise EditError(f"no cell is without a doubt of {limit:g} or more; give a higher limit")
     return review(lineage, firsts.tolist())
+
+
+def accept_place(lineage: Lineage, detection: int) -> Changes:
+    """Say that a doubtful place is right as it stands; where its links change later, that is forgotten."""
+    check_known(lineage, detection)
+    links, said = _links(lineage, detection), lineage.facts[ACCEPTED].get(detection)
+    if said == links:
+        raise EditError(f"detection {detection} is accepted as it stands already")
+    return (Change(ACCEPTED, int(detection), said, links),)
+
+
+def is_open(lineage: Lineage, detections: Ids) -> NDArray[np.bool_]:
+    """(D,) whether places are still to be looked at: not accepted as they stand, nor in a reviewed cell."""
+    open = np.asarray(lineage.present[detections])
+    ids = lineage.ids
+    accepted = [
+        row
+        for row, links in lineage.facts[ACCEPTED].items()
+        if links == [int(ids[link]) if link >= 0 else -1 for link in _links(lineage, row)]
+    ]
+    reviewed = [int(lineage.cell[id]) for id in lineage.facts[REVIEWED]]
+    return open & ~np.isin(detections, accepted) & ~np.isin(lineage.cell[detections], reviewed)
+
+
+def _links(lineage: Lineage, detection: int) -> list[int]:
+    return [int(lineage.link[detection]), *lineage.successors[detection].tolist()]

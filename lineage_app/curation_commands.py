@@ -9,7 +9,6 @@ import numpy as np
 import typer
 
 from engine import edits, gestures, review
-from engine.changes import REVIEWED
 from engine.checks import project_doubts
 from engine.ctc import read_mask
 from engine.curation import Curation, curate, curated_lineage
@@ -241,7 +240,7 @@ def check(
 def _doubtful(project: Project, lineage: Lineage) -> list[dict[str, Any]]:
     """The doubts about cells that nobody reviewed."""
     found, detections = project_doubts(project, lineage), lineage.detections
-    reviewed = {int(lineage.cell[row]) for row in lineage.facts[REVIEWED]}
+    found = found.take(np.flatnonzero(review.is_open(lineage, found.detection)))
     return [
         {
             "detection": int(lineage.ids[row]),
@@ -254,7 +253,6 @@ def _doubtful(project: Project, lineage: Lineage) -> list[dict[str, Any]]:
             "reason": str(reason),
         }
         for row, score, kind, reason in zip(found.detection, found.score, found.kind, found.reason, strict=True)
-        if int(lineage.cell[row]) not in reviewed
     ]
 
 

@@ -359,3 +359,28 @@ def test_without_measures_the_rules_that_need_none_still_work():
     bare = Detections(plain.positions, plain.position, plain.frame, plain.label, plain.yx, {})
     result = doubts(Lineage(bare, movie.lineage.link), 1.0, 3600.0, [(SIZE, SIZE)])
     assert found(result, movie.at("cell 5", 10))[0] == checks.JUMP
+
+
+def test_a_doubt_names_the_other_detection_in_it():
+    """The cell that vanished before a broken track, and the two of a swap."""
+    tracks = calm()
+    track = tracks.pop("cell 6")
+    tracks["a"], tracks["b"] = track[:10], track[12:]
+    movie = Movie(tracks)
+    result = movie.doubts()
+    assert result.other[result.detection == movie.at("b", 12)].tolist() == [movie.at("a", 9)]
+    movie = pair(crossed=True)
+    result = movie.doubts()
+    swap = result.kind == checks.SWAP
+    assert {*result.detection[swap].tolist(), *result.other[swap].tolist()} == {
+        movie.at("upper", 12),
+        movie.at("lower", 12),
+    }
+
+
+def test_a_vanished_cell_is_one_place_with_the_track_it_goes_on_in():
+    """That it vanished is not said a second time."""
+    tracks = calm()
+    track = tracks.pop("cell 6")
+    tracks["a"], tracks["b"] = track[:10], track[12:]
+    assert checks.VANISHES not in Movie(tracks).doubts().kind

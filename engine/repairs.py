@@ -1,0 +1,328 @@
+"""What would make a doubtful place right: the edits that could be meant, each weighed by how likely it makes the place.
+
+The likelihood is local and simple: cells move a little and change their area a little, seldom come or go away from the
+border, and divide after the usual time into daughters that share their mother's area. All scales are the movie's own.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import edits
+from engine.changes import LINK, Change, EditError
+from engine.edits import Changes
+from engine.forest import Ids
+from engine.lineage import Lineage
+from engine.usual import RAYLEIGH_90, Scene, robust_scale
+
+if TYPE_CHECKING:
+    from engine.project import Project
+
+SWAP, LINK_UP, CUT, INSERT, SPLIT = "swap", "link", "cut", "insert", "split"
+LEAST_GAIN = 2.0  # log likelihood below which an edit is not worth proposing
+COMES, GOES, AT_BORDER = 8.0, 8.0, 2.5  # costs, in log likelihood, of a cell that appears, vanishes; less at the border
+DIVIDES, MISSED, TOO_EARLY, FUSED = (
+    7.0,
+    2.5,
+    6.0,
+    4.0,
+)  # of a division, a frame missed, a short life, cells found as one
+TAIL = 3.0  # degrees of freedom of Student's t: steps and areas have outliers
+NEAREST = 4  # neighbours looked at
+LONGEST_GAP = 5  # frames
+
+
+@dataclass(frozen=True)
+class Repair:
+    """An edit for a doubtful place. name : of an edit of `lineage edit`, or "insert" (a piece of track into a gap).
+
+    ids : the detections it is about; words : what it does; gain : log likelihood gained; changes : None for a split,
+    which needs the picture.
+    """
+
+    name: str
+    ids: tuple[int, ...]
+    words: str
+    gain: float
+    changes: Changes | None
+
+
+@dataclass(frozen=True)
+class Scales:
+    """What is usual in a movie: lengths in px, times in frames. step, area : standard deviations of a step along each
+    axis, and of the log of the area; apart : of a daughter from her mother; life : cycle time, NaN where not known;
+    margin : to the border, within which cells come and go; area_known : whether there are areas; shapes, first, last :
+    of each position, its size and the frames that have cells.
+    """
+
+    step: float
+    area: float
+    apart: float
+    life: float
+    margin: float
+    area_known: bool
+    shapes: tuple[tuple[int, int], ...]
+    first: Ids
+    last: Ids
+
+    @classmethod
+    def of(cls, scene: Scene) -> "Scales":
+        """Estimated robustly from a movie."""
+        detections, um = scene.lineage.detections, scene.um_per_px
+        area = detections.columns.get("area")
+        change = np.zeros(0) if area is None else np.log(area[scene.child].astype(np.float64) / area[scene.parent])
+        plain = ~scene.is_division
+        step = max(scene.long_step / um / RAYLEIGH_90, 0.5)
+        radius = float(np.median(scene.radius[scene.child]) / um) if len(scene.child) else 1.0
+        last = np.zeros(max(len(scene.shapes), 1), np.int64)
+        np.maximum.at(last, detections.position, detections.frame)
+        return cls(
+            step=step,
+            area=max(robust_scale(change[plain])[1], 0.08),
+            apart=max(radius, step),
+            life=scene.usual_life,
+            margin=2 * radius + step * RAYLEIGH_90,
+            area_known=area is not None,
+            shapes=tuple(scene.shapes),
+            first=scene.first_frame,
+            last=last,
+        )
+
+
+def changes_of(project: "Project", lineage: Lineage, repair: Repair) -> Changes:
+    """What a repair changes, as one step."""
+    from engine import gestures
+
+    return repair.changes if repair.changes is not None else gestures.split(project, lineage, repair.ids[0])
+
+
+def repairs(lineage: Lineage, scales: Scales, detection: int, other: int = -1) -> list[Repair]:
+    """The edits that would make a place likelier, the likeliest first; none where nothing is likelier than it stands.
+
+    detection, other : as `engine.checks.Doubts` name them.
+    """
+    place = _Place(lineage, scales)
+    found: dict[tuple[Change, ...], Repair] = {}
+    places = [detection] if other < 0 else [detection, other]
+    for here in places:
+        for repair in place.candidates(here):
+            found.setdefault(repair.changes or (), repair)
+    likelier = [repair for repair in found.values() if repair.gain >= LEAST_GAIN]
+    return sorted(likelier, key=lambda repair: -repair.gain)
+
+
+class _Place:
+    """The neighbourhood of a place, and what it costs with some links changed."""
+
+    def __init__(self, lineage: Lineage, scales: Scales) -> None:
+        self.lineage, self.scales = lineage, scales
+        self.detections = lineage.detections
+
+    # ---- what could be meant
+
+    def candidates(self, here: int) -> Iterator[Repair]:
+        """All edits of links about a detection that can be done, weighed."""
+        lineage, number = self.lineage, self._number
+        before, heirs = lineage.predecessor(here), self._heirs(here)
+        beside = self._near(here, 0)
+        if before is not None:
+            yield from self._try(CUT, (here,), f"cut cell {number(here)} from the one before")
+        for heir in heirs:
+            yield from self._try(CUT, (heir,), f"cut the link to cell {number(heir)}")
+        for one in beside:
+            yield from self._try(SWAP, (here, one), f"swap with cell {number(one)} from here on")
+        for heir in heirs:
+            for one in self._near(heir, 0):
+                yield from self._try(SWAP, (heir, one), f"swap with cell {number(one)} from the next frame on")
+        for earlier in self._earlier(here):
+            yield from self._try(LINK_UP, (earlier, here), f"link to cell {number(earlier)} before")
+        for later in self._later(here):
+            yield from self._try(LINK_UP, (here, later), f"link to cell {number(later)} after")
+        yield from self._insertions(here)
+        yield from self._splits(here)
+
+    def _try(self, name: str, ids: tuple[int, ...], words: str) -> Iterator[Repair]:
+        try:
+            changes = self._changes(name, ids)
+        except EditError:
+            return
+        yield Repair(name, ids, words, self.gain(changes), changes)
+
+    def _changes(self, name: str, ids: tuple[int, ...]) -> Changes:
+        if name == CUT:
+            return edits.cut(self.lineage, ids[0])
+        one, other = ids
+        return edits.swap(self.lineage, one, other) if name == SWAP else edits.link(self.lineage, one, other, True)
+
+    def _earlier(self, here: int) -> list[int]:
+        """Detections that may be its predecessor: any in the frame before, only ends in those before that."""
+        found = [id for id in self._near(here, -1) if len(self._heirs(id)) < 2]
+        for back in range(2, LONGEST_GAP + 1):
+            found += [id for id in self._near(here, -back) if not self._heirs(id)]
+        return [id for id in found if id != self.lineage.predecessor(here)]
+
+    def _later(self, here: int) -> list[int]:
+        if len(self._heirs(here)) == 2:
+            return []
+        found = self._near(here, 1)
+        for on in range(2, LONGEST_GAP + 1):
+            found += [id for id in self._near(here, on) if self.lineage.predecessor(id) is None]
+        return [id for id in found if id not in self._heirs(here)]
+
+    def _insertions(self, here: int) -> Iterator[Repair]:
+        """Pieces of track that fit into a gap before or after."""
+        before = self.lineage.predecessor(here)
+        pairs = [] if before is None else [(before, here)]
+        pairs += [(here, heir) for heir in self._heirs(here)]
+        if before is None and not self._heirs(here):
+            return
+        frame, cells, cell = self.detections.frame, self.lineage.cells, self.lineage.cell
+        for start, end in pairs:
+            for on in range(1, int(frame[end]) - int(frame[start])):
+                for first in self._near(start, on):
+                    last = int(cells.last[cell[first]])
+                    is_piece = self.lineage.predecessor(first) is None and not self._heirs(last)
+                    if is_piece and frame[last] < frame[end]:
+                        changes = (Change(LINK, first, None, start), Change(LINK, end, start, last))
+                        words = f"put cell {self._number(first)} into the gap"
+                        yield Repair(INSERT, (first,), words, self.gain(changes), changes)
+
+    def _splits(self, here: int) -> Iterator[Repair]:
+        """Two cells found as one: it grew as one beside it vanished, or shrank as one beside it appeared."""
+        before = self.lineage.predecessor(here)
+        if not self.scales.area_known:
+            return
+        ends = [id for id in self._near(here, -1) if not self._heirs(id)]
+        starts = [id for id in self._near(here, 1) if self.lineage.predecessor(id) is None]
+        area = self.detections.columns["area"].astype(np.float64)
+        alone = [id for id in (before, *self._heirs(here)) if id is not None]
+        if not alone or not (ends or starts):
+            return
+        grown = float(np.mean([area[here] / area[id] for id in alone]))
+        if grown < 1.3:
+            return
+        gain = sum(self._area_cost(area[here] / area[id]) for id in alone) - FUSED
+        gain += min(sum(self._end_cost(id) for id in ends), GOES) + min(
+            sum(self._start_cost(id) for id in starts), COMES
+        )
+        gain -= 0 if ends and starts else MISSED
+        yield Repair(SPLIT, (here,), "split: two cells found as one", gain, None)
+
+    def _near(self, here: int, frames: int) -> list[int]:
+        """The nearest detections so many frames later, within reach."""
+        detections = self.detections
+        ids = self.lineage.in_frame(int(detections.position[here]), int(detections.frame[here]) + frames)
+        ids = ids[ids != here]
+        away = np.hypot(*(detections.yx[ids].astype(np.float64) - detections.yx[here]).T)
+        reach = 4 * self.scales.apart + 4 * self.scales.step * max(abs(frames), 1) ** 0.5
+        order = np.argsort(away, kind="stable")[:NEAREST]
+        return [int(id) for id in ids[order[away[order] < reach]]]
+
+    # ---- how likely it is
+
+    def gain(self, changes: Sequence[Change]) -> float:
+        """By how much these links are likelier than those that stand."""
+        new = {change.id: change.new for change in changes if change.kind == LINK}
+        parents = {id for change in changes for id in (change.old, change.new) if id is not None}
+        children = set(new) | {heir for parent in parents for heir in self._heirs(parent)}
+        children |= {heir for parent in parents for heir in self._heirs(parent, new)}
+        ends = {int(self.lineage.cells.last[self.lineage.cell[child]]) for child in children} | parents
+        return self._cost(children, parents | ends, {}) - self._cost(children, parents | ends, new)
+
+    def _cost(self, children: set[int], parents: set[int], new: dict[int, int | None]) -> float:
+        return sum(self._link_cost(child, new) for child in children) + sum(
+            self._fate_cost(parent, new) for parent in parents
+        )
+
+    def _link_cost(self, child: int, new: dict[int, int | None]) -> float:
+        parent = self._before(child, new)
+        if parent is None:
+            return self._start_cost(child)
+        yx = self.detections.yx
+        away = float(((yx[child].astype(np.float64) - yx[parent]) ** 2).sum())
+        frames = int(self.detections.frame[child]) - int(self.detections.frame[parent])
+        missed = MISSED * (frames - 1)
+        if len(self._heirs(parent, new)) == 2:
+            return _student(away / self.scales.apart**2 / frames, 2) + missed
+        area = self.detections.columns.get("area")
+        change = 0.0 if area is None else self._area_cost(float(area[child]) / float(area[parent]))
+        wider = self.scales.step**2 * frames
+        return _student(away / wider, 2) + float(np.log(frames)) + change + missed
+
+    def _fate_cost(self, parent: int, new: dict[int, int | None]) -> float:
+        """Of a detection as a mother, or as an end."""
+        heirs = self._heirs(parent, new)
+        if not heirs:
+            return self._end_cost(parent)
+        if len(heirs) == 1:
+            return 0.0
+        cost = DIVIDES
+        age = self._age(parent, new)
+        if age is not None and self.scales.life == self.scales.life and age < 0.5 * self.scales.life:
+            cost += TOO_EARLY
+        area = self.detections.columns.get("area")
+        if area is not None:
+            one, other, mother = (float(area[id]) for id in (*heirs, parent))
+            cost += _student((np.log(one / other) / 0.3) ** 2, 1) + _student(
+                (np.log((one + other) / mother) / 0.35) ** 2, 1
+            )
+        return cost + self._middle_cost(parent, heirs)
+
+    def _middle_cost(self, parent: int, heirs: list[int]) -> float:
+        """Sisters part to both sides of where their mother was."""
+        yx = self.detections.yx
+        middle = (yx[heirs[0]].astype(np.float64) + yx[heirs[1]]) / 2 - yx[parent]
+        spread = self.scales.step**2 + (0.4 * self.scales.apart) ** 2
+        return _student(float((middle**2).sum()) / spread, 2)
+
+    def _start_cost(self, id: int) -> float:
+        if self.detections.frame[id] <= self.scales.first[self.detections.position[id]]:
+            return 0.0
+        return AT_BORDER if self._is_border(id) else COMES
+
+    def _end_cost(self, id: int) -> float:
+        if self.detections.frame[id] >= self.scales.last[self.detections.position[id]]:
+            return 0.0
+        return AT_BORDER if self._is_border(id) else GOES
+
+    def _area_cost(self, fold: float) -> float:
+        return _student((np.log(max(fold, 1e-9)) / self.scales.area) ** 2, 1)
+
+    def _is_border(self, id: int) -> bool:
+        y, x = self.detections.yx[id].astype(float).tolist()
+        height, width = self.scales.shapes[int(self.detections.position[id])]
+        return bool(min(y, x, height - 1 - y, width - 1 - x) < self.scales.margin)
+
+    def _age(self, mother: int, new: dict[int, int | None]) -> int | None:
+        """Frames since the birth of the cell that ends here; None where its birth was not a division."""
+        lineage, at, frame = self.lineage, mother, self.detections.frame
+        while True:
+            first = int(lineage.cells.first[lineage.cell[at]])
+            cuts = [id for id in new if lineage.cell[id] == lineage.cell[at] and frame[id] <= frame[at]]
+            start = max(cuts, key=lambda id: int(frame[id]), default=first)
+            before = self._before(start, new)
+            if before is None:
+                return None
+            if len(self._heirs(before, new)) == 2:
+                return int(frame[mother]) - int(frame[start]) + 1
+            at = before
+
+    def _before(self, child: int, new: dict[int, int | None]) -> int | None:
+        return new[child] if child in new else self.lineage.predecessor(child)
+
+    def _heirs(self, parent: int, new: dict[int, int | None] | None = None) -> list[int]:
+        heirs = [heir for heir in self.lineage.successors[parent].tolist() if heir >= 0]
+        if not new:
+            return heirs
+        return [h for h in heirs if h not in new] + [child for child, before in new.items() if before == parent]
+
+    def _number(self, id: int) -> int:
+        return int(self.lineage.cell[id]) + 1
+
+
+def _student(square: float | NDArray[np.float64], dimensions: int) -> float:
+    """Minus the log density of Student's t at a squared, scaled distance, against that at its middle."""
+    return float((TAIL + dimensions) / 2 * np.log1p(square / TAIL))
