@@ -62,5 +62,5 @@ ACTIONS = (
     Action("select_genealogy", "Select its genealogy", ("Ctrl+G",), "Select", "from the founder on", FOCUS),
     Action("clear", "Focus and select nothing", ("Esc",), "Select", "", CELLS),
     Action("palette", "All commands…", ("Ctrl+Shift+P",), "Help", "type what you want to do", ALWAYS),
-    Action("keys", "Keys", ("?",), "Help", "all keys on one page", ALWAYS),
+    Action("keys", "Keys…", ("?",), "Help", "all keys on one page, to read and to change", ALWAYS),
 )

@@ -1,22 +1,12 @@
-"""The command palette, and the sheet of all keys."""
+"""The command palette: every action by a few letters of its name."""
 
 from collections.abc import Sequence
-from html import escape
 
 from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QDialog, QLineEdit, QListWidget, QListWidgetItem, QTextBrowser, QVBoxLayout, QWidget
+from PySide6.QtGui import QAction, QKeyEvent
+from PySide6.QtWidgets import QDialog, QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
-from lineage_app.app.actions import ACTIONS, MENUS
-from lineage_app.app.theme import Theme
-
-MOUSE = (
-    ("click", "focus a cell, in any view"),
-    ("Ctrl or Shift + click", "take it into the selection, or out of it"),
-    ("click on nothing", "focus no cell"),
-    ("drag", "move the picture"),
-    ("wheel", "nearer or farther; over the genealogies with Shift only sideways, with Ctrl only in time"),
-)
+from lineage_app.app.keys import keys_of
 
 
 def letters_in(wanted: str, text: str) -> bool:
@@ -73,42 +63,3 @@ class CommandPalette(QDialog):
         if item is not None:
             self.chosen = item.data(Qt.ItemDataRole.UserRole)
             self.accept()
-
-
-class KeySheet(QDialog):
-    """All keys on one page, as they are set."""
-
-    def __init__(self, actions: dict[str, QAction], theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setWindowTitle("Keys")
-        self.page = QTextBrowser()
-        self.page.setHtml(sheet(actions, theme))
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(10, 10, 10, 10)
-        layout.addWidget(self.page)
-        self.resize(min(940, parent.width() - 40), min(860, parent.height() - 40))
-
-
-def keys_of(action: QAction) -> str:
-    """Its keys as people write them."""
-    return ", ".join(key.toString(QKeySequence.SequenceFormat.NativeText) for key in action.shortcuts())
-
-
-def sheet(actions: dict[str, QAction], theme: Theme) -> str:
-    """The page of keys, two columns of menus."""
-    parts = []
-    for menu in MENUS:
-        rows = [(keys_of(actions[a.name]), a.text.rstrip("…"), a.tip) for a in ACTIONS if a.menu == menu]
-        parts.append(_section(menu, [row for row in rows if row[0]], theme))
-    parts.append(_section("Mouse", [(what, does, "") for what, does in MOUSE], theme))
-    left, right = "".join(parts[:3]), "".join(parts[3:])
-    return f'<table width="100%"><tr><td width="50%">{left}</td><td width="50%">{right}</td></tr></table>'
-
-
-def _section(title: str, rows: list[tuple[str, str, str]], theme: Theme) -> str:
-    lines = [
-        f'<tr><td style="padding:2px 12px 2px 0; color:{theme.accent}"><b>{escape(keys)}</b></td>'
-        f'<td style="padding:2px 0">{escape(text)} <span style="color:{theme.quiet}">{escape(tip)}</span></td></tr>'
-        for keys, text, tip in rows
-    ]
-    return f"<h3>{title}</h3><table>{''.join(lines)}</table>"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from PySide6.QtCore import QSettings
 from PySide6.QtGui import QColor, QFont, QPalette
 from PySide6.QtWidgets import QApplication
 
@@ -16,7 +17,7 @@ CATEGORIES = (
 GENERATIONS = (
     "#ffe9a8", "#ffc857", "#ff9f45", "#f9706b", "#e0529c", "#b44cd6", "#7d5fff", "#4f8cff", "#38bdf8", "#5eead4",
 )  # fmt: skip
-SMALLEST_FONT, LARGEST_FONT = 7.0, 20.0
+SMALLEST_FONT, USUAL_FONT, LARGEST_FONT = 7.0, 10.0, 20.0
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,20 @@ DARK = Theme(
     canvas="#0d0f13", focus="#ffffff", highlight="#fff3b0", selected="#6ea8fe", darkens=1.0,
 )  # fmt: skip
 THEMES = {"light": LIGHT, "dark": DARK}
+
+
+def look_in(settings: QSettings) -> Theme:
+    """The look that was chosen; the light one where the setting is none."""
+    return THEMES.get(str(settings.value("theme")), LIGHT)
+
+
+def font_in(settings: QSettings) -> float:
+    """The size of text that was chosen, pt; the usual one where the setting is none."""
+    try:
+        size = float(str(settings.value("font_pt", USUAL_FONT)))
+    except ValueError:
+        return USUAL_FONT
+    return size if SMALLEST_FONT <= size <= LARGEST_FONT else USUAL_FONT
 
 
 def marker_colour(channel: str, number: int, fate: str | None) -> str:

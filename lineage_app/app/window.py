@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QSettings, Qt, QUrl
-from PySide6.QtGui import QAction, QCloseEvent, QDesktopServices, QKeySequence
+from PySide6.QtGui import QAction, QCloseEvent, QDesktopServices
 from PySide6.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -19,16 +19,19 @@ from PySide6.QtWidgets import (
 
 from lineage_app.app import tasks, theme
 from lineage_app.app.actions import ACTIONS, ALWAYS, CELLS, EDIT, FOCUS, MENUS, PROJECT
-from lineage_app.app.command_palette import CommandPalette, KeySheet
+from lineage_app.app.command_palette import CommandPalette
 from lineage_app.app.curator import Curator, Opened, open_curated
 from lineage_app.app.edit_hands import EditHands
 from lineage_app.app.import_dialog import ImportDialog
 from lineage_app.app.job_bar import JobBar
 from lineage_app.app.jobs import Work
+from lineage_app.app.key_editor import KeyEditor
+from lineage_app.app.keys import Keys, read_keys, set_keys, write_keys
+from lineage_app.app.navigation import Place
+from lineage_app.app.notice import Notice
 from lineage_app.app.start_page import MOST_RECENT, StartPage
 from lineage_app.app.workspace import Workspace
 
-DEFAULT_FONT = 10.0
 NEAR_ENOUGH = 3.0  # screen px per pixel when centring on a cell
 
 
@@ -38,17 +41,23 @@ class Window(QMainWindow):
     def __init__(self, settings: QSettings) -> None:
         super().__init__()
         self.settings = settings
-        self.look = theme.THEMES[str(settings.value("theme", "light"))]
-        self.font_pt = float(settings.value("font_pt", DEFAULT_FONT))  # type: ignore[arg-type]
+        self.look, self.font_pt = theme.look_in(settings), theme.font_in(settings)
         self.workspace: Workspace | None = None
         self.pages = QStackedWidget()
         self.setCentralWidget(self.pages)
-        self.hands: tuple[object, ...] = (EditHands(self),)  # who does the actions that the window does not
+        self.facts = FactHands(self)
+        self.hands: tuple[object, ...] = (EditHands(self), self.facts)  # who does what the window does not do itself
         self.actions_: dict[str, QAction] = {}
         self._make_actions()
         self.jobs = JobBar()
         self.jobs.said.connect(self.statusBar().showMessage)
         self.jobs.failed.connect(self.show_error)
+        self.jobs.stopped.connect(self._reopen)
+        self._to_reopen: Path | None = None
+        self.notice = Notice()
+        self.notice.undo.connect(lambda id: self._shown.curator.undo(id))
+        self.notice.redo.connect(lambda id: self._shown.curator.redo(id))
+        self.statusBar().addPermanentWidget(self.notice)
         self.statusBar().addPermanentWidget(self.jobs)
         self._apply_look()
         self.resize(1480, 940)
@@ -67,30 +76,50 @@ class Window(QMainWindow):
 
     def open_project(self, path: Path) -> None:
         """Open a project in the background, to be edited, and show it."""
-        if self.workspace is not None and self.workspace.document.project.path.resolve() == path.resolve():
-            self.workspace.curator.close()  # one journal, one writer
+        if self.jobs.job is None and self._is_shown(path):
+            self._shown.curator.close()  # one journal, one writer
         self.run("open", lambda report: open_curated(path), self.show_opened)
 
     def show_opened(self, opened: Opened) -> None:
         """Show an opened project."""
-        self._leave()
         document = opened.document
+        place = self._shown.navigation.place if self._is_shown(document.project.path) else Place()
+        self._leave()
         self.workspace = Workspace(document, self.look, Curator(opened))
         self.workspace.said.connect(self.statusBar().showMessage)
         self.workspace.wanted.connect(lambda name: self.actions_[name].trigger())
         self.workspace.transport.toggled.connect(self.actions_["play"].setChecked)
         self.workspace.navigation.focus_changed.connect(self._enable)
         self.workspace.navigation.history_changed.connect(self._enable)
+        self.workspace.curator.changed.connect(self.notice.take)
         self._show_page(self.workspace)
+        self.workspace.navigation.go_to_position(place.position)
+        self.workspace.navigation.go(place.frame)
         self._set_switches()
+        self.facts.name_marks()
         self.setWindowTitle(f"{document.project.path.name} — {_state(opened)}")
         self._remember(document.project.path.resolve())
+
+    def run_on_project(self, name: str, work: Work) -> None:
+        """Do work in the background that writes into the project: nothing else edits it meanwhile; then show it anew."""
+        if self.jobs.job is None:
+            self._to_reopen = self._shown.document.project.path
+            self._shown.curator.close()
+        self.run(name, work, lambda _: self._reopen())
+
+    def _reopen(self) -> None:
+        path, self._to_reopen = self._to_reopen, None
+        if path is not None and self._is_shown(path):
+            self.open_project(path)
+
+    def _is_shown(self, path: Path) -> bool:
+        return self.workspace is not None and self.workspace.document.project.path.resolve() == path.resolve()
 
     def recent(self) -> list[Path]:
         """The projects opened last that still exist."""
         listed = self.settings.value("recent", [])
-        paths = [listed] if isinstance(listed, str) else list(listed or [])
-        return [Path(path) for path in paths if (Path(path) / "project.json").is_file()]
+        paths = [Path(str(path)) for path in (listed if isinstance(listed, list) else [listed])]
+        return [path for path in paths if (path / "project.json").is_file()]
 
     def _remember(self, path: Path) -> None:
         others = [str(other) for other in self.recent() if other != path]
@@ -100,6 +129,7 @@ class Window(QMainWindow):
         if self.workspace is not None:
             self.workspace.close_readers()
             self.workspace = None
+            self.notice.clear()
 
     def _show_page(self, page: QWidget) -> None:
         old = self.pages.currentWidget()
@@ -130,13 +160,13 @@ class Window(QMainWindow):
             for action in ACTIONS:
                 if action.menu == name:
                     made = QAction(action.text, self)
-                    made.setShortcuts([QKeySequence(key) for key in action.keys])
-                    made.setToolTip(action.tip)
                     made.setStatusTip(action.tip)
                     made.setCheckable(action.is_switch)
+                    made.setAutoRepeat(action.menu != "Edit")  # a key held must not edit on
                     made.triggered.connect(self._doer(action.name))
                     menu.addAction(made)
                     self.actions_[action.name] = made
+        set_keys(self.actions_, read_keys(self.settings))
 
     def _doer(self, name: str) -> Callable[..., Any]:
         """What does an action: a method do_NAME of the window or of one of its hands."""
@@ -193,7 +223,7 @@ class Window(QMainWindow):
         self.run("demo", partial(tasks.make_demo, folder), self.open_project)
 
     def do_track(self) -> None:
-        self.run("track", partial(tasks.track_project, self._shown.document.project.path), self.open_project)
+        self.run_on_project("track", partial(tasks.track_project, self._shown.document.project.path))
 
     def do_report(self) -> None:
         def show(page: Path) -> None:
@@ -335,9 +365,15 @@ class Window(QMainWindow):
         palette.search.setFocus()
 
     def do_keys(self) -> None:
-        keys = KeySheet(self.actions_, self.look, self)
-        keys.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        keys.open()
+        editor = KeyEditor(read_keys(self.settings), self.look, self)
+        editor.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        editor.changed.connect(self.set_keys)
+        editor.open()
+
+    def set_keys(self, keys: Keys) -> None:
+        """Take up other keys, and remember them."""
+        write_keys(self.settings, keys)
+        set_keys(self.actions_, keys)
 
     # ---- look
 

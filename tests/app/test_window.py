@@ -20,7 +20,8 @@ from engine.simulate import SimulationParameters
 from lineage_app import cli
 from lineage_app.app import frames, tasks, theme
 from lineage_app.app.actions import ACTIONS, FOCUS
-from lineage_app.app.command_palette import CommandPalette, KeySheet
+from lineage_app.app.command_palette import CommandPalette
+from lineage_app.app.key_editor import KeyEditor
 from lineage_app.app.tasks import ImportRequest
 from lineage_app.app.window import Window
 from tests.movies import disc_image
@@ -395,7 +396,7 @@ def test_every_action_works_with_a_cell_focused(qtbot, window, workspace, action
     window.actions_[action].trigger()
     if window.jobs.job is not None:
         qtbot.waitUntil(lambda: window.jobs.job is None, timeout=20_000)
-    for dialog in window.findChildren(CommandPalette) + window.findChildren(KeySheet):
+    for dialog in window.findChildren(CommandPalette) + window.findChildren(KeyEditor):
         dialog.close()
     assert not window.grab().isNull()
 
@@ -427,7 +428,7 @@ def test_the_palette_finds_and_does(window, workspace) -> None:
 def test_the_sheet_names_every_key(window, workspace) -> None:
     """As they are set."""
     window.do_keys()
-    page = window.findChild(KeySheet).page.toPlainText()
+    page = window.findChild(KeyEditor).page.toPlainText()
     assert all(action.text.rstrip("…") in page for action in ACTIONS if action.keys)
 
 
