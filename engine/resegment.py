@@ -68,7 +68,7 @@ def resegment(
     for number, mask in enumerate(masks):
         if number not in pairs.values():
             build.do(partial(edits.add, position=index, frame=frame, mask=record(mask)))
-            build.do(lambda g: _linked_in(g, len(g) - 1))
+            build.do(lambda g: linked_in(g, len(g) - 1))
     if not build.changes:
         raise EditError(f"{position} frame {frame}: the same cells are found; try another sensitivity")
     return tuple(build.changes)
@@ -117,7 +117,7 @@ def _is_same(mask: Mask, image: NDArray[np.bool_]) -> bool:
     return bool(both >= SAME_MASK * (np.count_nonzero(image) + mask.area - both))
 
 
-def _linked_in(lineage: Lineage, id: int) -> Changes:
+def linked_in(lineage: Lineage, id: int) -> Changes:
     """The links of a new detection: into a gap that passes it, else to the nearest end before and start after it."""
     detections = lineage.detections
     position, frame, yx = int(detections.position[id]), int(detections.frame[id]), detections.yx.astype(np.float64)

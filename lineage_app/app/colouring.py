@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
 from engine.changes import FATE
+from engine.onset import ANNOTATED, LATENT, MIXED, project_labels
 from lineage_app.app.document import Document
 from lineage_app.app.scores import cell_scores
 from lineage_app.app.theme import CATEGORIES, FATE_COLOURS, GENERATIONS, GM, MEGE
@@ -23,8 +24,9 @@ DOUBT_SHADES = ("#66738a", "#ffd166", "#ff5fa2")
 SCORE_SHADES = (MEGE, "#e6e2ee", GM)
 DIM = "#8a94a6"  # nothing is known of it
 BEFORE_GM, BEFORE_MEGE, BOTH = "#a8d0ff", "#ffc2b8", "#f2c14e"
+UNKNOWN = "not known"
 FATES = {
-    "GM": GM, "MegE": MEGE, "later GM": BEFORE_GM, "later MegE": BEFORE_MEGE, "both": BOTH, "not known": DIM,
+    "GM": GM, "MegE": MEGE, "later GM": BEFORE_GM, "later MegE": BEFORE_MEGE, "both": BOTH, UNKNOWN: DIM,
 }  # fmt: skip
 FORESEEN = 2  # frames before a doubtful place in which its colour already shows
 Indices = NDArray[np.uint8]
@@ -92,7 +94,7 @@ def names(document: Document) -> list[str]:
     """What cells can be coloured by."""
     columns = document.lineage.detections.columns
     markers = [name for name in document.markers if document.is_measured(name)]
-    scores = ["fate score"] if getattr(document, "fate_scores", None) is not None else []
+    scores = ["fate score"] if document.fate_scores is not None else []
     area = ["area"] if "area" in columns else []
     return ["genealogy", "cell", "generation", "fate", *scores, "doubt", *area, *markers]
 
@@ -140,7 +142,7 @@ def _by_fate(document: Document) -> Colouring:
 def _by_score(document: Document) -> Colouring:
     """Of its images each detection, of all of them the cell: from MegE (0) to GM (1)."""
     lineage = document.lineage
-    assert getattr(document, "fate_scores", None) is not None
+    assert document.fate_scores is not None
     values = document.fate_scores.at("frame", np.arange(len(lineage)))
     ends = (("MegE", MEGE), ("", SCORE_SHADES[1]), ("GM", GM))
     return _graded("fate score", SCORE_SHADES, values, cell_scores(document.fate_scores, lineage).score, ends)
@@ -174,16 +176,21 @@ def _by_marker(document: Document, name: str) -> Colouring:
 
 
 def fates(document: Document) -> NDArray[np.str_]:
-    """(C,) of FATES: what people said of a cell or its ancestors, else what its progeny became."""
-    lineage = document.lineage
-    words = np.full(len(lineage.cells), "not known", "<U10")
+    """(C,) of FATES: what markers or people say of a cell or its ancestors, else what its progeny became."""
+    lineage, labels = document.lineage, project_labels(document.project, document.lineage)
+    words = np.select(
+        [labels.status == ANNOTATED, labels.status == LATENT, labels.status == MIXED],
+        [labels.fate, np.char.add("later ", labels.fate), "both"],
+        UNKNOWN,
+    ).astype("<U16")
+    words[~np.isin(words, list(FATES))] = UNKNOWN
     said = [(int(lineage.cell[id]), fate) for id, fate in lineage.facts[FATE].items() if fate in FATE_COLOURS]
     for cell, fate in said:
         words[lineage.progeny(cell)] = fate
     for cell, fate in said:
         mother = int(lineage.cells.mother[cell])
         while mother >= 0 and words[mother] not in FATE_COLOURS:
-            words[mother] = f"later {fate}" if words[mother] in ("not known", f"later {fate}") else "both"
+            words[mother] = f"later {fate}" if words[mother] in (UNKNOWN, f"later {fate}") else "both"
             mother = int(lineage.cells.mother[mother])
     return words
 

@@ -1,7 +1,7 @@
 """What the app does in the background, as functions of a report of progress; no Qt."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine import pipeline
@@ -10,6 +10,7 @@ from engine.importing import import_movie
 from engine.progress import Progress
 from engine.project import Project
 from engine.report import write_report
+from engine.segmentation import SegmentationParameters
 from engine.simulate import SimulationParameters, simulate
 
 Report = Callable[[str], Progress]
@@ -61,6 +62,14 @@ def track_project(folder: Path, report: Report) -> Path:
     """Bring all steps of a project up to date. Returns the project's folder."""
     project = Project.open(folder)
     pipeline.run(project, pipeline.recorded(project), progress=report)
+    return folder
+
+
+def segment_project(folder: Path, parameters: SegmentationParameters, puts_aside: bool, report: Report) -> Path:
+    """Find the cells of all frames with these parameters, and track them. puts_aside : a journal, else it is kept."""
+    project = Project.open(folder)
+    run = replace(pipeline.recorded(project), segment=parameters)
+    pipeline.run(project, run, progress=report, discard_curation=puts_aside)
     return folder
 
 
