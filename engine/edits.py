@@ -77,6 +77,23 @@ def swap(lineage: Lineage, one: int, other: int) -> Changes:
     return Change(LINK, int(one), before, after), Change(LINK, int(other), after, before)
 
 
+def insert(lineage: Lineage, detection: int, into: int) -> Changes:
+    """Make a detection without links one of the cell of another: between those before and after it in time."""
+    check_known(lineage, detection, into)
+    frame, members = lineage.detections.frame, lineage.members(int(lineage.cell[into]))
+    place = int(np.searchsorted(frame[members], frame[detection]))
+    if place < len(members) and frame[members[place]] == frame[detection]:
+        raise EditError(
+            f"the cell of {into} is in frame {frame[detection]} already, as {members[place]}; merge the two"
+        )
+    if place == 0:
+        return link(lineage, detection, int(members[0]))
+    before = int(members[place - 1])
+    if place == len(members):
+        return link(lineage, before, detection)
+    return Change(LINK, int(detection), None, before), Change(LINK, int(members[place]), before, int(detection))
+
+
 def join(lineage: Lineage, one: int, other: int) -> Changes:
     """Make one cell of two that follow each other: the end of the earlier is linked to the start of the later."""
     check_known(lineage, one, other)

@@ -44,6 +44,29 @@ def add_mask(project: "Project", lineage: Lineage, position: str, frame: int, pa
     return _add(project, lineage, movie, frame, _free(painted, labels, movie), labels)
 
 
+def copy_to(project: "Project", lineage: Lineage, detection: int, frame: int) -> Changes:
+    """A new detection in another frame, with the mask of this one where no other cell is, linked into its cell."""
+    edits.check_known(lineage, detection)
+    movie, own, labels = _scene(project, lineage, detection)
+    painted = labels == lineage.detections.label[detection]
+    if frame == own:
+        raise EditError(f"detection {detection} is in frame {frame} itself; go to one where its cell is missing")
+    build = edits.Building(lineage)
+    build.do(lambda draft: add_mask(project, draft, movie.name, frame, painted))
+    build.do(lambda draft: edits.insert(draft, len(draft) - 1, detection))
+    return tuple(build.changes)
+
+
+def extend_to(project: "Project", lineage: Lineage, detection: int, frame: int, y: float, x: float) -> Changes:
+    """A new round detection at a point of another frame, linked into the cell of this one."""
+    edits.check_known(lineage, detection)
+    name = lineage.detections.positions[lineage.detections.position[detection]]
+    build = edits.Building(lineage)
+    build.do(lambda draft: add_at(project, draft, name, frame, y, x))
+    build.do(lambda draft: edits.insert(draft, len(draft) - 1, detection))
+    return tuple(build.changes)
+
+
 def redraw(project: "Project", lineage: Lineage, detection: int, painted: NDArray[Any]) -> Changes:
     """Another mask for a detection: where a (Y, X) image is not 0 and no other cell is."""
     edits.check_known(lineage, detection)

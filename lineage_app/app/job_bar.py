@@ -11,10 +11,11 @@ from lineage_app.app.jobs import Job, Work
 
 
 class JobBar(QWidget):
-    """Runs one job at a time. said : a line for the status bar; failed : what went wrong, in plain words."""
+    """Runs one job at a time. said : a line for the status bar; failed : what went wrong; stopped : that it did not end."""
 
     said = Signal(str)
     failed = Signal(str)
+    stopped = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +75,9 @@ class JobBar(QWidget):
     def _failed(self, message: str) -> None:
         self._end()
         self.failed.emit(message)
+        self.stopped.emit()
 
     def _cancelled(self) -> None:
         self._end()
         self.said.emit("cancelled; what was done is kept, the same command goes on from there")
+        self.stopped.emit()

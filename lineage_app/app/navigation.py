@@ -50,6 +50,7 @@ class Navigation(QObject):
         is_there = document.lineage.present
         self._focus_said = self.place.focus
         self.place = self._kept(self.place, before)
+        self.place = replace(self.place, focus=self._seen_at(self.place.focus, self.place.frame))
         self._past, self._future = ([self._kept(place, before) for place in way] for way in (self._past, self._future))
         self.highlighted = self.highlighted if self.highlighted >= 0 and is_there[self.highlighted] else NOTHING
         self.selection = self.selection[is_there[self.selection]]
@@ -157,7 +158,7 @@ class Navigation(QObject):
         for _ in range(abs(steps)):
             following = int(lineage.successors[at, 0] if steps > 0 else lineage.link[at])
             at = following if following >= 0 else at
-        self._follow(at)
+        self.follow(at)
 
     def to_end(self, of: int) -> None:
         """To the birth (-1) or the end (+1) of the focused cell; from there on to that of its mother or daughter."""
@@ -168,7 +169,7 @@ class Navigation(QObject):
         if target == self.place.focus:
             kin = int(cells.mother[cell] if of < 0 else cells.daughters[cell, 0])
             target = target if kin < 0 else int(cells.first[kin] if of < 0 else cells.last[kin])
-        self._follow(target)
+        self.follow(target)
 
     def sister(self) -> None:
         """To the sister of the focused cell; where it has none, to the nearest ancestor's that has one."""
@@ -193,8 +194,8 @@ class Navigation(QObject):
             self._move(self._future.pop())
             self.history_changed.emit()
 
-    def _follow(self, detection: int) -> None:
-        """Along one genealogy: no entry in the history."""
+    def follow(self, detection: int) -> None:
+        """Go along one genealogy, to a detection of it: no entry in the history."""
         self._move(replace(self.place, frame=int(self.document.lineage.detections.frame[detection]), focus=detection))
 
     def _visit(self, place: Place) -> None:

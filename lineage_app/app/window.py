@@ -22,11 +22,13 @@ from lineage_app.app.actions import ACTIONS, ALWAYS, CELLS, EDIT, FOCUS, MENUS, 
 from lineage_app.app.command_palette import CommandPalette
 from lineage_app.app.curator import Curator, Opened, open_curated
 from lineage_app.app.edit_hands import EditHands
+from lineage_app.app.fact_hands import FactHands
 from lineage_app.app.import_dialog import ImportDialog
 from lineage_app.app.job_bar import JobBar
 from lineage_app.app.jobs import Work
 from lineage_app.app.key_editor import KeyEditor
 from lineage_app.app.keys import Keys, read_keys, set_keys, write_keys
+from lineage_app.app.mask_hands import MaskHands
 from lineage_app.app.navigation import Place
 from lineage_app.app.notice import Notice
 from lineage_app.app.start_page import MOST_RECENT, StartPage
@@ -46,7 +48,7 @@ class Window(QMainWindow):
         self.pages = QStackedWidget()
         self.setCentralWidget(self.pages)
         self.facts = FactHands(self)
-        self.hands: tuple[object, ...] = (EditHands(self), self.facts)  # who does what the window does not do itself
+        self.hands: tuple[object, ...] = (EditHands(self), MaskHands(self), self.facts)  # do what the window does not
         self.actions_: dict[str, QAction] = {}
         self._make_actions()
         self.jobs = JobBar()
@@ -101,7 +103,7 @@ class Window(QMainWindow):
         self._remember(document.project.path.resolve())
 
     def run_on_project(self, name: str, work: Work) -> None:
-        """Do work in the background that writes into the project: nothing else edits it meanwhile; then show it anew."""
+        """Do work in the background that writes into the project, which is closed meanwhile and then shown anew."""
         if self.jobs.job is None:
             self._to_reopen = self._shown.document.project.path
             self._shown.curator.close()

@@ -1,6 +1,6 @@
 """An opened project: movie, genealogies, table, strip and side panel around one Navigation."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from html import escape
 from typing import Any
 
@@ -20,18 +20,21 @@ from PySide6.QtWidgets import (
 
 from engine import edits
 from engine.changes import DETECTION, FATE, MASK, NOTE, ONSET, PRESENT, REVIEWED, Change
-from engine.journal import Entry
+from engine.journal import REDO, UNDO, Entry
+from lineage_app.app.ask_bar import AskBar
 from lineage_app.app.cell_strip import CellStrip
 from lineage_app.app.cell_table import CellTable
 from lineage_app.app.channels_panel import ChannelsPanel
 from lineage_app.app.colouring import Colouring, Colours, names
-from lineage_app.app.curator import Curator, Opened
+from lineage_app.app.curator import Conflict, Curator, Opened
 from lineage_app.app.document import Document
 from lineage_app.app.frames import FrameLoader
 from lineage_app.app.genealogy_view import GenealogyView
+from lineage_app.app.history_panel import HistoryPanel
 from lineage_app.app.legend import Legend
 from lineage_app.app.movie_view import MovieView
 from lineage_app.app.navigation import NOTHING, Navigation
+from lineage_app.app.pointer import Pointer
 from lineage_app.app.theme import Theme
 from lineage_app.app.transport import Transport
 
@@ -59,6 +62,9 @@ class Workspace(QWidget):
         self.transport = Transport(self.navigation)
         self.channels = ChannelsPanel(document, theme)
         self.colouring = Colours(document, self)
+        self.pointer, self.ask = Pointer(self.movie), AskBar()
+        self.history = HistoryPanel(self.curator, theme)
+        self.pick: Callable[[int], object] | None = None  # takes what is clicked, while something is asked for
         self.positions, self.colours, self.legend, self.about = QListWidget(), QComboBox(), Legend(theme), QLabel()
         self._build()
         self._connect()
@@ -78,12 +84,13 @@ class Workspace(QWidget):
     def set_theme(self, theme: Theme) -> None:
         """Draw all views in another look."""
         self.theme = theme
-        for view in (self.movie, self.genealogies, self.strip, self.channels, self.legend):
+        for view in (self.movie, self.genealogies, self.strip, self.channels, self.legend, self.history):
             view.set_theme(theme)
 
     def fit_font(self) -> None:
         """Take up another size of the font."""
         self.table.fit_font()
+        self.history.fit_font()
         self._fit_side()
         self.movie.update()
         self.genealogies.update()
@@ -105,11 +112,13 @@ class Workspace(QWidget):
         self.tabs.setDocumentMode(True)
         self.tabs.addTab(self.genealogies, "Genealogies")
         self.tabs.addTab(self.table, "Cells")
+        self.tabs.addTab(self.history, "History")
         centre = QWidget()
         column = QVBoxLayout(centre)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.movie, 1)
+        column.addWidget(self.ask)
         column.addWidget(self.transport)
         across = QSplitter(Qt.Orientation.Horizontal)
         for widget, share in ((self._side(), 0), (centre, 5), (self.tabs, 4)):
@@ -194,6 +203,8 @@ class Workspace(QWidget):
         self.genealogies.cut_wanted.connect(self._cut)
         self.curator.changed.connect(self._edited)
         self.curator.said.connect(self.said)
+        self.curator.conflicted.connect(self._offer)
+        self.history.chosen.connect(self.show_entry)
 
     # ---- edits
 
@@ -209,6 +220,26 @@ class Workspace(QWidget):
         self.colouring.set_document(document)
         self._say_about()
         self.navigation.say_focus()
+        self.pointer.point_again()
+        if entry.kind in (UNDO, REDO):
+            self.show_entry(entry)
+
+    def show_entry(self, entry: Entry) -> None:
+        """Go where an entry of the journal was made, unless it is in view."""
+        detections, place = self.document.lineage.detections, self.navigation.place
+        ids = [change.id for change in entry.changes if self.document.lineage.present[change.id]]
+        where = [(self.document.project_position(int(detections.position[i])), int(detections.frame[i])) for i in ids]
+        if ids and (place.position, place.frame) not in where:
+            self.navigation.focus(ids[0])
+
+    def _offer(self, conflict: Conflict) -> None:
+        """Ask whether the links in the way of an edit are to be cut."""
+        lineage = self.document.lineage
+        cells = [(int(lineage.cell[i]) + 1, int(lineage.cell[lineage.link[i]]) + 1) for i in conflict.cut]
+        found = " and ".join(f"cell {one} comes from cell {other} already" for one, other in cells)
+        links = "that link" if len(cells) == 1 else "those links"
+        question = f"{found.capitalize()}. Cut {links}?"
+        self.ask.ask(question, "Cut", "No", lambda: self.curator.do(conflict.words, conflict.edit, force=True))
 
     # ---- what gestures do
 
@@ -221,7 +252,9 @@ class Workspace(QWidget):
         self.curator.do(words, lambda lineage: edits.cut(lineage, after))
 
     def _picked(self, detection: int, modifiers: Any) -> None:
-        if detection >= 0 and modifiers & ADDING:
+        if self.pick is not None and detection >= 0:
+            self.pick(detection)
+        elif detection >= 0 and modifiers & ADDING:
             self.navigation.toggle(detection)
         else:
             self.navigation.focus(detection)
