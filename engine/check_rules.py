@@ -60,7 +60,7 @@ def _swaps(scene: Scene) -> Found:
     plain = np.flatnonzero(~scene.is_division & (scene.frames == 1))
     sigma = scene.long_step / RAYLEIGH_90
     if sigma <= 0 or len(plain) < 2:
-        return _nothing(SWAP)
+        return nothing(SWAP)
     child, parent = scene.child[plain], scene.parent[plain]
     places = _places(scene, child, in_frame=True)
     nearest = np.asarray(cKDTree(places).query(places, min(4, len(child)), distance_upper_bound=1e4)[1])
@@ -87,7 +87,7 @@ def _third_daughters(scene: Scene) -> Found:
     cells = scene.lineage.cells
     born, daughters = cells.first[scene.appearing], cells.first[cells.mother >= 0]
     if not len(born) or not len(daughters):
-        return _nothing(THIRD)
+        return nothing(THIRD)
     found_at = cKDTree(_places(scene, daughters, in_frame=True)).query(_places(scene, born, in_frame=True))
     away, nearest = (np.asarray(column) for column in found_at)
     found = np.flatnonzero(
@@ -101,7 +101,7 @@ def _third_daughters(scene: Scene) -> Found:
 def _area_changes(scene: Scene) -> Found:
     area = scene.lineage.detections.columns.get("area")
     if area is None:
-        return _nothing(AREA)
+        return nothing(AREA)
     change = np.log(area[scene.child].astype(np.float64) / area[scene.parent])
     plain = ~(scene.is_division | scene.is_cut)
     middle, sigma = robust_scale(change[plain])
@@ -122,11 +122,11 @@ def _fusions(scene: Scene) -> Found:
     lineage, area = scene.lineage, scene.lineage.detections.columns.get("area")
     lost = lineage.cells.last[scene.end_reasons == LOST]
     if area is None or not len(lost):
-        return _nothing(FUSED)
+        return nothing(FUSED)
     grown = np.flatnonzero(~scene.is_division & (area[scene.child] > scene.parameters.fused_fold * area[scene.parent]))
     before, after = scene.parent[grown], scene.child[grown]
     if not len(before):
-        return _nothing(FUSED)
+        return nothing(FUSED)
     away, nearest = cKDTree(_places(scene, before, in_frame=True)).query(_places(scene, lost, in_frame=True))
     nearest = np.asarray(nearest)
     both = area[before[nearest]].astype(np.float64) + area[lost]
@@ -145,7 +145,7 @@ def _brightness_changes(scene: Scene) -> Found:
     columns = scene.lineage.detections.columns
     channel = next((name.removeprefix("mean_") for name in columns if name.startswith("mean_")), None)
     if channel is None or f"background_{channel}" not in columns:
-        return _nothing(BRIGHTNESS)
+        return nothing(BRIGHTNESS)
     contrast = columns[f"mean_{channel}"].astype(np.float64) - columns[f"background_{channel}"]
     change = contrast[scene.child] - contrast[scene.parent]
     plain = ~scene.is_division & np.isfinite(change)
@@ -188,7 +188,7 @@ def _broken_tracks(scene: Scene) -> Found:
     cells, detections = scene.lineage.cells, scene.lineage.detections
     born, gone = cells.first[scene.appearing], cells.last[scene.vanishing]
     if not len(born) or not len(gone):
-        return _nothing(BROKEN)
+        return nothing(BROKEN)
     tree = cKDTree(_places(scene, gone))
     k = min(8, len(gone))
     reach = float(np.median(scene.radius[born])) + 3 * scene.long_step
@@ -242,7 +242,7 @@ def _lost_daughters(scene: Scene) -> Found:
 def _unequal_daughters(scene: Scene) -> Found:
     area, cells = scene.lineage.detections.columns.get("area"), scene.lineage.cells
     if area is None:
-        return _nothing(UNEQUAL)
+        return nothing(UNEQUAL)
     pairs = cells.first[cells.daughters[cells.is_divided]]
     fold = np.log(area[pairs[:, 0]].astype(np.float64) / area[pairs[:, 1]])
     sigma = MAD_TO_SIGMA * float(np.median(np.abs(fold))) if len(fold) >= scene.parameters.fewest else 0.0
@@ -288,7 +288,7 @@ RULES: tuple[Callable[[Scene], Found], ...] = (
 )
 
 
-def _nothing(kind: str) -> Found:
+def nothing(kind: str) -> Found:
     return Found(kind, np.zeros(0, np.int64), np.zeros(0), [], np.zeros(0, np.int64))
 
 

@@ -30,6 +30,7 @@ from engine.check_rules import (
     UNEQUAL,
     VANISHES,
     Found,
+    nothing,
 )
 from engine.forest import Ids
 from engine.lineage import Lineage, guess_end_reasons, project_end_reasons
@@ -110,7 +111,7 @@ def project_scene(project: "Project", lineage: Lineage, parameters: CheckParamet
 
 def merged(found: Sequence[Found]) -> Doubts:
     """One row per detection, ranked. Reasons count as independent: the score is 1 - product of (1 - score)."""
-    found = [_not_said_twice(one, found) for one in found]
+    found = [_not_said_twice(one, found) for one in found] or [nothing(JUMP)]
     detection = np.concatenate([one.detection for one in found])
     score = np.concatenate([one.score for one in found])
     kind = np.repeat([one.kind for one in found], [len(one.detection) for one in found])

@@ -18,7 +18,7 @@ class Action:
     is_switch: bool = False
 
 
-MENUS = ("File", "Edit", "View", "Go", "Select", "Help")
+MENUS = ("File", "Edit", "Review", "View", "Go", "Select", "Help")
 ACTIONS = (
     Action("open", "Open a project…", ("Ctrl+O",), "File", "a folder NAME.lineage", ALWAYS),
     Action("import", "Import a movie…", ("Ctrl+I",), "File", "make a project from images or masks", ALWAYS),
@@ -48,11 +48,18 @@ ACTIONS = (
         Action(f"mark_{n}", f"Mark {n}", (str(n),), "Edit", "fate or onset seen here; again: take it back", EDIT)
         for n in range(1, 10)
     ),
-    Action("note", "Note…", ("N",), "Edit", "write a note to the cell in this frame", EDIT),
-    Action("right", "Right", ("J",), "Edit", "the cell was looked at and is right; again: take it back", EDIT),
-    Action("wrong", "Wrong", ("Shift+J",), "Edit", "the cell was looked at and is wrong", EDIT),
+    Action("note", "Note…", ("Shift+N",), "Edit", "write a note to the cell in this frame", EDIT),
+    Action("right", "Right", ("H",), "Edit", "the cell was looked at and is right; again: take it back", EDIT),
+    Action("wrong", "Wrong", ("Shift+H",), "Edit", "the cell was looked at and is wrong", EDIT),
     Action("paint", "Paint masks", ("N",), "Edit", "draw and erase with a brush", EDIT, is_switch=True),
     Action("knife", "Cut a mask along a line", ("Shift+X",), "Edit", "two cells found as one", EDIT, is_switch=True),
+    Action("next_place", "Next doubtful place", ("Space",), "Review", "the worst that nobody looked at yet", CELLS),
+    Action("previous_place", "Previous doubtful place", ("Shift+Space",), "Review", "", CELLS),
+    Action("mend", "Do what is suggested", ("J",), "Review", "the edit that most likely makes the place right", EDIT),
+    Action("accept", "Accept and go on", ("Return", "Enter"), "Review", "the doubtful place is right as it is", EDIT),
+    Action("sample", "Judge a random sample", (), "Review", "how many errors are left; draws cells, or goes on", EDIT),
+    Action("cell_right", "Drawn cell is right", ("Z",), "Review", "and on to the next", EDIT),
+    Action("cell_wrong", "Drawn cell is not right", ("Shift+Z",), "Review", "and on to the next", EDIT),
     Action("fit", "Fit to the window", ("0",), "View", "movie and genealogies as a whole"),
     Action("zoom_in", "Nearer", ("+", "="), "View", "also the wheel"),
     Action("zoom_out", "Farther", ("-",), "View", "also the wheel"),

@@ -29,6 +29,7 @@ from lineage_app.app.jobs import Work
 from lineage_app.app.key_editor import KeyEditor
 from lineage_app.app.keys import Keys, read_keys, set_keys, write_keys
 from lineage_app.app.mask_hands import MaskHands
+from lineage_app.app.queue_hands import QueueHands
 from lineage_app.app.navigation import Place
 from lineage_app.app.notice import Notice
 from lineage_app.app.start_page import MOST_RECENT, StartPage
@@ -48,7 +49,12 @@ class Window(QMainWindow):
         self.pages = QStackedWidget()
         self.setCentralWidget(self.pages)
         self.facts = FactHands(self)
-        self.hands: tuple[object, ...] = (EditHands(self), MaskHands(self), self.facts)  # do what the window does not
+        self.hands: tuple[object, ...] = (
+            EditHands(self),
+            MaskHands(self),
+            QueueHands(self),
+            self.facts,
+        )  # do what the window does not
         self.actions_: dict[str, QAction] = {}
         self._make_actions()
         self.jobs = JobBar()

@@ -28,6 +28,7 @@ from lineage_app.app.channels_panel import ChannelsPanel
 from lineage_app.app.colouring import Colouring, Colours, names
 from lineage_app.app.curator import Conflict, Curator, Opened
 from lineage_app.app.document import Document
+from lineage_app.app.fate_caller import FateCaller, Fates
 from lineage_app.app.frames import FrameLoader
 from lineage_app.app.genealogy_view import GenealogyView
 from lineage_app.app.history_panel import HistoryPanel
@@ -35,10 +36,13 @@ from lineage_app.app.legend import Legend
 from lineage_app.app.movie_view import MovieView
 from lineage_app.app.navigation import NOTHING, Navigation
 from lineage_app.app.pointer import Pointer
+from lineage_app.app.queue_model import Queue
+from lineage_app.app.review_queue import ReviewQueue
 from lineage_app.app.theme import Theme
 from lineage_app.app.transport import Transport
 
 SAID = (ONSET, FATE, REVIEWED, NOTE)
+NEAR_ENOUGH = 3.0  # screen px per pixel at which a cell can be judged
 ADDING = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
 
 
@@ -59,11 +63,14 @@ class Workspace(QWidget):
         self.genealogies = GenealogyView(document, self.navigation, theme)
         self.strip = CellStrip(document, self.navigation, theme)
         self.table = CellTable(document, self.navigation)
+        self.fates = FateCaller(self)
         self.transport = Transport(self.navigation)
         self.channels = ChannelsPanel(document, theme)
         self.colouring = Colours(document, self)
         self.pointer, self.ask = Pointer(self.movie), AskBar()
         self.history = HistoryPanel(self.curator, theme)
+        self.queue = Queue(self.curator, self)
+        self.review = ReviewQueue(self.queue)
         self.pick: Callable[[int], object] | None = None  # takes what is clicked, while something is asked for
         self.positions, self.colours, self.legend, self.about = QListWidget(), QComboBox(), Legend(theme), QLabel()
         self._build()
@@ -72,6 +79,7 @@ class Workspace(QWidget):
         if document.is_tracked:
             self.colouring.set_name(self.colours.currentText())
         self._say_about()
+        self.fates.set_document(document)
         self.movie.setFocus()
 
     def close_readers(self) -> None:
@@ -79,7 +87,9 @@ class Workspace(QWidget):
         self.curator.close()
         self.transport.play(False)
         self.loader.close()
-        self.strip.close_patches()
+        self.queue.close()
+        for view in (self.strip, self.table, self.fates):
+            view.close_reader()
 
     def set_theme(self, theme: Theme) -> None:
         """Draw all views in another look."""
@@ -91,6 +101,7 @@ class Workspace(QWidget):
         """Take up another size of the font."""
         self.table.fit_font()
         self.history.fit_font()
+        self.review.fit_font()
         self._fit_side()
         self.movie.update()
         self.genealogies.update()
@@ -105,6 +116,18 @@ class Workspace(QWidget):
         self.table.search.setFocus()
         self.table.search.selectAll()
 
+    def show_review(self) -> None:
+        """The doubtful places."""
+        self.tabs.setCurrentWidget(self.review)
+
+    def show_doubt(self, detection: int) -> None:
+        """Go where a detection is, near enough to see it; who else is in the doubt is selected."""
+        row = self.queue.doubt
+        others = self.queue.doubts.other[[row]] if row >= 0 and self.queue.place == detection else np.zeros(0, np.int64)
+        self.navigation.focus(detection)
+        self.navigation.select(others[others >= 0])
+        self.movie.centre_on(detection, NEAR_ENOUGH)
+
     # ---- building
 
     def _build(self) -> None:
@@ -112,6 +135,7 @@ class Workspace(QWidget):
         self.tabs.setDocumentMode(True)
         self.tabs.addTab(self.genealogies, "Genealogies")
         self.tabs.addTab(self.table, "Cells")
+        self.tabs.addTab(self.review, "Review")
         self.tabs.addTab(self.history, "History")
         centre = QWidget()
         column = QVBoxLayout(centre)
@@ -201,10 +225,19 @@ class Workspace(QWidget):
         navigation.position_changed.connect(self._show_position)
         self.genealogies.link_wanted.connect(self._link)
         self.genealogies.cut_wanted.connect(self._cut)
+        self.fates.called.connect(self._take_fates)
         self.curator.changed.connect(self._edited)
         self.curator.said.connect(self.said)
         self.curator.conflicted.connect(self._offer)
         self.history.chosen.connect(self.show_entry)
+        self.queue.moved.connect(self.show_doubt)
+        self.review.wanted.connect(self.wanted)
+
+    def _take_fates(self, fates: Fates) -> None:
+        """Onsets and fates have been called."""
+        for view in (self.genealogies, self.strip):
+            view.set_onsets(fates.onsets)
+        self.table.set_fates(fates)
 
     # ---- edits
 
@@ -215,7 +248,7 @@ class Workspace(QWidget):
         for position, frame in frames_redrawn(document, entry.changes):
             self.loader.forget(position, [frame])
         self.navigation.set_document(document)
-        for view in (self.movie, self.genealogies, self.strip, self.table, self.channels):
+        for view in (self.movie, self.genealogies, self.strip, self.table, self.channels, self.fates):
             view.set_document(document)
         self.colouring.set_document(document)
         self._say_about()

@@ -1,0 +1,257 @@
+"""The queue of doubtful places: made in the background, made anew after each edit, with the place one is at."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, Signal
+
+from engine import review
+from engine.changes import DETECTION, END, LINK, MASK, PRESENT, Change
+from engine.check_rules import RULES
+from engine.checks import Doubts, merged, project_scene
+from engine.edits import Changes
+from engine.journal import Entry
+from engine.lineage import Lineage
+from engine.project import Project
+from engine.repairs import Repair, Scales, changes_of, repairs
+from lineage_app.app.jobs import Latest
+
+NOTHING = -1
+MATTERS = (LINK, PRESENT, DETECTION, MASK, END)  # kinds of changes after which places may be doubtful or no more
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the background found: the doubts of a lineage, and what is usual in it."""
+
+    lineage: Lineage
+    doubts: Doubts
+    scales: Scales
+
+
+def look(project: Project, lineage: Lineage) -> Answer:
+    """All doubtful places, worst first."""
+    scene = project_scene(project, lineage)
+    return Answer(lineage, merged([rule(scene) for rule in RULES]), Scales.of(scene))
+
+
+def touched(changes: Iterable[Change]) -> set[int]:
+    """The detections that changes of links, masks or end reasons name."""
+    return {
+        id
+        for change in changes
+        if change.kind in MATTERS
+        for id in (change.id, *((change.old, change.new) if change.kind == LINK else ()))
+        if id is not None
+    }
+
+
+def renewed(old: Doubts, new: Doubts, lineage: Lineage, edited: set[int]) -> Doubts:
+    """The new doubts of the edited cells and their kin, and the old ones of all others, worst first.
+
+    Scales shift a little with each edit; what nobody touched stays as it was, but for the numbers of cells in words.
+    """
+    cells = lineage.cells
+    ids = [id for id in edited if id < len(lineage) and lineage.present[id]]
+    cell = lineage.cell[np.array(ids, np.int64)]
+    near = np.concatenate([cell, cells.mother[cell], cells.daughters[cell].ravel()]) if len(cell) else cell
+    near = np.unique(near[near >= 0])
+    kept, fresh = _about(old, lineage, near, False), _about(new, lineage, near, True)
+    same = {(int(d), str(k)): row for row, (d, k) in enumerate(zip(new.detection, new.kind, strict=True))}
+    words = [
+        new.reason[same[key]] if (key := (int(old.detection[row]), str(old.kind[row]))) in same else old.reason[row]
+        for row in kept
+    ]
+    detection = np.concatenate([old.detection[kept], new.detection[fresh]])
+    score = np.concatenate([old.score[kept], new.score[fresh]])
+    order = np.lexsort((detection, -score))
+    return Doubts(
+        detection[order],
+        score[order],
+        np.concatenate([old.kind[kept], new.kind[fresh]])[order],
+        np.concatenate([np.array(words, dtype=np.str_), new.reason[fresh]])[order],
+        np.concatenate([old.other[kept], new.other[fresh]])[order],
+    )
+
+
+def _about(doubts: Doubts, lineage: Lineage, near: NDArray[np.int64], is_about: bool) -> NDArray[np.int64]:
+    """The rows of places that these cells are in, or those of all others; none of deleted detections."""
+    other = np.where(doubts.other >= 0, doubts.other, doubts.detection)
+    about = np.isin(lineage.cell[doubts.detection], near) | np.isin(lineage.cell[other], near)
+    return np.flatnonzero((about == is_about) & lineage.present[doubts.detection])
+
+
+class Queue(QObject):
+    """Doubtful places, worst first. changed : the places or how many are done; moved : the place one is at.
+
+    place : the detection of the place one is at, -1 for none; it stays on its own where that place was mended.
+    """
+
+    changed = Signal()
+    moved = Signal(int)
+
+    def __init__(self, curator: Any, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.curator = curator
+        self.doubts = merged([])
+        self.shown = np.zeros(0, np.int64)  # rows of the doubts that are open and of the kind chosen
+        self.kind, self.place, self.is_ready = "", NOTHING, False
+        self._row = 0
+        self._scales: Scales | None = None
+        self._edited: set[int] = set()
+        self._mended: set[int] = set()
+        self._open = np.zeros(0, bool)
+        self._suggested: tuple[Any, Repair | None] = (None, None)
+        self._latest = Latest(self)
+        self._latest.answered.connect(self._take)
+        curator.changed.connect(self._entry_made)
+        if len(self.lineage):
+            self._ask()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._latest.close()
+
+    @property
+    def lineage(self) -> Lineage:
+        return self.curator.document.lineage  # type: ignore[no-any-return]
+
+    @property
+    def n_open(self) -> int:
+        return int(self._open.sum())
+
+    @property
+    def n_done(self) -> int:
+        """Places found right, and those mended since the project was opened."""
+        return len(self._open) - self.n_open + len(self._mended)
+
+    def kinds(self) -> dict[str, int]:
+        """How many open places there are of each kind, the most frequent first."""
+        names, counts = np.unique(self.doubts.kind[self._open], return_counts=True)
+        order = np.argsort(-counts, kind="stable")
+        return {str(names[i]): int(counts[i]) for i in order}
+
+    def choose(self, kind: str) -> None:
+        """Show the places of one kind; of all for an empty text."""
+        self.kind = kind
+        self._arrange()
+
+    def row_of(self, detection: int) -> int:
+        """The row among those shown of the place of a detection, -1 for none."""
+        found = np.flatnonzero(self.doubts.detection[self.shown] == detection)
+        return int(found[0]) if len(found) else NOTHING
+
+    def step(self, by: int) -> bool:
+        """To the next place (1) or the one before (-1), round the ends; False where there is none."""
+        if not len(self.shown):
+            return False
+        at = self.row_of(self.place)
+        if at < 0:
+            at = self._row - 1 if by > 0 else self._row
+        self.go((at + by) % len(self.shown))
+        return True
+
+    def go(self, row: int) -> None:
+        """To the place in this row of those shown."""
+        self._row, self.place = row, int(self.doubts.detection[self.shown[row]])
+        self.moved.emit(self.place)
+
+    @property
+    def doubt(self) -> int:
+        """The row in `doubts` of the place one is at; -1 where it was mended or there is none."""
+        found = np.flatnonzero((self.doubts.detection == self.place) & self._open)
+        return int(found[0]) if len(found) else NOTHING
+
+    @property
+    def suggestion(self) -> Repair | None:
+        """The edit that most likely makes the place right, if one does."""
+        row = self.doubt
+        if row < 0 or self._scales is None:
+            return None
+        lineage, other = self.lineage, int(self.doubts.other[row])
+        if self._suggested[0] != (id(lineage), self.place):
+            found = repairs(lineage, self._scales, self.place, other)
+            self._suggested = ((id(lineage), self.place), found[0] if found else None)
+        return self._suggested[1]
+
+    # ---- what a person decides
+
+    def mend(self) -> bool:
+        """Do what is suggested, as one step."""
+        repair, project = self.suggestion, self.curator.document.project
+        if repair is None:
+            return False
+        return bool(self.curator.do(repair.words, lambda lineage: changes_of(project, lineage, repair)))
+
+    def accept(self) -> bool:
+        """Say that the place is right; after its last place the cell is marked as reviewed, too."""
+        row = self.doubt
+        if row < 0:
+            return False
+        place, cell = self.place, int(self.lineage.cell[self.place])
+        others = self._open & (self.lineage.cell[self.doubts.detection] == cell)
+        others[row] = False
+
+        def edit(lineage: Lineage) -> Changes:
+            place_is_right = review.accept_place(lineage, place)
+            return place_is_right if others.any() else (*place_is_right, *review.review(lineage, [place]))
+
+        return bool(self.curator.do(f"right as it is: {self.doubts.kind[row]}, cell {cell + 1}", edit))
+
+    def surely_right(self, limit: float) -> NDArray[np.int64]:
+        """The first detections of the cells without a doubt of this score or more that nobody reviewed."""
+        if not self.is_ready:
+            return np.zeros(0, np.int64)
+        open = self._open
+        return review.without_doubt(self.lineage, self.doubts.detection[open], self.doubts.score[open], limit)
+
+    def accept_surely(self, limit: float) -> bool:
+        """Mark those cells as right, as one step."""
+        firsts = self.surely_right(limit).tolist()
+        words = f"right: {len(firsts):,} cells without a doubt of {limit:.2f} or more"
+        return bool(self.curator.do(words, lambda lineage: review.review(lineage, firsts)))
+
+    # ---- after edits
+
+    def _ask(self) -> None:
+        document = self.curator.document
+        project, lineage = document.project, document.lineage.copy()
+        self._latest.ask(lambda: look(project, lineage))
+
+    def _entry_made(self, entry: Entry) -> None:
+        edited = touched(entry.changes)
+        if edited and self.is_ready:
+            self._drop(edited)
+        self._edited |= edited
+        if edited or not self.is_ready:
+            self._ask()
+        self._arrange()
+
+    def _drop(self, edited: set[int]) -> None:
+        """Take away the places that an edit was about, until they are looked at again."""
+        ids = np.array(sorted(edited), np.int64)
+        about = np.isin(self.doubts.detection, ids) | np.isin(self.doubts.other, ids)
+        about |= ~self.lineage.present[self.doubts.detection]
+        self._mended |= set(self.doubts.detection[about & self._open].tolist())
+        self.doubts = self.doubts.take(np.flatnonzero(~about))
+
+    def _take(self, answer: Answer) -> None:
+        new = answer.doubts
+        if self.is_ready:
+            new = renewed(self.doubts, new, answer.lineage, self._edited)
+        self._mended -= set(new.detection.tolist())
+        self.doubts, self._scales, self._edited, self.is_ready = new, answer.scales, set(), True
+        self._suggested = (None, None)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Which places are open and shown; one stays at the same place, or where it was."""
+        self._open = review.is_open(self.lineage, self.doubts.detection)
+        chosen = self._open if not self.kind else self._open & (self.doubts.kind == self.kind)
+        self.shown = np.flatnonzero(chosen)
+        at = self.row_of(self.place)
+        self._row = at if at >= 0 else min(self._row, max(len(self.shown) - 1, 0))
+        self.changed.emit()
