@@ -9,6 +9,7 @@ from engine.errors import InputError
 LINK, PRESENT, DETECTION, MASK = "link", "present", "detection", "mask"
 END, ONSET, FATE, NOTE, REVIEWED, SAMPLE, ACCEPTED = "end", "onset", "fate", "note", "reviewed", "sample", "accepted"
 FACTS = (END, ONSET, FATE, NOTE, REVIEWED, SAMPLE, ACCEPTED)
+NO_ONSET = "no onset"  # in place of a marker: the word that none comes on in this cell
 KINDS = (LINK, PRESENT, DETECTION, MASK, *FACTS)
 
 
@@ -26,7 +27,7 @@ class Change:
 
     kind : "link", id of the predecessor; "present", false once deleted; "detection", {position, frame, label} of one
     that was added; "mask", a curated mask and its measures (`engine.shapes`), None for the one as segmented; or a fact:
-    "end" (reason), "onset" (channel), "fate", "note", "reviewed" ("right" or "wrong"), "sample" (an answer),
+    "end" (reason), "onset" (channel or NO_ONSET), "fate", "note", "reviewed" ("right" or "wrong"), "sample" (answer),
     "accepted" (the links with which a doubtful place was found right: predecessor and successors).
     """
 

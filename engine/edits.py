@@ -16,6 +16,7 @@ from engine.changes import (
     FATE,
     LINK,
     MASK,
+    NO_ONSET,
     NOTE,
     ONSET,
     PRESENT,
@@ -232,13 +233,17 @@ def set_end(lineage: Lineage, detection: int, reason: str | None) -> Changes:
 
 
 def set_onset(lineage: Lineage, detection: int, marker: str | None) -> Changes:
-    """Say that a marker comes on in this detection (None: takes back what was said here); once per cell and marker."""
+    """Say that a marker comes on in this detection (None: takes back what was said here); once per cell and marker.
+
+    NO_ONSET for a marker: none comes on in this cell; it takes the place of those that were said to.
+    """
     check_known(lineage, detection)
     _text(marker, "marker")
     same = lineage.members(int(lineage.cell[detection])).tolist() if marker is not None else []
     facts = lineage.facts[ONSET]
-    former = [id for id in same if id != detection and facts.get(id) == marker]
-    return (*(Change(ONSET, id, marker, None) for id in former), *_new_fact(lineage, ONSET, detection, marker))
+    said = [(id, facts[id]) for id in same if id != detection and id in facts]
+    former = [(id, old) for id, old in said if old == marker or NO_ONSET in (old, marker)]
+    return (*(Change(ONSET, id, old, None) for id, old in former), *_new_fact(lineage, ONSET, detection, marker))
 
 
 def set_fate(lineage: Lineage, detection: int, fate: str | None) -> Changes:

@@ -11,6 +11,7 @@ from engine.lineage import Lineage
 
 Floats = NDArray[np.float64]
 MAD_TO_SIGMA = 1.4826
+LEAST_BRIGHT = 20  # measures in bright cells from which bleed-through can be told
 
 
 @dataclass(frozen=True)
@@ -18,13 +19,15 @@ class MarkerParameters:
     """What counts as light of a marker.
 
     early_frames, sigmas : brighter than the mean of a genealogy's first 7 marker frames by 5 standard deviations (the
-    rule of the Schroeder lab, in the figure scripts of aiSEGcell 2024); least_rise : share of the negative cells'
-    brightness... assumed; most_bleed : share of one marker that may shine into the channel of another, assumed;
-    window : values from which the negative cells' light at a time is estimated, assumed.
+    rule of the Schroeder lab, in the figure scripts of aiSEGcell 2024). Assumed are the rest: least_noise, in grey
+    levels, for in images of whole grey levels a background can be off by one; most_bleed, the largest share of a marker
+    that may shine into the channel of another; window, how many values are taken together to see the light of negative
+    cells at a time; densest, the share of them that surely is negative.
     """
 
     early_frames: int = 7
     sigmas: float = 5.0
+    least_noise: float = 0.5
     most_bleed: float = 0.3
     window: int = 400
     densest: float = 0.2
@@ -35,22 +38,20 @@ def rises(
 ) -> dict[str, tuple[Ids, NDArray[np.bool_]]]:
     """For each marker the rows of the detections imaged in it, sorted by cell and frame, and which are positive."""
     light = {marker: _light(lineage, marker) for marker in markers}
-    rows = {marker: _imaged(lineage, light[marker]) for marker in markers}
-    rise: dict[str, Floats] = {}
-    noise: dict[str, Floats] = {}
-    for marker in markers:
-        rise[marker], noise[marker] = _above_negative(lineage, rows[marker], light[marker], parameters)
+    floor = {marker: _least_noise(lineage, marker, parameters) for marker in markers}
+    rough = {marker: _above_all(light[marker], floor[marker], parameters) for marker in markers}
     found = {}
     for marker in markers:
-        own, spread = rise[marker].copy(), noise[marker].copy() ** 2
+        rows = _imaged(lineage, light[marker])
+        own, spread = light[marker].copy(), np.zeros(len(lineage))
         for other in markers:
             if other != marker:
-                share, error = _bleed(rise[other], rise[marker], noise[other], noise[marker], parameters)
-                shining = np.nan_to_num(np.maximum(rise[other], 0))
+                share, error = _bleed(rough[other], rough[marker], parameters)
+                shining = np.nan_to_num(np.maximum(rough[other][0], 0))
                 own -= share * shining
                 spread += (error * shining) ** 2
-        mine = rows[marker]
-        found[marker] = mine, own[mine] > parameters.sigmas * np.sqrt(spread[mine])
+        rise, noise = _above_negative(lineage, rows, own, floor[marker], parameters)
+        found[marker] = rows, rise[rows] > parameters.sigmas * np.sqrt(noise[rows] ** 2 + spread[rows])
     return found
 
 
@@ -60,19 +61,34 @@ def _light(lineage: Lineage, marker: str) -> Floats:
     return detections[f"mean_{marker}"].astype(float) - detections[f"background_{marker}"]
 
 
+def _least_noise(lineage: Lineage, marker: str, parameters: MarkerParameters) -> float:
+    """In grey levels; 0 where the backgrounds are no whole or half ones."""
+    background = lineage.detections[f"background_{marker}"]
+    twice = 2 * background[np.isfinite(background)]
+    return parameters.least_noise if np.array_equal(twice, np.rint(twice)) else 0.0
+
+
+def _above_all(light: Floats, floor: float, parameters: MarkerParameters) -> tuple[Floats, float]:
+    """(N,) light above that of negative cells, drift aside, and its noise."""
+    level, sigma = densest(light[np.isfinite(light)], parameters.densest)
+    return light - level, max(sigma, floor)
+
+
 def _imaged(lineage: Lineage, light: Floats) -> Ids:
     rows = np.flatnonzero(np.isfinite(light) & (lineage.cell >= 0))
     return rows[np.lexsort((lineage.detections.frame[rows], lineage.cell[rows]))]
 
 
-def _above_negative(lineage: Lineage, rows: Ids, light: Floats, parameters: MarkerParameters) -> tuple[Floats, Floats]:
+def _above_negative(
+    lineage: Lineage, rows: Ids, light: Floats, floor: float, parameters: MarkerParameters
+) -> tuple[Floats, Floats]:
     """(N,) light above that of negative cells of the position at that time, and its noise; NaN where not imaged."""
     rise, noise = np.full(len(light), np.nan), np.full(len(light), np.nan)
     for position in np.unique(lineage.detections.position[rows]):
         mine = rows[lineage.detections.position[rows] == position]
         frame = lineage.detections.frame[mine]
         level, sigma = _negative(frame, light[mine], parameters)
-        rise[mine], noise[mine] = light[mine] - level, sigma
+        rise[mine], noise[mine] = light[mine] - level, np.maximum(sigma, floor)
     _from_genealogy(lineage, rows, rise, noise, parameters)
     return rise, noise
 
@@ -131,12 +147,16 @@ def _from_genealogy(lineage: Lineage, rows: Ids, rise: Floats, noise: Floats, pa
 
 
 def _bleed(
-    source: Floats, target: Floats, source_noise: Floats, target_noise: Floats, parameters: MarkerParameters
+    source: tuple[Floats, float], target: tuple[Floats, float], parameters: MarkerParameters
 ) -> tuple[float, float]:
-    """The share of one marker's light that shines into another's channel, and its spread between cells."""
+    """The share of one marker's light that shines into another's channel, and its spread; from light and its noise.
+
+    Seen in cells that are bright in the first, most of which have none of the other: 0 where it cannot be told.
+    """
+    light, noise = source
     with np.errstate(invalid="ignore"):
-        bright = np.flatnonzero(source > np.maximum(10 * source_noise, 20 * target_noise))
-    if len(bright) < 20:
+        bright = np.flatnonzero((light > max(10 * noise, 20 * target[1])) & np.isfinite(target[0]))
+    if len(bright) < LEAST_BRIGHT:
         return 0.0, 0.0
-    share, spread = densest(target[bright] / source[bright], parameters.densest)
+    share, spread = densest(target[0][bright] / light[bright], parameters.densest)
     return (share, spread) if 0 < share < parameters.most_bleed else (0.0, 0.0)

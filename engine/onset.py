@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.changes import END, ONSET
+from engine.changes import END, NO_ONSET, ONSET, Change, EditError
 from engine.forest import Cells, Ids
 from engine.lineage import MOVIE_END, Lineage
 from engine.marker import MarkerParameters, rises
@@ -19,7 +19,6 @@ from engine.marker import MarkerParameters, rises
 if TYPE_CHECKING:
     from engine.project import Project
 
-NO_ONSET = "none"  # a person's word that no marker comes on in this cell
 NOT_RELATIVE = -1000  # generation of a cell that is unknown or mixed
 ANNOTATED, LATENT, MIXED, UNKNOWN = "annotated", "latent", "mixed", "unknown"
 
@@ -70,15 +69,18 @@ def call_onsets(
     """Row of a detection -> the marker that comes on there, as seen in the marker images.
 
     markers : channel -> fate. At most one onset per cell and marker, and none below an onset of the same marker. None
-    is called where a person has spoken: in cells with a curated onset (or a curated "none"), and for a curated marker
-    in the ancestors and the progeny of its cell.
+    is called where a person has spoken: in cells with a curated onset (or the word that there is none), and for a
+    curated marker in the ancestors and the progeny of its cell.
     """
     measured = [marker for marker in markers if f"mean_{marker}" in lineage.detections.columns]
     positive = rises(lineage, measured, parameters.marker)
     called: dict[int, str] = {}
     for marker in measured:
         rows, is_on = positive[marker]
-        called |= dict.fromkeys(_onsets_of(lineage, marker, rows, is_on, parameters), marker)
+        for runs in _onsets_of(lineage, marker, rows, is_on, parameters):
+            free = next((row for row in runs.tolist() if row not in called), None)
+            if free is not None:
+                called[free] = marker
     return called
 
 
@@ -88,6 +90,15 @@ def onsets(lineage: Lineage, called: Mapping[int, str]) -> dict[int, str]:
     spoken = {int(lineage.cell[row]) for row in said}
     kept = {row: marker for row, marker in called.items() if int(lineage.cell[row]) not in spoken}
     return dict(sorted((kept | {row: marker for row, marker in said.items() if marker != NO_ONSET}).items()))
+
+
+def accept(lineage: Lineage, called: Mapping[int, str]) -> tuple[Change, ...]:
+    """The edit that makes called onsets curated ones, in cells of which nobody said anything."""
+    said = lineage.facts[ONSET]
+    new = [(row, marker) for row, marker in onsets(lineage, called).items() if row not in said]
+    if not new:
+        raise EditError("no called onset to accept; nothing is called where a person has spoken")
+    return tuple(Change(ONSET, row, None, marker) for row, marker in new)
 
 
 def project_onsets(project: "Project", lineage: Lineage) -> dict[int, str]:
@@ -146,8 +157,11 @@ def generation_counts(labels: FateLabels) -> dict[str, Any]:
     return counts | {"censored": int(labels.censored.sum())}
 
 
-def _onsets_of(lineage: Lineage, marker: str, rows: Ids, is_on: Bools, parameters: OnsetParameters) -> list[int]:
-    """The rows where a marker comes on. rows : those imaged, sorted by cell and frame; is_on : whether positive."""
+def _onsets_of(lineage: Lineage, marker: str, rows: Ids, is_on: Bools, parameters: OnsetParameters) -> list[Ids]:
+    """For each onset of a marker the rows of its cell from there on.
+
+    rows : those imaged, sorted by cell and frame; is_on : whether positive.
+    """
     cells = lineage.cells
     levels = _levels(cells)
     cell = lineage.cell[rows]
@@ -170,8 +184,7 @@ def _onsets_of(lineage: Lineage, marker: str, rows: Ids, is_on: Bools, parameter
         mother = cells.mother[level]
         known[level] |= (mother >= 0) & (known[mother] | called[mother])
         called[level] = may[level] & ~known[level] & ~silent[level]
-    found: list[int] = rows[(stop - trail)[called]].tolist()
-    return found
+    return [rows[stop[c] - trail[c] : stop[c]] for c in np.flatnonzero(called).tolist()]
 
 
 def _bridged(is_on: Bools, cell: Ids, misses: int) -> Bools:
