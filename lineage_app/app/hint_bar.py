@@ -11,6 +11,7 @@ QFrame#hint QToolButton { color: #f2f4f8; background: #2b3444; border: 1px solid
 QFrame#hint QToolButton:hover { border-color: #a5f3fc; }
 """
 MARGIN = 12
+WIDEST = 0.76  # of the parent, beside its scale bar
 
 
 class HintBar(QFrame):
@@ -58,7 +59,7 @@ class HintBar(QFrame):
             return
         buttons = self.sizeHint().width() - self.label.sizeHint().width()
         text = self.fontMetrics().horizontalAdvance(self._plain()) + 16
-        width = min(buttons + text, parent.width() - 2 * MARGIN)
+        width = min(buttons + text, round(WIDEST * parent.width()) - MARGIN)
         self.resize(width, max(self.heightForWidth(width), self.minimumSizeHint().height()))
         self.move(MARGIN, parent.height() - self.height() - MARGIN)
 

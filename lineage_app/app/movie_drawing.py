@@ -6,7 +6,7 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPixmap, QPolygonF
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QPixmap, QPolygonF
 
 from lineage_app.app.colouring import Colouring
 from lineage_app.app.document import Document
@@ -65,7 +65,7 @@ def draw_mark(painter: QPainter, scene: Scene, detection: int, colour: str, widt
     is_small = scene.radius(np.array([detection]))[0] < SMALLEST_MARK
     at = QPointF(*scene.at(np.array([detection]))[0])
     polygon = QPolygonF() if is_small else scene.polygon(detection)
-    for pen in (QPen(QColor(0, 0, 0, 150), width + 2.4), QPen(QColor(colour), width)):
+    for pen in (QPen(QColor(0, 0, 0, 210), width + 3.0), QPen(QColor(colour), width)):
         painter.setPen(pen)
         if is_small:
             painter.drawEllipse(at, SMALLEST_MARK, SMALLEST_MARK)
@@ -101,7 +101,8 @@ class Numbers:
 
     def __init__(self, font: QFont) -> None:
         self.font = QFont(font)
-        self.font.setPointSizeF(max(7.0, font.pointSizeF() - 1.5))
+        self.font.setPointSizeF(max(7.0, font.pointSizeF() - 1.0))
+        self.font.setBold(True)
         self._metrics = QFontMetricsF(self.font)
         self._made: dict[int, QPixmap] = {}
 
@@ -119,11 +120,14 @@ class Numbers:
             if len(self._made) > MOST_NUMBERS:
                 self._made.clear()
             text = str(number)
-            found = QPixmap(int(self._metrics.horizontalAdvance(text)) + 4, int(self._metrics.height()) + 2)
+            found = QPixmap(int(self._metrics.horizontalAdvance(text)) + 6, int(self._metrics.height()) + 4)
             found.fill(Qt.GlobalColor.transparent)
             painter = QPainter(found)
-            painter.setFont(self.font)
-            draw_text(painter, 2, self._metrics.ascent() + 1, text)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            path = QPainterPath()
+            path.addText(3, self._metrics.ascent() + 2, self.font, text)
+            painter.strokePath(path, QPen(QColor(0, 0, 0, 200), 3.4))
+            painter.fillPath(path, QColor("#ffffff"))
             painter.end()
             self._made[number] = found
         return found
