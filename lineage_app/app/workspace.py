@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from engine import edits
 from engine.changes import DETECTION, FATE, MASK, NOTE, ONSET, PRESENT, REVIEWED, Change
 from engine.journal import REDO, UNDO, Entry
+from engine.lineage import Lineage
 from lineage_app.app.ask_bar import AskBar
 from lineage_app.app.cell_strip import CellStrip
 from lineage_app.app.cell_table import CellTable
@@ -267,11 +268,9 @@ class Workspace(QWidget):
 
     def _offer(self, conflict: Conflict) -> None:
         """Ask whether the links in the way of an edit are to be cut."""
-        lineage = self.document.lineage
-        cells = [(int(lineage.cell[i]) + 1, int(lineage.cell[lineage.link[i]]) + 1) for i in conflict.cut]
-        found = " and ".join(f"cell {one} comes from cell {other} already" for one, other in cells)
-        links = "that link" if len(cells) == 1 else "those links"
-        question = f"{found.capitalize()}. Cut {links}?"
+        found = " and ".join(_link_in_words(self.document.lineage, id) for id in conflict.cut)
+        links = "that link" if len(conflict.cut) == 1 else "those links"
+        question = f"{found.capitalize()} already. Cut {links}?"
         self.ask.ask(question, "Cut", "No", lambda: self.curator.do(conflict.words, conflict.edit, force=True))
 
     # ---- what gestures do
@@ -372,6 +371,15 @@ def frames_redrawn(document: Document, changes: Iterable[Change]) -> set[tuple[i
     detections = document.lineage.detections
     ids = {change.id for change in changes if change.kind in (MASK, PRESENT, DETECTION)}
     return {(document.project_position(int(detections.position[id])), int(detections.frame[id])) for id in ids}
+
+
+def _link_in_words(lineage: Lineage, detection: int) -> str:
+    """What leads to a detection."""
+    before = int(lineage.link[detection])
+    cell, former = int(lineage.cell[detection]) + 1, int(lineage.cell[before]) + 1
+    if cell == former:
+        return f"cell {cell} goes on from frame {lineage.detections.frame[before]}"
+    return f"cell {cell} comes from cell {former}"
 
 
 def _heading(text: str) -> QLabel:
