@@ -9,6 +9,7 @@ import numpy as np
 import typer
 
 from engine import edits, gestures, review
+from engine.changes import NO_ONSET
 from engine.checks import project_doubts
 from engine.ctc import read_mask
 from engine.curation import Curation, curate, curated_lineage
@@ -16,6 +17,7 @@ from engine.edits import Changes
 from engine.errors import InputError
 from engine.journal import FILE, Entry, read_journal
 from engine.lineage import Lineage
+from engine.onset import accept, call_onsets
 from engine.project import Project
 from engine.resegment import resegment
 from lineage_app.console import answer
@@ -91,7 +93,12 @@ EDITS = {
         "ID REASON", "why its cell ended: died, left, lost, none", lambda c, a, v: edits.set_end(c.lineage, a, _no(v))
     ),
     "onset": _Edit(
-        "ID MARKER", "a marker comes on here; `none`: no more", lambda c, a, v: edits.set_onset(c.lineage, a, _no(v))
+        "ID MARKER",
+        f"a marker comes on here; `none`: no more; `{NO_ONSET}`: none comes on in this cell",
+        lambda c, a, v: edits.set_onset(c.lineage, a, _no(v)),
+    ),
+    "accept-onsets": _Edit(
+        "[MARKER]", "make the onsets that were called, of one marker or all, curated ones", lambda c, *m: _accept(c, *m)
     ),
     "fate": _Edit(
         "ID FATE", "the fate seen here; `none`: no more", lambda c, a, v: edits.set_fate(c.lineage, a, _no(v))
@@ -124,6 +131,11 @@ def _resegment(curation: Curation, position: str, frame: int, sensitivity: float
     return resegment(curation.project, curation.lineage, position, frame, sensitivity, window)
 
 
+def _accept(curation: Curation, marker: str | None = None) -> Changes:
+    called = call_onsets(curation.lineage, curation.project.markers)
+    return accept(curation.lineage, {row: of for row, of in called.items() if marker in (None, of)})
+
+
 def _edit_help() -> str:
     lines = [f"{name} {one.arguments}: {one.does}" for name, one in EDITS.items()]
     return "Make one edit: it is written to the journal and can be undone.\n\n" + "\n\n".join(lines)
@@ -132,23 +144,26 @@ def _edit_help() -> str:
 def edit(
     project: ProjectPath,
     name: Annotated[str, typer.Argument(metavar="EDIT", help="One of those above.")],
-    arguments: Annotated[list[str], typer.Argument(metavar="ID ...", help="What it needs; ids are of detections.")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="ID ...", help="What it needs; ids are of detections.")
+    ] = None,
     user: User = None,
     as_json: AsJson = False,
 ) -> None:
     """Make one edit."""
     if name not in EDITS:
         raise InputError(f"no edit {name!r}; there are {', '.join(EDITS)}")
-    values = _values(name, arguments)
+    texts = arguments or []
+    values = _values(name, texts)
     with curate(Project.open(project), user) as curation:
-        entry = curation.do(" ".join((name, *arguments)), EDITS[name].changes(curation, *values))
+        entry = curation.do(" ".join((name, *texts)), EDITS[name].changes(curation, *values))
         _report(curation, entry, as_json)
 
 
 def _values(name: str, texts: list[str]) -> list[Any]:
     """The arguments of an edit as numbers and texts; a note may be several words."""
     names = EDITS[name].arguments.split()
-    if name == "note":
+    if name == "note" and texts:
         texts = [texts[0], *([" ".join(texts[1:])] if texts[1:] else [])]
     least = len(EDITS[name].arguments.partition("[")[0].split())
     if not least <= len(texts) <= len(names):

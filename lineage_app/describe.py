@@ -3,6 +3,9 @@
 from typing import Any
 
 from engine import pipeline
+from engine.changes import NO_ONSET, ONSET
+from engine.lineage import Lineage
+from engine.onset import fate_labels, generation_counts, project_onsets
 from engine.project import Project
 
 SCORES = (
@@ -29,11 +32,25 @@ def summary(project: Project) -> dict[str, Any]:
     if "measure" in project.stages:
         values["detections"] = project.stages["measure"]["detections"]
     if "track" in project.stages:
-        cells = project.lineage().cells
+        lineage = project.lineage()
+        cells = lineage.cells
         values["cells"] = len(cells)
         values["divisions"] = int(cells.is_divided.sum())
         values["genealogies"] = int((cells.mother < 0).sum())
+        if project.markers:
+            values |= _onsets(project, lineage)
     return values
+
+
+def _onsets(project: Project, lineage: Lineage) -> dict[str, Any]:
+    """How many onsets are called and curated, and the cells by generation relative to them."""
+    said = [marker for marker in lineage.facts[ONSET].values() if marker != NO_ONSET]
+    found = project_onsets(project, lineage)
+    labels = fate_labels(lineage, found, project.markers)
+    return {
+        "onsets": {"called": len(found) - len(said), "curated": len(said)},
+        "generations": generation_counts(labels),
+    }
 
 
 def describe(project: Project) -> list[str]:
@@ -52,6 +69,20 @@ def describe(project: Project) -> list[str]:
     for name in ("detections", "cells", "divisions", "genealogies"):
         if name in values:
             lines.append(f"{name + ':':<13}{values[name]:,}")
+    return lines + (_onset_lines(values) if "onsets" in values else [])
+
+
+def _onset_lines(values: dict[str, Any]) -> list[str]:
+    """Onsets, and below each generation relative to onset the cells of each fate."""
+    onsets, counts = values["onsets"], values["generations"]
+    lines = [f"onsets:      {onsets['called']:,} called, {onsets['curated']:,} curated"]
+    by_generation = sorted({**counts["latent"], **counts["annotated"]}.items())
+    if by_generation:
+        head = "".join(f"{generation:>+6d}" if generation else f"{0:>6}" for generation, _ in by_generation)
+        lines.append(f"generation   {head}   (0 = the onset cell)")
+    for fate in by_generation[0][1] if by_generation else ():
+        lines.append(f"  {fate + ':':<11}" + "".join(f"{cells[fate]:>6,}" for _, cells in by_generation))
+    lines.append(f"  unknown:   {counts['unknown']:,} cells, mixed: {counts['mixed']:,}")
     return lines
 
 
