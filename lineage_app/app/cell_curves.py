@@ -7,17 +7,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineage_app.app.document import Document
+from lineage_app.app.scores import CellScores, FateScores
+
+Floats = NDArray[np.float64]
+EITHER = 0.5  # the fate score that says nothing
+
+
+@dataclass(frozen=True)
+class Band:
+    """What is said of the cells of a way: a level, the interval around it, and whether it is not to be used."""
+
+    level: Floats
+    low: Floats
+    high: Floats
+    is_uncertain: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One measure along the way: values (n,), NaN where not measured; limits : what the curve spans at least."""
+    """One measure along the way: values (n,), NaN where not measured; limits : what the curve spans at least.
+
+    band : what is known of the cells as a whole; is_doubtful : (n,) where a value is not to be relied on.
+    """
 
     name: str
     unit: str
     colour: str | None
     values: NDArray[Any]
     limits: tuple[float, float] = (np.inf, -np.inf)
+    band: Band | None = None
+    is_doubtful: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -42,27 +61,40 @@ def way_to(document: Document, cell: int) -> Way:
         line.append(mother)
     line.reverse()
     ids = np.concatenate([lineage.members(c) for c in line])
-    return Way(tuple(line), ids, lineage.detections.frame[ids], _curves(document, ids))
+    return Way(tuple(line), ids, lineage.detections.frame[ids], _curves(document, ids, line))
 
 
-def displacement(document: Document, ids: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(n,) distance to the predecessor, um per frame (px where the scale is unknown); NaN at starts."""
+def displacement(document: Document, ids: NDArray[np.int64]) -> Floats:
+    """(n,) way from the detection before, um/h (px per frame where the scale is unknown); NaN at births."""
     lineage, project = document.lineage, document.project
     link, yx, frame = lineage.link[ids], lineage.detections.yx, lineage.detections.frame
     step = np.hypot(*(yx[ids] - yx[link]).T.astype(np.float64)) / np.maximum(frame[ids] - frame[link], 1)
-    return np.where(link >= 0, step * (project.um_per_px if project.scale_is_known else 1.0), np.nan)
+    scale = project.um_per_px * 3600 / project.frame_interval_s if project.scale_is_known else 1.0
+    return np.where((link >= 0) & (lineage.cell[link] == lineage.cell[ids]), step * scale, np.nan)
 
 
-def _curves(document: Document, ids: NDArray[np.int64]) -> tuple[Curve, ...]:
+def displacement_unit(document: Document) -> str:
+    return "µm/h" if document.project.scale_is_known else "px/frame"
+
+
+def _curves(document: Document, ids: NDArray[np.int64], line: list[int]) -> tuple[Curve, ...]:
     columns, project = document.lineage.detections.columns, document.project
     known = project.scale_is_known
     curves = []
     if "area" in columns:
         area = columns["area"][ids] * (project.um_per_px**2 if known else 1.0)
         curves.append(Curve("area", "µm²" if known else "px", None, area))
-    curves.append(Curve("moved", "µm" if known else "px", None, displacement(document, ids)))
+    curves.append(Curve("moved", displacement_unit(document), None, displacement(document, ids)))
     for name in document.markers:
         if document.is_measured(name):
             values, limits = document.signal(name, ids), document.signal_ranges[name]
             curves.append(Curve(name, "", document.marker_colour(name), values, limits))
+    if document.fate_scores is not None and document.cell_scores is not None:
+        curves.append(_score_curve(document.fate_scores, document.cell_scores, ids, line))
     return tuple(curves)
+
+
+def _score_curve(scores: FateScores, of_cells: CellScores, ids: NDArray[np.int64], line: list[int]) -> Curve:
+    band = Band(*(column[line] for column in (of_cells.score, of_cells.low, of_cells.high, of_cells.is_uncertain)))
+    unlike = ~scores.at("in_distribution", ids)
+    return Curve("fate score", "", None, scores.at("frame", ids), (0.0, 1.0), band, unlike)

@@ -1,5 +1,6 @@
 """The life of the focused cell: pictures from its founder on, curves below them, its generations above."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import cv2
@@ -15,12 +16,17 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPen,
     QPixmap,
-    QPolygonF,
     QResizeEvent,
 )
 from PySide6.QtWidgets import QWidget
 
-from lineage_app.app.cell_curves import Curve, Way, way_to
+from engine.changes import ONSET
+from engine.errors import InputError
+from engine.lineage import Lineage
+from engine.patches import patches_of
+from engine.project import Project
+from lineage_app.app.cell_curves import Way, way_to
+from lineage_app.app.curve_drawing import Sheet, draw_curve
 from lineage_app.app.document import Document
 from lineage_app.app.jobs import Latest
 from lineage_app.app.navigation import NOTHING, Navigation
@@ -40,6 +46,7 @@ class CellStrip(QWidget):
         super().__init__()
         self.document, self.navigation, self.theme = document, navigation, theme
         self.way: Way | None = None
+        self.onsets: Mapping[int, str] = {}
         self._patches: dict[int, QImage] = {}
         self._still: QPixmap | None = None  # all but the line of the clock
         self._line_at = 0.0
@@ -59,27 +66,35 @@ class CellStrip(QWidget):
     def _height_of(self, lines: float) -> int:
         """px needed where a curve is so many lines of text high."""
         n_curves = 2 + sum(map(self.document.is_measured, self.document.markers))
+        n_curves += self.document.fate_scores is not None
         patches = PATCH + GAP if self.document.patches is not None else 0
         return round(self._band + patches + 2 * GAP + n_curves * (lines * self.fontMetrics().height() + GAP))
 
     @property
     def _left(self) -> int:
         """px of the names of the curves, left of them."""
-        return self.fontMetrics().horizontalAdvance("0.000–000 µm²") + 20
+        return self.fontMetrics().horizontalAdvance("0 MegE – GM 1 ") + 20
 
     @property
     def _band(self) -> int:
         """px of the band of generations, on top."""
         return self.fontMetrics().height() + 8
 
-    def close_patches(self) -> None:
+    def close_reader(self) -> None:
         """End the reading of patches."""
         self._latest.close()
 
     def set_document(self, document: Document) -> None:
-        """Show the life of the focused cell after an edit."""
+        """Show the life of the focused cell after an edit; pictures of masks that were not changed are kept."""
+        masks = (self.document.lineage.masks, document.lineage.masks)
+        self._patches = {i: image for i, image in self._patches.items() if masks[0].get(i) is masks[1].get(i)}
         self.document = document
         self.rebuild()
+
+    def set_onsets(self, onsets: Mapping[int, str]) -> None:
+        """Where markers come on: detection -> marker."""
+        self.onsets = onsets
+        self._redraw()
 
     def set_theme(self, theme: Theme) -> None:
         self.theme = theme
@@ -94,7 +109,8 @@ class CellStrip(QWidget):
         """Gather the way to the focused cell anew."""
         cell = self.navigation.focused_cell
         self.way = way_to(self.document, cell) if cell >= 0 else None
-        self._patches = {}
+        known = set(self.way.ids.tolist()) if self.way else set()
+        self._patches = {i: image for i, image in self._patches.items() if i in known}
         self._want_patches()
         self._redraw()
 
@@ -142,12 +158,12 @@ class CellStrip(QWidget):
         return np.array([self.way.nearest(self._frame_at(x)) for x in middles], np.int64)
 
     def _want_patches(self) -> None:
-        patches = self.document.patches
-        if self.way is None or patches is None:
+        if self.way is None or self.document.patches is None:
             return
-        missing = [int(i) for i in np.unique(self._slots()) if int(i) not in self._patches and i < patches.shape[0]]
-        if missing:
-            self._latest.ask(lambda: [(i, np.asarray(patches[i])) for i in missing])
+        missing = np.array([i for i in np.unique(self._slots()).tolist() if i not in self._patches], np.int64)
+        if len(missing):
+            project, lineage = self.document.project, self.document.lineage
+            self._latest.ask(lambda: _patches(project, lineage, missing))
 
     def _patches_came(self, found: list[tuple[int, NDArray[np.uint8]]]) -> None:
         for detection, patch in found:
@@ -186,11 +202,12 @@ class CellStrip(QWidget):
         if self.document.patches is not None:
             top = self._draw_patches(painter, top)
         high = max((self.height() - top - GAP) / len(way.curves), self.fontMetrics().height())
+        sheet = Sheet(way, self.document.lineage.cells, self.x_of, self._left, self.theme, self.font())
         for number, curve in enumerate(way.curves):
-            self._draw_curve(
-                painter, curve, QRectF(self._left, top + number * high, self.width() - self._left - RIGHT, high - GAP)
-            )
+            box = QRectF(self._left, top + number * high, self.width() - self._left - RIGHT, high - GAP)
+            draw_curve(painter, sheet, curve, box)
         self._draw_divisions(painter, way)
+        self._draw_onsets(painter, way)
         painter.end()
         return still
 
@@ -228,37 +245,22 @@ class CellStrip(QWidget):
                 painter.drawImage(box, image)
         return top + PATCH + GAP
 
-    def _draw_curve(self, painter: QPainter, curve: Curve, box: QRectF) -> None:
-        assert self.way is not None
-        is_known = np.isfinite(curve.values)
-        values, frames = curve.values[is_known], self.way.frames[is_known]
-        painter.setPen(QPen(QColor(self.theme.rule), 1))
-        painter.drawLine(box.bottomLeft(), box.bottomRight())
-        painter.setPen(self.theme.on_panel(curve.colour) if curve.colour else QColor(self.theme.text))
-        line = QFontMetricsF(self.font()).height()
-        has_room = box.height() >= 2 * line
-        words = QRectF(0, box.top() + (box.height() - (2 if has_room else 1) * line) / 2, self._left - 10, line)
-        painter.drawText(words, RIGHTWARDS, curve.name)
-        if not len(values):
-            return
-        low, high = float(values.min()), float(values.max())
-        if has_room:
-            painter.setPen(QColor(self.theme.quiet))
-            painter.drawText(words.translated(0, line), RIGHTWARDS, f"{_span_in_words(low, high)} {curve.unit}")
-        low, high = min(low, curve.limits[0]), max(high, curve.limits[1])
-        high = high if high > low else low + 1
-        x = [self.x_of(frame) for frame in frames.tolist()]
-        y = box.bottom() - (values - low) / (high - low) * (box.height() - 2)
-        painter.setPen(QPen(self.theme.on_panel(curve.colour) if curve.colour else QColor(self.theme.accent), 1.6))
-        if len(x) == 1:
-            painter.drawPoint(QPointF(x[0], float(y[0])))
-        painter.drawPolyline(QPolygonF([QPointF(a, float(b)) for a, b in zip(x, y, strict=True)]))
-
     def _draw_divisions(self, painter: QPainter, way: Way) -> None:
         painter.setPen(QPen(QColor(self.theme.quiet), 1, Qt.PenStyle.DotLine))
         for cell in way.cells[1:]:
             x = self.x_of(float(self.document.lineage.cells.birth_frame[cell]))
             painter.drawLine(QPointF(x, self._band), QPointF(x, self.height()))
+
+    def _draw_onsets(self, painter: QPainter, way: Way) -> None:
+        """A line where a marker comes on: whole where people said so, dashed where the program called it."""
+        said, document = self.document.lineage.facts[ONSET], self.document
+        here = {int(i): marker for i in way.ids for marker in [said.get(int(i), self.onsets.get(int(i)))] if marker}
+        for detection, marker in here.items():
+            if marker in document.markers:
+                x = self.x_of(float(document.lineage.detections.frame[detection]))
+                style = Qt.PenStyle.SolidLine if detection in said else Qt.PenStyle.DashLine
+                painter.setPen(QPen(self.theme.on_panel(document.marker_colour(marker)), 1.8, style))
+                painter.drawLine(QPointF(x, self._band + 2), QPointF(x, self.height()))
 
     # ---- mouse
 
@@ -281,7 +283,9 @@ class CellStrip(QWidget):
         self._redraw()
 
 
-def _span_in_words(low: float, high: float) -> str:
-    """Both ends with as many digits as the larger needs."""
-    digits = max(0, 2 - len(str(int(max(abs(low), abs(high))))))
-    return f"{low:.{digits}f}–{high:.{digits}f}"
+def _patches(project: Project, lineage: Lineage, ids: NDArray[np.int64]) -> list[tuple[int, NDArray[np.uint8]]]:
+    """The pictures of detections: as measured, or cut from the movie where they were added or painted anew."""
+    try:
+        return list(zip(ids.tolist(), patches_of(project, lineage, ids), strict=True))
+    except (InputError, OSError, KeyError):  # what cannot be read is not shown
+        return []

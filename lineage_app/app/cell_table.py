@@ -1,8 +1,5 @@
 """All cells as a table: sortable, filterable, linked with the other views."""
 
-import operator
-import re
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,100 +15,30 @@ from PySide6.QtCore import (
     Signal,
 )
 from PySide6.QtGui import QKeyEvent, QShowEvent
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QLineEdit, QTableView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QApplication,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
 
-from lineage_app.app.cell_curves import displacement
+from lineage_app.app.cell_columns import Column, columns_of, matching
 from lineage_app.app.document import Document
+from lineage_app.app.fate_caller import Fates
+from lineage_app.app.jobs import Latest
 from lineage_app.app.navigation import NOTHING, Navigation
 
-CONDITION = re.compile(r"([^<>=]+?)(<=|>=|<|>|=)(.+)")
-OPERATORS = {"<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge, "=": operator.eq}
 OWN_KEYS = {
     Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown,
     Qt.Key.Key_Home, Qt.Key.Key_End,
 }  # fmt: skip
+ORDERS = (Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder)
 MOST_SELECTED = 2000  # rows marked one by one
 Index = QModelIndex | QPersistentModelIndex
-
-
-@dataclass(frozen=True)
-class Column:
-    """One property of all cells: values (C,); form : how a number is written; tip : what it is."""
-
-    name: str
-    values: NDArray[Any]
-    form: str
-    tip: str
-
-
-def columns_of(document: Document) -> tuple[Column, ...]:
-    """What there is to say about each cell."""
-    lineage, cells, project = document.lineage, document.lineage.cells, document.project
-    positions = np.array([*lineage.detections.positions, ""])
-    interval = project.frame_interval_s
-    columns = [
-        Column("cell", np.arange(1, len(cells) + 1), "d", "the cell's number in this project"),
-        Column("genealogy", cells.founder + 1, "d", "the cell that its genealogy starts with"),
-        Column("mother", cells.mother + 1, "d", "the cell that it came from; 0 for none"),
-        Column("generation", cells.generation, "d", "divisions since the founder"),
-        Column("from", cells.birth_frame, "d", "first frame"),
-        Column("to", cells.end_frame, "d", "last frame"),
-        Column("life", cells.life_time_h(interval), ".1f", "hours from the first frame to the end of the last")
-        if project.scale_is_known
-        else Column("life", cells.end_frame - cells.birth_frame + 1, "d", "frames from first to last"),
-        Column("end", document.end_reasons, "s", "how it ended"),
-    ]
-    if len(project.positions) > 1:
-        columns.insert(1, Column("position", positions[cells.position], "s", "the field of view"))
-    known = project.scale_is_known
-    if "area" in lineage.detections.columns:
-        area = lineage.detections["area"] * (project.um_per_px**2 if known else 1.0)
-        columns.append(Column("area", _mean(document, area), ".0f", f"mean area, {'µm²' if known else 'px'}"))
-    moved = displacement(document, np.arange(len(lineage)))
-    columns.append(Column("moved", _mean(document, moved), ".2f", f"mean step per frame, {'µm' if known else 'px'}"))
-    for name in document.markers:
-        if document.is_measured(name):
-            tip = f"mean of {name} above its local background"
-            columns.append(Column(name, _mean(document, document.signal(name)), ".1f", tip))
-    return tuple(columns)
-
-
-def _mean(document: Document, values: NDArray[Any]) -> NDArray[np.float64]:
-    is_known, cell = np.isfinite(values) & document.lineage.present, document.lineage.cell
-    n = len(document.lineage.cells)
-    count = np.bincount(cell[is_known], minlength=n)
-    total = np.bincount(cell[is_known], values[is_known], n)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def matching(columns: tuple[Column, ...], text: str) -> NDArray[np.bool_]:
-    """(C,) the cells that fit every word: a cell's number, a way to end, or a condition such as generation>2."""
-    fits = np.ones(len(columns[0].values), bool)
-    for word in text.replace(" ", "\n").split():
-        found = CONDITION.fullmatch(word)
-        if found:
-            fits &= _fulfils(columns, *found.groups())
-        elif word.isdigit():
-            fits &= (columns[0].values == int(word)) | (_named(columns, "genealogy").values == int(word))
-        else:
-            texts = [column.values for column in columns if column.form == "s"]
-            fits &= np.any([np.char.find(np.char.lower(values), word.lower()) >= 0 for values in texts], axis=0)
-    return fits
-
-
-def _fulfils(columns: tuple[Column, ...], name: str, sign: str, value: str) -> NDArray[np.bool_]:
-    column = _named(columns, name)
-    try:
-        return np.asarray(OPERATORS[sign](column.values, value if column.form == "s" else float(value)))
-    except ValueError:
-        raise ValueError(f"{value} is no number") from None
-
-
-def _named(columns: tuple[Column, ...], name: str) -> Column:
-    for column in columns:
-        if column.name.lower().startswith(name.lower()):
-            return column
-    raise ValueError(f"no column {name}; there are {', '.join(column.name for column in columns)}")
 
 
 class CellModel(QAbstractTableModel):
@@ -122,7 +49,20 @@ class CellModel(QAbstractTableModel):
         self.columns = columns
         self.shown = np.arange(len(columns[0].values))
         self._fits = np.ones(len(self.shown), bool)
-        self._sorted_by = (0, Qt.SortOrder.AscendingOrder)
+        self._sorted_by = (columns[0].name, False)
+        self._arrange()
+
+    @property
+    def n_cells(self) -> int:
+        """How many there are, shown or not."""
+        return len(self._fits)
+
+    @property
+    def sorted_by(self) -> tuple[int, bool]:
+        """The column, and whether the largest come first."""
+        names = [column.name for column in self.columns]
+        name, is_descending = self._sorted_by
+        return (names.index(name) if name in names else 0), is_descending
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
         return 0 if parent.isValid() else len(self.shown)
@@ -131,15 +71,15 @@ class CellModel(QAbstractTableModel):
         return 0 if parent.isValid() else len(self.columns)
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        column = self.columns[index.column()]
         if role == Qt.ItemDataRole.DisplayRole:
-            column = self.columns[index.column()]
-            value = column.values[self.shown[index.row()]]
-            if column.form == "s":
-                return str(value)
-            is_none = value != value or (column.name == "mother" and value == 0)
-            return "" if is_none else format(value.item(), column.form)
-        if role == Qt.ItemDataRole.TextAlignmentRole and self.columns[index.column()].form != "s":
+            return column.text(int(self.shown[index.row()]))
+        if role == Qt.ItemDataRole.TextAlignmentRole and not column.texts:
             return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        if role == Qt.ItemDataRole.ForegroundRole and column.is_grey is not None:
+            return QApplication.palette().placeholderText() if column.is_grey[self.shown[index.row()]] else None
+        if role == Qt.ItemDataRole.ToolTipRole and column.name == "note":
+            return column.text(int(self.shown[index.row()])) or None
         return None
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -151,44 +91,39 @@ class CellModel(QAbstractTableModel):
 
     def set_columns(self, columns: tuple[Column, ...], text: str) -> None:
         """Show other cells, in the order and with the filter that there are."""
-        self.columns = columns
         try:
-            self._fits = matching(columns, text)
+            fits = matching(columns, text)
         except ValueError:
-            self._fits = np.ones(len(columns[0].values), bool)
+            fits = np.ones(len(columns[0].values), bool)
+        self.beginResetModel()
+        self.columns, self._fits = columns, fits
         self._arrange()
+        self.endResetModel()
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        self._sorted_by = (column, order)
-        self._arrange()
+        self._sorted_by = (self.columns[column].name, order == Qt.SortOrder.DescendingOrder)
+        self._reset()
 
     def filter(self, text: str) -> None:
         """Keep the cells that match; raises ValueError with what is wrong with the text."""
         self._fits = matching(self.columns, text)
-        self._arrange()
+        self._reset()
 
     def row_of(self, cell: int) -> int:
         """The row of a cell, -1 where it is filtered out."""
         return int(self._row[cell]) if cell >= 0 else NOTHING
 
-    def _arrange(self) -> None:
+    def _reset(self) -> None:
         self.beginResetModel()
-        number, direction = self._sorted_by
-        order = np.argsort(self.columns[number].values, kind="stable")
-        if direction == Qt.SortOrder.DescendingOrder:
-            order = order[::-1]
-        self.shown = order[self._fits[order]]
-        self.__dict__.pop("_rows", None)
+        self._arrange()
         self.endResetModel()
 
-    @property
-    def _row(self) -> NDArray[np.int64]:
-        rows = self.__dict__.get("_rows")
-        if rows is None:
-            rows = np.full(len(self._fits), NOTHING, np.int64)
-            rows[self.shown] = np.arange(len(self.shown))
-            self.__dict__["_rows"] = rows
-        return rows
+    def _arrange(self) -> None:
+        number, is_descending = self.sorted_by
+        order = self.columns[number].order(is_descending)
+        self.shown = order[self._fits[order]]
+        self._row = np.full(len(self._fits), NOTHING, np.int64)
+        self._row[self.shown] = np.arange(len(self.shown))
 
 
 class _Rows(QTableView):
@@ -211,11 +146,13 @@ class CellTable(QWidget):
     def __init__(self, document: Document, navigation: Navigation) -> None:
         super().__init__()
         self.navigation = navigation
-        self._awaited: Document | None = None  # of which the cells are not shown yet
+        self._document, self._fates, self._doubts = document, None, None  # type: Document, Fates | None, Any
+        self._is_stale = False  # what is shown is not all that is known now
+        self._shown = document
         self.model = CellModel(columns_of(document))
         self.model.setParent(self)
         self.search = QLineEdit()
-        self.search.setPlaceholderText("filter: 12   lost   generation>2   life<8")
+        self.search.setPlaceholderText("filter: 12   lost   fate=GM   score>0.8   generation=-2")
         self.search.setClearButtonEnabled(True)
         self.count = QLabel()
         self.view = _Rows()
@@ -234,6 +171,8 @@ class CellTable(QWidget):
             layout.addWidget(widget)
         self.fit_font()
         self._say_count()
+        self._latest = Latest(self)
+        self._latest.answered.connect(self._take_columns)
         self.search.textChanged.connect(self._filter)
         self.view.selectionModel().selectionChanged.connect(self._selected)
         self.view.selectionModel().currentRowChanged.connect(self._current)
@@ -242,32 +181,66 @@ class CellTable(QWidget):
 
     def set_document(self, document: Document) -> None:
         """Show the cells after an edit, once they can be seen."""
-        self._awaited = document
-        if self.isVisible():
-            self._take_awaited()
+        self._document = document
+        self._refresh()
+
+    def set_fates(self, fates: Fates) -> None:
+        """Show the fates of the cells."""
+        self._fates = fates
+        self._refresh()
+
+    def set_doubts(self, doubts: NDArray[Any]) -> None:
+        """Show how doubtful cells are; (N,) of the detections, in [0, 1]."""
+        self._doubts = doubts
+        self._refresh()
+
+    def close_reader(self) -> None:
+        """End the making of columns."""
+        self._latest.close()
 
     def showEvent(self, event: QShowEvent) -> None:
-        self._take_awaited()
+        if self._is_stale:
+            self._refresh()
         super().showEvent(event)
 
-    def _take_awaited(self) -> None:
-        if self._awaited is not None:
-            self.model.set_columns(columns_of(self._awaited), self.search.text())
-            self._awaited = None
-            self._say_count()
-            self.show_focus()
-            self.show_selection()
+    def _refresh(self) -> None:
+        """Columns of many cells are made in the background, once they can be seen."""
+        self._is_stale = True
+        if self.isVisible():
+            document, fates, doubts = self._document, self._fates, self._doubts
+            self._latest.ask(lambda: (document, columns_of(document, fates, doubts)))
+
+    def _take_columns(self, answer: tuple[Document, tuple[Column, ...]]) -> None:
+        document, columns = answer
+        if document is not self._document:
+            return
+        names = [column.name for column in self.model.columns]
+        self.model.set_columns(columns, self.search.text())
+        self._shown, self._is_stale = document, False
+        if names != [column.name for column in columns]:
+            self.fit_font()
+            self._show_order()
+        self._say_count()
+        self.show_focus()
+        self.show_selection()
+
+    def _show_order(self) -> None:
+        number, is_descending = self.model.sorted_by
+        header = self.view.horizontalHeader()
+        blocked = header.blockSignals(True)
+        header.setSortIndicator(number, ORDERS[is_descending])
+        header.blockSignals(blocked)
 
     def fit_font(self) -> None:
         """Rows and columns as large as the font needs."""
         self.view.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 8)
         for number, column in enumerate(self.model.columns):
-            widest = max((column.name + "  ", "0000.00" if column.form != "s" else "movie end"), key=len)
+            widest = max((column.name + "  ", "movie end" if column.texts else "0000.00"), key=len)
             self.view.setColumnWidth(number, self.fontMetrics().horizontalAdvance(widest) + 18)
 
     def show_focus(self, *_: object) -> None:
         """Make the focused cell the current row."""
-        if self._awaited is not None:
+        if self._shown is not self._document:
             return
         row = self.model.row_of(self.navigation.focused_cell)
         if row >= 0 and row != self.view.currentIndex().row():
@@ -282,7 +255,7 @@ class CellTable(QWidget):
 
     def show_selection(self) -> None:
         """Mark the rows of the selected cells."""
-        if self._awaited is not None:
+        if self._shown is not self._document:
             return
         chosen = QItemSelection()
         for cell in self.navigation.selected_cells[:MOST_SELECTED].tolist():
@@ -305,13 +278,19 @@ class CellTable(QWidget):
         self.show_focus()
 
     def _say_count(self) -> None:
-        shown, of = len(self.model.shown), len(self.model._fits)
+        shown, of = len(self.model.shown), self.model.n_cells
         self.count.setText(f"{of:,} cells" if shown == of else f"{shown:,} of {of:,} cells")
 
     def _current(self, current: QModelIndex, _: QModelIndex) -> None:
         if current.isValid():
-            self.picked.emit(int(self.model.shown[current.row()]))
+            for cell in self._cells_now([current.row()]):
+                self.picked.emit(int(cell))
 
     def _selected(self, *_: object) -> None:
         rows = [index.row() for index in self.view.selectionModel().selectedRows()]
-        self.chosen.emit(self.model.shown[rows] if len(rows) > 1 else np.zeros(0, np.int64))
+        self.chosen.emit(self._cells_now(rows) if len(rows) > 1 else np.zeros(0, np.int64))
+
+    def _cells_now(self, rows: list[int]) -> NDArray[np.int64]:
+        """The cells in these rows, by the numbers that they have since the last edit."""
+        cells = self.navigation.document.lineage.cell[self._shown.lineage.cells.first[self.model.shown[rows]]]
+        return cells[cells >= 0]

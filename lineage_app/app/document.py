@@ -14,7 +14,7 @@ from engine.detections import Detections
 from engine.lineage import Lineage, project_end_reasons
 from engine.movie import Movie, open_array
 from engine.project import Project
-from lineage_app.app.scores import FateScores, read_scores
+from lineage_app.app.scores import CellScores, FateScores, cell_scores, read_scores
 from lineage_app.app.theme import marker_colour
 
 PERCENTILES = (0.1, 99.95)  # black and white of the first channel
@@ -57,6 +57,11 @@ class Document:
         """What a model said of each detection; None before it was asked."""
         n_table = self.lineage.detections.n_table
         return read_scores(self.project, len(self.lineage) if n_table is None else n_table)
+
+    @cached_property
+    def cell_scores(self) -> CellScores | None:
+        """The fate scores of the cells as they stand."""
+        return None if self.fate_scores is None else cell_scores(self.fate_scores, self.lineage)
 
     @property
     def markers(self) -> tuple[str, ...]:

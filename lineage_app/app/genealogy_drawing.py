@@ -13,6 +13,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen
 
 from engine.changes import ONSET
 from engine.lineage import DIED, LEFT, LOST, MOVIE_END
+from engine.onset import NO_ONSET
 from lineage_app.app.branches import Branches, Window
 from lineage_app.app.colouring import Colouring
 from lineage_app.app.document import Document
@@ -32,7 +33,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Scene:
-    """All that a picture of genealogies depends on. onsets : detection -> marker called there by the program."""
+    """All that a picture of genealogies depends on. onsets : detection -> marker, called."""
 
     document: Document
     branches: Branches
@@ -56,7 +57,7 @@ class Scene:
     def at(self, detection: int) -> QPointF | None:
         """Where a detection is, None where its cell is not shown."""
         lineage, layout = self.document.lineage, self.branches.layout
-        cell = int(lineage.cell[detection])
+        cell = int(lineage.cell[detection]) if detection < len(lineage) else -1
         if cell < 0 or layout.place[cell] < 0:
             return None
         y = self.window.y(float(lineage.detections.frame[detection]))
@@ -166,12 +167,11 @@ def _draw_onsets(painter: QPainter, scene: Scene) -> list[str]:
     """Where markers come on: full where people said so, open where the program called it; returns which there are."""
     said = scene.document.lineage.facts[ONSET]
     found = []
-    for onsets, words in ((scene.onsets, CALLED), (said, SAID)):
-        for detection, marker in onsets.items():
-            at = scene.at(detection)
-            if at is not None and -9 < at.x() < scene.width + 9 and -9 < at.y() < scene.height + 9:
-                draw_onset(painter, at, _marker_colour(scene, marker), words == SAID, scene.theme)
-                found.append(words)
+    for detection, marker in {**scene.onsets, **said}.items():
+        at = scene.at(detection) if marker != NO_ONSET else None
+        if at is not None and -9 < at.x() < scene.width + 9 and -9 < at.y() < scene.height + 9:
+            draw_onset(painter, at, _marker_colour(scene, marker), detection in said, scene.theme)
+            found.append(SAID if detection in said else CALLED)
     return list(dict.fromkeys(found))
 
 
