@@ -51,7 +51,7 @@ def published_patches(patches: NDArray[Any]) -> Floats:
     Each patch is standardised, stretched to whole grey values 0..255 and divided by 256 (extract_features.py of
     Buggenthin et al. 2017). A patch of one grey is black.
     """
-    flat = patches.reshape(len(patches), -1).astype(np.float32)
+    flat = patches.reshape(-1, patches.shape[1] * patches.shape[2]).astype(np.float32)
     flat = flat - flat.mean(1, keepdims=True)
     spread = flat.std(1, keepdims=True)
     flat /= np.where(spread > 0, spread, 1)
@@ -75,9 +75,13 @@ def published_displacement(displacement: NDArray[Any]) -> Floats:
 
 
 def raw_extras(displacement: NDArray[Any], age_h: NDArray[Any], morphology: NDArray[Any] | None, n: int) -> Floats:
-    """(T, n) log of 1 + displacement (um/h), age since birth (units of 10 h), morphology (T, n - 2) or NaN for none."""
+    """(T, n) log of 1 + displacement (um/h), age since birth (units of 10 h), morphology (T, n - 2) or NaN for none.
+
+    A displacement of 0 is that of a cell's first frame, from which nothing is known.
+    """
     extras = np.full((len(displacement), n), np.nan, np.float32)
-    extras[:, 0] = np.log1p(np.maximum(displacement, 0))
+    moved = np.asarray(displacement, np.float32)
+    extras[:, 0] = np.where(moved > 0, np.log1p(np.maximum(moved, 0)), np.nan)
     extras[:, 1] = np.asarray(age_h) / _AGE_H
     if morphology is not None:
         extras[:, 2:] = morphology

@@ -1,0 +1,178 @@
+"""From logits to scores that mean what they say: probability, interval, and when to abstain.
+
+All of it is fitted on cells that the networks did not see in training.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, stats
+
+from engine.errors import InputError
+
+Floats = NDArray[np.float64]
+
+RISKS = (0.01, 0.02, 0.05, 0.08, 0.10, 0.12, 0.15, 0.20, 0.25, 0.30, 0.40, 0.50)
+DEFAULT_RISK = 0.10
+_LEVEL = 0.9  # of the interval, and of the confidence that a promised risk is kept
+_LEAST_SPREAD = 0.25  # logits that members are taken to differ by at least
+_BINS = 10
+_RESAMPLES = 200
+_FEW = 20  # cells of an experiment, fewer of which say nothing about its error
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Slope and intercept on the mean logit of the networks (Platt 1999); reach of the interval; margins of calls.
+
+    reach : spreads between networks that the 90 % interval extends each way; risks, margins : for each promised share
+    of wrong calls the least distance of a called score from 0.5, infinite where no call can be promised.
+    """
+
+    slope: float = 1.0
+    intercept: float = 0.0
+    reach: float = 1.645
+    risks: tuple[float, ...] = ()
+    margins: tuple[float, ...] = ()
+
+    def score(self, logits: NDArray[Any]) -> Floats:
+        """(...,) the probability of GM from the logits (..., K) of K networks."""
+        return _sigmoid(self._logit(logits))
+
+    def interval(self, logits: NDArray[Any]) -> tuple[Floats, Floats]:
+        """(...,) and (...,) the ends of the 90 % interval of the score."""
+        middle, half = self._logit(logits), self.reach * _spread(logits, self.slope)
+        return _sigmoid(middle - half), _sigmoid(middle + half)
+
+    def margin(self, risk: float = DEFAULT_RISK) -> float:
+        """How far from 0.5 a score must lie to be called at this risk; raises InputError below the least risk known."""
+        known = [(r, m) for r, m in zip(self.risks, self.margins, strict=True) if r <= risk + 1e-9]
+        if not known:
+            least = f"{min(self.risks):.0%}" if self.risks else "none"
+            raise InputError(f"risk {risk:.0%}: this model can promise {least} or more; choose a larger risk")
+        return known[-1][1]
+
+    def abstains(self, score: NDArray[Any], risk: float = DEFAULT_RISK) -> NDArray[np.bool_]:
+        """(...,) whether no call is made of a score: too close to 0.5 for the promised risk, or none at all."""
+        return ~(np.abs(np.asarray(score) - 0.5) >= self.margin(risk))
+
+    def _logit(self, logits: NDArray[Any]) -> Floats:
+        return np.asarray(self.slope * np.mean(logits, -1, dtype=np.float64) + self.intercept)
+
+
+def fit_calibration(
+    logits: NDArray[Any], labels: NDArray[Any], genealogy: NDArray[Any], experiment: NDArray[Any] | None = None
+) -> Calibration:
+    """The calibration that held-out cells ask for.
+
+    logits : (C, K) of K networks; labels : (C,) 1 GM, 0 MegE; genealogy, experiment : (C,) integers. Raises InputError
+    where one fate is missing.
+    """
+    logits, labels = np.asarray(logits, np.float64), np.asarray(labels, np.float64)
+    if len(np.unique(labels)) < 2:
+        raise InputError(f"calibration: {len(labels)} held-out cells of one fate, expected both; give more genealogies")
+    slope, intercept = _platt(logits.mean(1), labels)
+    fitted = Calibration(slope, intercept)
+    score = fitted.score(logits)
+    wrong = (score > 0.5) != (labels > 0.5)
+    experiment = np.zeros(len(labels), int) if experiment is None else np.asarray(experiment)
+    margins = tuple(_margin(score, wrong, np.asarray(genealogy), experiment, risk) for risk in RISKS)
+    return Calibration(slope, intercept, _reach(fitted, logits, labels, np.asarray(genealogy)), RISKS, margins)
+
+
+def _platt(logit: Floats, labels: Floats) -> tuple[float, float]:
+    """Slope and intercept of logistic regression, drawn a little towards 1 and 0."""
+
+    def loss(ab: Floats) -> float:
+        z = ab[0] * logit + ab[1]
+        return float(np.sum(np.logaddexp(0, z) - labels * z) + 0.5 * ((ab[0] - 1) ** 2 + ab[1] ** 2))
+
+    found = optimize.minimize(loss, np.array([1.0, 0.0]), method="L-BFGS-B", bounds=[(0.02, 20), (-10, 10)])
+    return float(found.x[0]), float(found.x[1])
+
+
+def _spread(logits: NDArray[Any], slope: float) -> Floats:
+    """(...,) how far the networks lie apart, on the calibrated scale."""
+    k = logits.shape[-1]
+    between = np.var(logits, -1, dtype=np.float64) * k / max(k - 1, 1)
+    return np.asarray(np.sqrt(slope**2 * between + _LEAST_SPREAD**2))
+
+
+def _reach(fitted: Calibration, logits: Floats, labels: Floats, genealogy: NDArray[Any]) -> float:
+    """The shortest reach whose intervals hold the share of GM in 90 % of score bins of resampled genealogies."""
+    middle, spread = fitted._logit(logits), _spread(logits, fitted.slope)
+    edges = np.unique(np.quantile(middle, np.linspace(0, 1, _BINS + 1))[1:-1])
+    bins, n_bins = np.searchsorted(edges, middle), len(edges) + 1
+    trees, tree = np.unique(genealogy, return_inverse=True)
+    rng = np.random.default_rng(0)
+    draws = [np.bincount(rng.integers(len(trees), size=len(trees)), minlength=len(trees)) for _ in range(_RESAMPLES)]
+    weights = np.array(draws)[:, tree]  # (R, C)
+    in_bin = np.eye(n_bins)[bins]  # (C, B)
+    n = weights @ in_bin
+    share = np.divide((weights * labels) @ in_bin, n, out=np.full(n.shape, np.nan), where=n > 0)
+    for reach in np.arange(0.5, 12, 0.25):
+        low, high = (
+            np.divide(
+                (weights * _sigmoid(middle + side * reach * spread)) @ in_bin, n, out=np.zeros(n.shape), where=n > 0
+            )
+            for side in (-1, 1)
+        )
+        if np.mean((share >= low) & (share <= high), where=n > 0) >= _LEVEL:
+            return float(reach)
+    return 12.0
+
+
+def _margin(
+    score: Floats, wrong: NDArray[np.bool_], genealogy: NDArray[Any], experiment: NDArray[Any], risk: float
+) -> float:
+    """The least margin at which, with 90 % confidence, no more than `risk` of the calls are wrong; infinite if none.
+
+    Margins are tried from the strictest down, and the first that fails ends it (fixed-sequence testing, Angelopoulos
+    et al. 2021, Learn then Test). The bound on the error is that of Clopper and Pearson with the cells counted as fewer
+    because relatives err together (Korn and Graubard 1998); nor may any one held-out experiment exceed the risk.
+    """
+    distance = np.abs(score - 0.5)
+    together = _correlation(wrong, genealogy)
+    best = np.inf
+    for margin in np.unique(np.quantile(distance, np.linspace(0, 0.98, 99)))[::-1]:
+        kept = distance >= margin
+        if _bound(wrong[kept], genealogy[kept], together) > risk:
+            if len(np.unique(genealogy[kept])) < _FEW:
+                continue  # too few yet to promise anything
+            break
+        if _worst(wrong[kept], experiment[kept]) > risk:
+            break
+        best = float(margin)
+    return best
+
+
+def _bound(wrong: NDArray[np.bool_], genealogy: NDArray[Any], together: float) -> float:
+    """Upper confidence bound of the share of wrong calls."""
+    sizes = np.unique(genealogy, return_counts=True)[1]
+    n = len(wrong) / (1 + together * max(np.sum(sizes**2) / np.sum(sizes) - 1, 0))
+    k = n * wrong.mean()
+    return float(stats.beta.ppf(_LEVEL, k + 1, max(n - k, 1e-9)))
+
+
+def _correlation(wrong: NDArray[np.bool_], genealogy: NDArray[Any]) -> float:
+    """How alike the errors within a genealogy are, 0 .. 1, from the variance between genealogies."""
+    _, tree = np.unique(genealogy, return_inverse=True)
+    p, sizes = wrong.mean(), np.bincount(tree)
+    if not 0 < p < 1 or len(sizes) < 2:
+        return 1.0
+    between = np.sum(np.bincount(tree, wrong - p) ** 2) / (len(wrong) * p * (1 - p))
+    size = np.sum(sizes**2) / np.sum(sizes)
+    return float(np.clip((between - 1) / max(size - 1, 1e-9), 0.02, 1))
+
+
+def _worst(wrong: NDArray[np.bool_], experiment: NDArray[Any]) -> float:
+    """The largest error of an experiment."""
+    errors = [wrong[experiment == e].mean() for e in np.unique(experiment) if (experiment == e).sum() >= _FEW]
+    return float(max(errors, default=0.0))
+
+
+def _sigmoid(x: NDArray[Any]) -> Floats:
+    probability: Floats = 0.5 * (1 + np.tanh(0.5 * np.asarray(x, np.float64)))
+    return probability
