@@ -84,10 +84,16 @@ def _kept(lineage: Lineage, genealogies: Sequence[int] | None, reviewed: bool) -
         rows = np.flatnonzero(np.isin(lineage.ids, genealogies))
         keep &= np.isin(founder, founder[lineage.cell[rows]])
     if reviewed:
-        right = [detection for detection, answer in lineage.facts[REVIEWED].items() if answer == "right"]
-        is_open = np.ones(len(founder), bool)
-        is_open[lineage.cell[right]] = False
-        keep &= ~np.isin(founder, founder[is_open])
+        keep &= np.isin(founder, reviewed_founders(lineage))
         if not keep.any():
             raise InputError("no genealogy has been reviewed to its last cell; export all, or review more first")
     return keep
+
+
+def reviewed_founders(lineage: Lineage) -> NDArray[np.int64]:
+    """The founders, as indices of cells, of the genealogies all of whose cells were reviewed and found right."""
+    founder = lineage.cells.founder
+    right = [detection for detection, answer in lineage.facts[REVIEWED].items() if answer == "right"]
+    is_open = np.ones(len(founder), bool)
+    is_open[lineage.cell[right]] = False
+    return np.setdiff1d(founder, founder[is_open]).astype(np.int64)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from engine import pipeline
 from engine.errors import InputError
+from engine.export import export
 from engine.importing import import_movie
 from engine.progress import Progress
 from engine.project import Project
@@ -71,6 +72,33 @@ def segment_project(folder: Path, parameters: SegmentationParameters, puts_aside
     run = replace(pipeline.recorded(project), segment=parameters)
     pipeline.run(project, run, progress=report, discard_curation=puts_aside)
     return folder
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What the export dialog asks for. genealogies : detections, only whose genealogies; None: all."""
+
+    project: Path
+    out: Path
+    format: str
+    genealogies: tuple[int, ...] | None = None
+    reviewed: bool = False
+    overwrite: bool = False
+
+
+def export_project(request: ExportRequest, report: Report) -> Path:
+    """Write the genealogies as they stand for another program. Returns the file or folder."""
+    if request.out.parent == exports_of(request.project):
+        request.out.parent.mkdir(exist_ok=True)
+    project, progress = Project.open(request.project), report("export")
+    return export(
+        project, request.out, request.format, request.overwrite, progress, request.genealogies, request.reviewed
+    )
+
+
+def exports_of(project: Path) -> Path:
+    """Where exports go unless another place is said."""
+    return project / "exports"
 
 
 def report_project(folder: Path, report: Report) -> Path:

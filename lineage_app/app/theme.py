@@ -35,6 +35,7 @@ class Theme:
     focus: str
     highlight: str
     selected: str
+    wrong: str  # what is said of a mistake
     darkens: float  # branches and curves on `panel` are drawn this much darker
 
     def on_panel(self, colour: str) -> QColor:
@@ -47,11 +48,11 @@ class Theme:
 
 LIGHT = Theme(
     name="light", window="#f3f4f7", panel="#ffffff", text="#1c2430", quiet="#667085", rule="#d9dde5", accent="#2563eb",
-    canvas="#20242c", focus="#ffffff", highlight="#fff3b0", selected="#2563eb", darkens=1.2,
+    canvas="#20242c", focus="#ffffff", highlight="#fff3b0", selected="#2563eb", wrong="#b42318", darkens=1.2,
 )  # fmt: skip
 DARK = Theme(
     name="dark", window="#171a21", panel="#1e222b", text="#e6e9ef", quiet="#98a2b3", rule="#343a46", accent="#6ea8fe",
-    canvas="#0d0f13", focus="#ffffff", highlight="#fff3b0", selected="#6ea8fe", darkens=1.0,
+    canvas="#0d0f13", focus="#ffffff", highlight="#fff3b0", selected="#6ea8fe", wrong="#ff9b8f", darkens=1.0,
 )  # fmt: skip
 THEMES = {"light": LIGHT, "dark": DARK}
 
@@ -116,6 +117,8 @@ def _style(theme: Theme) -> str:
         padding: 4px 6px; color: {theme.quiet}; }}
     QLineEdit {{ padding: 4px 6px; }}
     QListWidget::item {{ padding: 4px 6px; }}
+    QLabel#quiet {{ color: {theme.quiet}; }}
+    QLabel#complaint {{ color: {theme.wrong}; }}
     QStatusBar {{ color: {theme.quiet}; }}
     QPushButton#card {{ text-align: left; padding: 14px 18px; border: 1px solid {theme.rule}; border-radius: 8px;
         background: {theme.panel}; }}

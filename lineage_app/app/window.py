@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QSettings, Qt, QUrl
-from PySide6.QtGui import QAction, QCloseEvent, QDesktopServices
+from PySide6.QtCore import QSettings, Qt
+from PySide6.QtGui import QAction, QCloseEvent
 from PySide6.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -29,10 +29,11 @@ from lineage_app.app.jobs import Work
 from lineage_app.app.key_editor import KeyEditor
 from lineage_app.app.keys import Keys, read_keys, set_keys, write_keys
 from lineage_app.app.mask_hands import MaskHands
-from lineage_app.app.queue_hands import QueueHands
 from lineage_app.app.navigation import Place
 from lineage_app.app.notice import Notice
+from lineage_app.app.queue_hands import QueueHands
 from lineage_app.app.start_page import MOST_RECENT, StartPage
+from lineage_app.app.work_hands import WorkHands
 from lineage_app.app.workspace import Workspace
 
 NEAR_ENOUGH = 3.0  # screen px per pixel when centring on a cell
@@ -53,6 +54,7 @@ class Window(QMainWindow):
             EditHands(self),
             MaskHands(self),
             QueueHands(self),
+            WorkHands(self),
             self.facts,
         )  # do what the window does not
         self.actions_: dict[str, QAction] = {}
@@ -232,13 +234,6 @@ class Window(QMainWindow):
 
     def do_track(self) -> None:
         self.run_on_project("track", partial(tasks.track_project, self._shown.document.project.path))
-
-    def do_report(self) -> None:
-        def show(page: Path) -> None:
-            self.statusBar().showMessage(str(page))
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(page)))
-
-        self.run("report", partial(tasks.report_project, self._shown.document.project.path), show)
 
     def do_close(self) -> None:
         self.show_start_page()

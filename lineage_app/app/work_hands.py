@@ -1,0 +1,49 @@
+"""The actions that make files: done in the background, with a word on where they went."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt, QUrl
+from PySide6.QtGui import QDesktopServices
+
+from lineage_app.app import tasks
+from lineage_app.app.export_dialog import ExportDialog
+
+if TYPE_CHECKING:
+    from lineage_app.app.window import Window
+    from lineage_app.app.workspace import Workspace
+
+
+class WorkHands(QObject):
+    """Exports and reports of the project that is shown."""
+
+    def __init__(self, window: "Window") -> None:
+        super().__init__(window)
+        self.window = window
+
+    @property
+    def _shown(self) -> "Workspace":
+        assert self.window.workspace is not None
+        return self.window.workspace
+
+    def do_export(self) -> None:
+        dialog = ExportDialog(self._shown.document, self._shown.navigation.place.focus, self.window)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.accepted.connect(lambda: self.export(dialog.request))
+        dialog.open()
+
+    def export(self, request: tasks.ExportRequest | None) -> None:
+        """Export in the background, and say where it went."""
+        if request is not None:
+            self.window.run("export", partial(tasks.export_project, request), partial(self._made, "exported"))
+
+    def do_report(self) -> None:
+        def show(page: Path) -> None:
+            self._made("report written", page)
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(page)))
+
+        self.window.run("report", partial(tasks.report_project, self._shown.document.project.path), show)
+
+    def _made(self, what: str, path: Path) -> None:
+        self.window.jobs.tell(what, path)
