@@ -33,6 +33,7 @@ from lineage_app.app.navigation import NOTHING, Navigation
 from lineage_app.app.theme import GENERATIONS, Theme
 
 RIGHT, PATCH, GAP = 14, 58, 6
+BAND_SHARE = 1.6  # height of a curve with bands, in that of others
 RIGHTWARDS = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -66,7 +67,7 @@ class CellStrip(QWidget):
     def _height_of(self, lines: float) -> int:
         """px needed where a curve is so many lines of text high."""
         n_curves = 2 + sum(map(self.document.is_measured, self.document.markers))
-        n_curves += self.document.fate_scores is not None
+        n_curves += BAND_SHARE * (self.document.fate_scores is not None)
         patches = PATCH + GAP if self.document.patches is not None else 0
         return round(self._band + patches + 2 * GAP + n_curves * (lines * self.fontMetrics().height() + GAP))
 
@@ -74,6 +75,11 @@ class CellStrip(QWidget):
     def _left(self) -> int:
         """px of the names of the curves, left of them."""
         return self.fontMetrics().horizontalAdvance("0 MegE – GM 1 ") + 20
+
+    @property
+    def _wide(self) -> int:
+        """px of the curves."""
+        return self.width() - self._left - RIGHT
 
     @property
     def _band(self) -> int:
@@ -123,11 +129,11 @@ class CellStrip(QWidget):
     def x_of(self, frame: float) -> float:
         """px of a frame."""
         first, last = self._span()
-        return self._left + (frame - first) / max(last - first, 1) * (self.width() - self._left - RIGHT)
+        return self._left + (frame - first) / max(last - first, 1) * self._wide
 
     def _frame_at(self, x: float) -> float:
         first, last = self._span()
-        return first + (x - self._left) / max(self.width() - self._left - RIGHT, 1) * max(last - first, 1)
+        return first + (x - self._left) / max(self._wide, 1) * max(last - first, 1)
 
     def _span(self) -> tuple[int, int]:
         assert self.way is not None
@@ -153,8 +159,8 @@ class CellStrip(QWidget):
     def _slots(self) -> NDArray[np.int64]:
         """The detections whose pictures fit side by side."""
         assert self.way is not None
-        n = max(1, (self.width() - self._left - RIGHT) // PATCH)
-        middles = self._left + (np.arange(n) + 0.5) * (self.width() - self._left - RIGHT) / n
+        n = max(1, self._wide // PATCH)
+        middles = self._left + (np.arange(n) + 0.5) * self._wide / n
         return np.array([self.way.nearest(self._frame_at(x)) for x in middles], np.int64)
 
     def _want_patches(self) -> None:
@@ -201,11 +207,12 @@ class CellStrip(QWidget):
         top = self._draw_generations(painter, way)
         if self.document.patches is not None:
             top = self._draw_patches(painter, top)
-        high = max((self.height() - top - GAP) / len(way.curves), self.fontMetrics().height())
+        shares = [BAND_SHARE if curve.band is not None else 1.0 for curve in way.curves]
+        line = max((self.height() - top - GAP) / sum(shares), self.fontMetrics().height())
         sheet = Sheet(way, self.document.lineage.cells, self.x_of, self._left, self.theme, self.font())
-        for number, curve in enumerate(way.curves):
-            box = QRectF(self._left, top + number * high, self.width() - self._left - RIGHT, high - GAP)
-            draw_curve(painter, sheet, curve, box)
+        for curve, share in zip(way.curves, shares, strict=True):
+            draw_curve(painter, sheet, curve, QRectF(self._left, top, self._wide, share * line - GAP))
+            top += share * line
         self._draw_divisions(painter, way)
         self._draw_onsets(painter, way)
         painter.end()
@@ -234,7 +241,7 @@ class CellStrip(QWidget):
 
     def _draw_patches(self, painter: QPainter, top: float) -> float:
         slots = self._slots()
-        wide = (self.width() - self._left - RIGHT) / len(slots)
+        wide = self._wide / len(slots)
         side = min(PATCH, wide)
         for number, detection in enumerate(slots.tolist()):
             box = QRectF(self._left + number * wide + (wide - side) / 2 + 1, top, side - 2, side - 2)

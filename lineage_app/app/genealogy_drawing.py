@@ -23,11 +23,12 @@ from lineage_app.app.theme import Theme
 AXIS, HEAD, SIDE = 58, 12, 14  # px around the trees
 MOST_LINES = 3000  # branches in view from which they are drawn as a picture,
 COARSE_ROWS = 400  # of about as many rows of pixels
-MARKS_FROM = 7.0  # px per leaf from which marks are drawn
+MARKS_FROM = 4.5  # px per leaf from which marks are drawn
 TICK_HOURS = (0.1, 0.25, 0.5, 1, 2, 4, 6, 12, 24, 48, 96, 192)
 TICK_FRAMES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 END_WORDS = {DIED: "died", LEFT: "left the field", LOST: "lost", MOVIE_END: "movie ends"}
-SAID, CALLED, UNCERTAIN = "onset, as said", "onset, as called", "uncertain"
+SAID, CALLED, UNSURE = "onset, as said", "onset, as called", "score not to be used"
+SCORE = "fate score"  # the colouring by it
 Rows = NDArray[np.int64]
 
 
@@ -106,7 +107,9 @@ def draw_marks(painter: QPainter, scene: Scene) -> None:
     seen = scene.seen()
     if scene.has_marks and len(seen) <= MOST_LINES:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        _draw_legend(painter, scene, [*_draw_ends(painter, scene, seen), *_draw_onsets(painter, scene)])
+        found = [*_draw_onsets(painter, scene), *_draw_ends(painter, scene, seen)]
+        is_scored = scene.colouring is not None and scene.colouring.name == SCORE
+        _draw_legend(painter, scene, [*([UNSURE] if is_scored else []), *found])
 
 
 def _from_afar(scene: Scene, seen: Rows, colouring: Colouring) -> QImage:
@@ -130,6 +133,22 @@ def _draw_lines(painter: QPainter, scene: Scene, seen: Rows, colouring: Colourin
         painter.setPen(pen)
         points = segments[colour == index].reshape(-1, 2)
         painter.drawPath(pg.arrayToQPath(points[:, 0].copy(), points[:, 1].copy(), connect="pairs"))
+    if colouring.name == SCORE:
+        _draw_uncertain(painter, scene, seen, width)
+
+
+def _draw_uncertain(painter: QPainter, scene: Scene, seen: Rows, width: float) -> None:
+    """Dots of the branches whose score is not to be used are taken out."""
+    scores, window, branches = scene.document.cell_scores, scene.window, scene.branches
+    if scores is None:
+        return
+    pen = QPen(QColor(scene.theme.panel), width + 1)
+    pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+    pen.setDashPattern([4 / (width + 1), 3 / (width + 1)])
+    painter.setPen(pen)
+    for row in seen[scores.is_uncertain[branches.layout.cell[seen]]].tolist():
+        x, bottom = window.x(branches.layout.x[row]), min(window.y(branches.bottom[row]), scene.height)
+        painter.drawLine(QPointF(x, max(window.y(branches.top[row]), 0.0)), QPointF(x, bottom))
 
 
 def _draw_ends(painter: QPainter, scene: Scene, seen: Rows) -> list[str]:
@@ -202,7 +221,10 @@ def _draw_legend(painter: QPainter, scene: Scene, found: list[str]) -> None:
         if x + wide + 16 > scene.width:
             break
         at = QPointF(x + 5, y)
-        if words in reasons:
+        if words == UNSURE:
+            painter.setPen(QPen(QColor(scene.theme.quiet), 2.5, Qt.PenStyle.DotLine))
+            painter.drawLine(QPointF(x - 2, y), QPointF(x + 11, y))
+        elif words in reasons:
             _draw_end(painter, reasons[words], at, 4.5, scene.theme)
         else:
             draw_onset(painter, at, QColor(scene.theme.quiet), words == SAID, scene.theme)
