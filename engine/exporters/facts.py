@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from engine.changes import FATE, NOTE, ONSET, REVIEWED
+from engine.changes import FATE, NO_ONSET, NOTE, ONSET, REVIEWED
 from engine.lineage import Lineage
 from engine.project import Project
 
@@ -48,7 +48,9 @@ def cell_facts(lineage: Lineage) -> dict[str, Any]:
 def _first_frames(lineage: Lineage, kind: str) -> NDArray[np.int64]:
     """(C,) the frame of the first fact of a kind in each cell, or -1."""
     first = np.full(len(lineage.cells), -1)
-    for detection in lineage.facts[kind]:
+    for detection, value in lineage.facts[kind].items():
+        if value == NO_ONSET:
+            continue
         cell, frame = lineage.cell[detection], int(lineage.detections.frame[detection])
         first[cell] = frame if first[cell] < 0 else min(first[cell], frame)
     return first
