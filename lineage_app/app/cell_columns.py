@@ -58,23 +58,22 @@ def columns_of(
     columns = [
         Column("cell", np.arange(1, len(cells) + 1), "d", "the cell's number in this project"),
         *([_position(document)] if len(project.positions) > 1 else []),
-        Column("genealogy", cells.founder + 1, "d", "the cell that its genealogy starts with"),
-        Column("mother", np.where(cells.mother >= 0, cells.mother + 1, np.nan), ".0f", "the cell that it came from"),
         Column(GENERATION, cells.generation, "d", "divisions since the founder; below 0: to the onset"),
         *_fate_columns(document, fates),
         *_score_columns(document),
         *([] if doubts is None else [_doubt(document, doubts)]),
         _fact(document, REVIEWED, "reviewed", "what a person judged: right or wrong"),
+        _texts("end", document.end_reasons, "how it ended"),
+        Column("genealogy", cells.founder + 1, "d", "the cell that its genealogy starts with"),
+        Column("mother", np.where(cells.mother >= 0, cells.mother + 1, np.nan), ".0f", "the cell that it came from"),
         Column("from", cells.birth_frame, "d", "first frame"),
         Column("to", cells.end_frame, "d", "last frame"),
         Column("life", cells.life_time_h(project.frame_interval_s), ".1f", "hours, first frame to end of the last")
         if project.scale_is_known
         else Column("life", cells.end_frame - cells.birth_frame + 1, "d", "frames from first to last"),
-        _texts("end", document.end_reasons, "how it ended"),
         *_means(document),
         _fact(document, NOTE, "note", "what a person wrote"),
     ]
-    assert len(lineage.cells) == len(columns[0].values)
     return tuple(columns)
 
 

@@ -116,6 +116,11 @@ class Queue(QObject):
         self._latest.close()
 
     @property
+    def is_behind(self) -> bool:
+        """Whether an edit is not looked at yet."""
+        return bool(self._edited)
+
+    @property
     def lineage(self) -> Lineage:
         return self.curator.document.lineage  # type: ignore[no-any-return]
 
@@ -127,6 +132,12 @@ class Queue(QObject):
     def n_done(self) -> int:
         """Places found right, and those mended since the project was opened."""
         return len(self._open) - self.n_open + len(self._mended)
+
+    def scores(self) -> NDArray[np.float64]:
+        """(N,) how doubtful each detection is, by the places that are open."""
+        found = np.zeros(len(self.lineage))
+        np.maximum.at(found, self.doubts.detection[self._open], self.doubts.score[self._open])
+        return found
 
     def kinds(self) -> dict[str, int]:
         """How many open places there are of each kind, the most frequent first."""

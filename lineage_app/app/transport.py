@@ -1,10 +1,16 @@
 """The bar below the movie: play, the slider over the frames, the clock."""
 
-from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Signal
-from PySide6.QtGui import QIcon, QPainter, QPixmap
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QSpinBox, QToolButton, QWidget
+from collections.abc import Mapping
+from typing import Any
 
-from lineage_app.app.navigation import Navigation
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSpinBox, QToolButton, QWidget
+
+from lineage_app.app.navigation import NOTHING, Navigation
+from lineage_app.app.seekbar import Marks, Seekbar
 
 PLAY_MS = 33
 
@@ -18,7 +24,10 @@ class Transport(QWidget):
     def __init__(self, navigation: Navigation) -> None:
         super().__init__()
         self.navigation = navigation
-        self.play_button, self.slider = QToolButton(), QSlider(Qt.Orientation.Horizontal)
+        self.onsets: Mapping[int, str] = {}
+        self.doubts: NDArray[Any] = np.zeros(0)
+        self._genealogy = NOTHING  # the founder whose divisions are marked
+        self.play_button, self.slider = QToolButton(), Seekbar()
         self.frame, self.clock = QSpinBox(), QLabel()
         self.play_button.setAutoRaise(True)
         self.play_button.setCheckable(True)
@@ -39,6 +48,8 @@ class Transport(QWidget):
         self.play_button.toggled.connect(self.play)
         navigation.frame_changed.connect(self.show_place)
         navigation.position_changed.connect(self.show_place)
+        navigation.position_changed.connect(self.show_marks)
+        navigation.focus_changed.connect(self._focus_moved)
         self.show_place()
         self._show_icon()
 
@@ -61,6 +72,51 @@ class Transport(QWidget):
         self.play_button.blockSignals(blocked)
         self._show_icon()
         self.toggled.emit(wanted)
+
+    def set_document(self, _: object) -> None:
+        """Mark what happens in the genealogies after an edit."""
+        self.show_marks()
+
+    def set_onsets(self, onsets: Mapping[int, str]) -> None:
+        """Where markers come on: detection -> marker."""
+        self.onsets = onsets
+        self.show_marks()
+
+    def set_doubts(self, doubts: NDArray[Any]) -> None:
+        """How doubtful detections are, (N,) in [0, 1]."""
+        self.doubts = doubts
+        self.show_marks()
+
+    def show_marks(self, *_: object) -> None:
+        """Mark divisions and onsets of the focused genealogy, and the doubtful places of the position."""
+        cell = self.navigation.focused_cell
+        lineage, document = self.navigation.document.lineage, self.navigation.document
+        self._genealogy = int(lineage.cells.founder[cell]) if cell >= 0 else NOTHING
+        divisions: set[int] = set()
+        onsets: list[tuple[int, QColor]] = []
+        if cell >= 0:
+            kin = np.array(lineage.progeny(self._genealogy))
+            divisions = set(lineage.cells.end_frame[kin[lineage.cells.is_divided[kin]]].tolist())
+            own = set(kin.tolist())
+            for id, marker in self.onsets.items():
+                if id < len(lineage) and int(lineage.cell[id]) in own and marker in document.markers:
+                    onsets.append((int(lineage.detections.frame[id]), QColor(document.marker_colour(marker))))
+        self.slider.set_marks(Marks(tuple(sorted(divisions)), tuple(onsets), self._worst()))
+
+    def _worst(self) -> NDArray[np.float64]:
+        """(T,) the worst doubt of each frame of the position."""
+        detections = self.navigation.document.lineage.detections
+        worst = np.zeros(self.navigation.n_frames)
+        ids = np.flatnonzero(self.doubts[: len(detections)])
+        position = self.navigation.document.position_index(self.navigation.place.position)
+        ids = ids[detections.position[ids] == position]
+        np.maximum.at(worst, detections.frame[ids], self.doubts[ids])
+        return worst
+
+    def _focus_moved(self, detection: int) -> None:
+        cell, cells = self.navigation.cell_of(detection), self.navigation.document.lineage.cells
+        if (int(cells.founder[cell]) if cell >= 0 else NOTHING) != self._genealogy:
+            self.show_marks()
 
     def frame_was_shown(self, frame: int) -> None:
         """Play goes on once the frame asked for is on the screen, so that none is skipped."""

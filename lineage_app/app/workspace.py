@@ -232,11 +232,18 @@ class Workspace(QWidget):
         self.curator.conflicted.connect(self._offer)
         self.history.chosen.connect(self.show_entry)
         self.queue.moved.connect(self.show_doubt)
+        self.queue.changed.connect(self._take_doubts)
         self.review.wanted.connect(self.wanted)
+
+    def _take_doubts(self) -> None:
+        """The doubtful places are others."""
+        scores = self.queue.scores()
+        for view in (self.colouring, self.table, self.transport):
+            view.set_doubts(scores)
 
     def _take_fates(self, fates: Fates) -> None:
         """Onsets and fates have been called."""
-        for view in (self.genealogies, self.strip):
+        for view in (self.genealogies, self.strip, self.transport):
             view.set_onsets(fates.onsets)
         self.table.set_fates(fates)
 
@@ -249,7 +256,7 @@ class Workspace(QWidget):
         for position, frame in frames_redrawn(document, entry.changes):
             self.loader.forget(position, [frame])
         self.navigation.set_document(document)
-        for view in (self.movie, self.genealogies, self.strip, self.table, self.channels, self.fates):
+        for view in (self.movie, self.genealogies, self.strip, self.table, self.channels, self.fates, self.transport):
             view.set_document(document)
         self.colouring.set_document(document)
         self._say_about()
