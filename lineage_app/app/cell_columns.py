@@ -40,7 +40,7 @@ class Column:
         value = self.values[cell]
         if self.texts:
             return self.texts[int(value)]
-        return "" if value != value else format(value.item(), self.form)
+        return "" if value != value else format(value.item(), self.form).replace("+0", "0")
 
     def order(self, is_descending: bool) -> NDArray[np.int64]:
         """(C,) the cells sorted; those without a value, or with an empty text, come last either way."""
@@ -54,7 +54,7 @@ def columns_of(
     document: Document, fates: Fates | None = None, doubts: NDArray[Any] | None = None
 ) -> tuple[Column, ...]:
     """The columns of a document's cells. doubts : (N,) how doubtful each detection is, in [0, 1]."""
-    lineage, cells, project = document.lineage, document.lineage.cells, document.project
+    cells, project = document.lineage.cells, document.project
     columns = [
         Column("cell", np.arange(1, len(cells) + 1), "d", "the cell's number in this project"),
         *([_position(document)] if len(project.positions) > 1 else []),

@@ -86,7 +86,7 @@ class CellModel(QAbstractTableModel):
         if orientation == Qt.Orientation.Vertical:
             return None
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            side = Qt.AlignmentFlag.AlignLeft if self.columns[section].texts else Qt.AlignmentFlag.AlignRight
+            side = Qt.AlignmentFlag.AlignLeft if self.columns[section].texts else Qt.AlignmentFlag.AlignHCenter
             return int(side | Qt.AlignmentFlag.AlignVCenter)
         if role == Qt.ItemDataRole.DisplayRole:
             return self.columns[section].name
