@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import zarr
 
+import engine.export  # noqa: F401  before Qt: its import hook and pydantic's lazy modules do not get along
 from engine.detections import Detections
 from engine.lineage import Lineage, save_links
 from engine.measure import measure_frame
