@@ -90,6 +90,8 @@ class MaskHands(Hands):
         dialog.finished.connect(dialog.deleteLater)
         self.workspace.destroyed.connect(dialog.close)
         dialog.show()
+        corner = self.window.mapToGlobal(self.window.rect().topRight())
+        dialog.move(corner.x() - dialog.width() - 24, corner.y() + 64)  # beside the movie
 
     def segment(self, parameters: SegmentationParameters, puts_aside: bool) -> None:
         """Find and link the cells of all frames."""

@@ -118,7 +118,7 @@ class SegmentDialog(QDialog):
 
     @property
     def _is_imported(self) -> bool:
-        return self.project.stages.get("segment", {}).get("labels") == "imported"
+        return bool(self.project.stages.get("segment", {}).get("labels") == "imported")
 
     # ---- parameters
 
@@ -174,7 +174,7 @@ class SegmentDialog(QDialog):
             (self.smallest, used.minimum_area_um2),
             (self.largest, used.maximum_area_um2),
         ):
-            field.setSpecialValueText(f"{ESTIMATED}: {value:.3g}{field.suffix()}")
+            field.setSpecialValueText(f"{ESTIMATED}: {value:,.1f}{field.suffix()}")
         self.light.setItemText(0, f"{ESTIMATED}: {LIGHTS[str(used.contrast)]}")
         self.centre.setItemText(0, f"{ESTIMATED}: {'brighter' if used.bright_centre else 'darker'}")
 

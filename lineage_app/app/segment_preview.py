@@ -14,6 +14,8 @@ from PySide6.QtGui import QColor, QPainter, QPen
 
 from engine.errors import InputError
 from engine.illumination import Illumination, correct, estimate_illumination
+from engine.parameters import from_dict
+from engine.pipeline import recorded
 from engine.project import Project
 from engine.segmentation import SegmentationParameters, estimate_parameters, segment
 from engine.steps import SAMPLE_FRAMES, SEGMENTATION_SAMPLE_FRAMES, load_illumination, resolve, spread
@@ -59,6 +61,9 @@ class Trial:
         self.channel = str(project.stages.get("illumination", {}).get("channel") or project.channels[0])
         self._illuminations: dict[str, Illumination] = {}
         self._resolved: dict[SegmentationParameters, SegmentationParameters] = {}
+        done = project.stages.get("segment", {}).get("parameters")
+        if done is not None:
+            self._resolved[_asked(recorded(project).segment)] = from_dict(SegmentationParameters, dict(done))
 
     def find(self, position: int, frame: int, wanted: SegmentationParameters) -> Preview | Failed:
         """The cells of a frame, or why there are none."""
@@ -93,7 +98,7 @@ class Trial:
 
     def _complete(self, name: str, wanted: SegmentationParameters) -> SegmentationParameters:
         """With what is not given estimated, as the step `segment` will; sensitivity and method estimate nothing."""
-        asked = replace(wanted, sensitivity=1.0, method="threshold")
+        asked = _asked(wanted)
         if asked not in self._resolved:
             self._resolved[asked] = self._estimated(name, asked)
         return replace(self._resolved[asked], sensitivity=wanted.sensitivity, method=wanted.method)
@@ -105,6 +110,11 @@ class Trial:
         frames = spread(movie.frames(self.channel), SEGMENTATION_SAMPLE_FRAMES)
         sample = np.stack([correct(movie.frame(t, self.channel), illumination) for t in frames])
         return estimate_parameters(sample, self.project.um_per_px, asked)
+
+
+def _asked(wanted: SegmentationParameters) -> SegmentationParameters:
+    """What an estimate depends on."""
+    return replace(wanted, sensitivity=1.0, method="threshold")
 
 
 def outlines_of(labels: Labels) -> tuple[NDArray[np.float32], ...]:
