@@ -19,6 +19,7 @@ from engine.project import Project
 from engine.report import write_report
 from engine.simulate import SimulationParameters, simulate
 from lineage_app import curation_commands
+from lineage_app.app.tasks import DEMO_MARKERS
 from lineage_app.console import answer, progress_bars, say, warn_in_one_line
 from lineage_app.describe import describe, scores_in_words, summary
 
@@ -30,7 +31,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 INTERRUPTED = 130
-DEMO_MARKERS = {"CD16/32": "GM", "GATA1": "MegE"}
 evaluate_app = typer.Typer(help="Measure against ground truth.", no_args_is_help=True)
 app.add_typer(evaluate_app, name="evaluate")
 

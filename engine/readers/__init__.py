@@ -1,5 +1,6 @@
 """Readers of the movies people have: one function that says what a path is."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,13 +12,15 @@ from engine.readers.source import Source, SourcePosition, one_line, select_chann
 from engine.readers.tiff_stack import open_stack
 from engine.readers.ttt import is_ttt, open_ttt
 
+_GLOB = re.compile(r"[*?\[]")
 __all__ = ["Source", "SourcePosition", "check_reference", "open_source"]
 
 
 def open_source(path: Path | str, channels: Mapping[str, str] | None = None) -> Source:
     """The movie at a path, whatever it is; raises InputError where it is none, or not all there.
 
-    channels : name -> pattern; in folders of images a glob pattern of file names, else one of channel names or numbers.
+    channels : name -> pattern of file names in folders of images, else of channel names or numbers; the name of a
+    channel, as it is found without patterns, does everywhere.
     """
     path = Path(path)
     try:
@@ -35,6 +38,8 @@ def _open(path: Path, channels: Mapping[str, str]) -> Source:
         path = path.parent
     path = _only_inner(path)
     if path.is_dir() and not is_zarr(path) and not is_ttt(path):
+        if channels and not any(_GLOB.search(pattern) or is_image(pattern) for pattern in channels.values()):
+            return select_channels(open_folder(path), channels)
         return open_folder(path, channels)
     source = _open_file(path) if path.is_file() else open_ome_zarr(path) if is_zarr(path) else open_ttt(path)
     return select_channels(source, channels) if channels else source

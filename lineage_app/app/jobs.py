@@ -68,10 +68,11 @@ class Job(QObject):
 
 
 class Latest(QObject):
-    """Asks in the background; only the answer to the last question is given."""
+    """Asks in the background; only the answer to the last question is given. failed : why there is none."""
 
     answered = Signal(object)
-    _came = Signal(int, object)
+    failed = Signal(str)
+    _came = Signal(int, object, str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -90,15 +91,20 @@ class Latest(QObject):
             self._question = (self._number, question)
             self._lock.notify()
 
-    def close(self) -> None:
-        """End the thread."""
+    def close(self, wait: bool = True) -> None:
+        """End the thread; wait : until it has ended, else after its present question."""
         with self._lock:
             self._ends = True
             self._lock.notify()
-        self._thread.join(10)
+        if wait:
+            self._thread.join(10)
 
-    def _take(self, number: int, answer: object) -> None:
-        if number == self._number:
+    def _take(self, number: int, answer: object, problem: str) -> None:
+        if number != self._number:
+            return
+        if problem:
+            self.failed.emit(problem)
+        else:
             self.answered.emit(answer)
 
     def _run(self) -> None:
@@ -110,8 +116,14 @@ class Latest(QObject):
                     return
                 number, question = self._question
                 self._question = None
-            answer = question()
+            answer, problem = None, ""
+            try:
+                answer = question()
+            except InputError as error:
+                problem = str(error)
+            except Exception as error:  # noqa: BLE001  a bug: said as one, the next question is answered
+                problem = f"unexpected: {type(error).__name__}: {error}; please report this"
             with self._lock:
                 if self._ends:
                     return
-            self._came.emit(number, answer)
+            self._came.emit(number, answer, problem)

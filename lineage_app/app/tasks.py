@@ -1,7 +1,7 @@
 """What the app does in the background, as functions of a report of progress; no Qt."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine import pipeline
@@ -15,11 +15,15 @@ from engine.segmentation import SegmentationParameters
 from engine.simulate import SimulationParameters, simulate
 
 Report = Callable[[str], Progress]
+DEMO_MARKERS = {"CD16/32": "GM", "GATA1": "MegE"}
 
 
 @dataclass(frozen=True)
 class ImportRequest:
-    """What the import dialog asks for; numbers that are None come from the images' metadata."""
+    """What the import dialog asks for; numbers that are None come from the images' metadata.
+
+    channels : name -> pattern, none where they are taken as found; markers : channel -> the fate it marks.
+    """
 
     project: Path
     images: Path | None
@@ -27,6 +31,9 @@ class ImportRequest:
     um_per_px: float | None
     frame_interval_s: float | None
     track: bool
+    channels: Mapping[str, str] = field(default_factory=dict)
+    markers: Mapping[str, str] = field(default_factory=dict)
+    reference: bool = False
 
 
 def import_project(request: ImportRequest, report: Report) -> Path:
@@ -37,6 +44,9 @@ def import_project(request: ImportRequest, report: Report) -> Path:
         labels=request.labels,
         um_per_px=request.um_per_px,
         frame_interval_s=request.frame_interval_s,
+        channels=request.channels or None,
+        markers=request.markers or None,
+        reference=request.reference,
         progress=report("import"),
     )
     if request.track:
@@ -54,7 +64,7 @@ def make_demo(folder: Path, report: Report) -> Path:
     if not movie.exists():
         simulate(movie, SimulationParameters.demo(), report("simulate"))
     if not (place / "project.json").exists():
-        import_movie(place, images=movie / "images", progress=report("import"))
+        import_movie(place, images=movie / "images", markers=DEMO_MARKERS, progress=report("import"))
     pipeline.run(Project.open(place), progress=report)
     return place
 

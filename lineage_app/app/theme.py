@@ -118,6 +118,7 @@ def _style(theme: Theme) -> str:
     QLineEdit {{ padding: 4px 6px; }}
     QListWidget::item {{ padding: 4px 6px; }}
     QLabel#quiet {{ color: {theme.quiet}; }}
+    QLabel#picture {{ background: {theme.window}; border: 1px solid {theme.rule}; color: {theme.quiet}; }}
     QLabel#complaint {{ color: {theme.wrong}; }}
     QStatusBar {{ color: {theme.quiet}; }}
     QPushButton#card {{ text-align: left; padding: 14px 18px; border: 1px solid {theme.rule}; border-radius: 8px;
