@@ -280,4 +280,4 @@ _MAKE: dict[str, Callable[[_Job], Mapping[str, Any]]] = {
     "measure": _measure,
     "track": _track,
 }
-_TABLES = {"illumination": (), "segment": (), "measure": ("detections",), "track": ("links",)}
+_TABLES = {"illumination": (), "segment": (), "measure": ("detections", "fate_scores"), "track": ("links",)}

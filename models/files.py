@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+import zipfile
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -112,6 +113,8 @@ def load(path: Path | str) -> Model:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; give a model made by `lineage train fate` or `lineage models import`")
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{path}: not a model of this program; give a file made by `lineage train fate`")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
