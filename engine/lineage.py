@@ -87,7 +87,7 @@ class Lineage:
         before, self._state = self._state, after(self._state, changes)
         root = self.__dict__.get("_root")
         if any(change.kind not in FACTS for change in changes):
-            for name in ("_starts", "_root", "cell", "cells", "_by_cell", "lbep", "overlay", "_added"):
+            for name in ("_starts", "_root", "cell", "cells", "lbep", "overlay", "_added"):
                 self.__dict__.pop(name, None)
         if "_root" not in self.__dict__ and root is not None and len(changes) <= FEW_CHANGES:
             touched = {id for state in (before, self._state) for id in touched_in(state, changes)}
@@ -120,15 +120,6 @@ class Lineage:
     def cells(self) -> Cells:
         """The cells with all that follows from their links."""
         return cells_of(self.detections, self.link, self.successors, self._starts, self.cell)
-
-    @cached_property
-    def _by_cell(self) -> tuple[Ids, Ids]:
-        is_sorted = self.detections.n_table is None
-        order = np.argsort(self.cell, kind="stable") if is_sorted else np.lexsort((self.detections.frame, self.cell))
-        n_deleted = np.count_nonzero(~self.present)
-        ends = n_deleted + np.cumsum(self.cells.n_detections, dtype=np.int64)
-        order.flags.writeable = False
-        return order, np.concatenate([[n_deleted], ends])
 
     @cached_property
     def _added(self) -> Mapping[tuple[int, int], list[int]]:
@@ -201,8 +192,13 @@ class Lineage:
 
     def members(self, cell: int) -> Ids:
         """The detections of a cell, in time."""
-        order, bounds = self._by_cell
-        return order[bounds[cell] : bounds[cell + 1]]
+        link, at = self.link, self.cells.last[cell]
+        ids = np.empty(self.cells.n_detections[cell], np.int64)
+        for place in range(len(ids) - 1, -1, -1):
+            ids[place] = at
+            at = link[at]
+        ids.flags.writeable = False
+        return ids
 
     def progeny(self, cell: int) -> list[int]:
         """A cell and all that descend from it, mothers before daughters, in order of cell number."""
@@ -229,13 +225,16 @@ class Lineage:
 
 
 def guess_end_reasons(
-    lineage: Lineage, shapes: Sequence[tuple[int, int]], last_frames: Sequence[int] | None = None
+    lineage: Lineage,
+    shapes: Sequence[tuple[int, int]],
+    last_frames: Sequence[int] | None = None,
+    steps: NDArray[np.float64] | None = None,
 ) -> NDArray[np.str_]:
     """(C,) why each cell ended, of END_REASONS: divided, movie end, left (at the border) or lost; never died.
 
     shapes : (Y, X) px of each position; last_frames : the last frame that was tracked in each, by default the last with
-    a detection. A cell left when its last mask touches the border, or its centroid is within its own diameter and one
-    long step (the 90th percentile of its position) of it.
+    a detection; steps : `long_steps`, where they are known. A cell left when its last mask touches the border, or its
+    centroid is within its own diameter and one long step (the 90th percentile of its position) of it.
     """
     detections, cells = lineage.detections, lineage.cells
     n_positions = len(shapes)
@@ -243,7 +242,7 @@ def guess_end_reasons(
         last_frames = _last_frames(detections, n_positions)
     reasons = np.full(len(cells), LOST, dtype="<U9")
     last = cells.last
-    step = _long_steps(lineage, n_positions)[cells.position]
+    step = (long_steps(lineage, n_positions) if steps is None else steps)[cells.position]
     yx = detections.yx[last].astype(np.float64)
     size = np.asarray(shapes, np.float64).reshape(-1, 2)[cells.position]
     to_border = np.minimum(yx, size - 1 - yx).min(axis=1, initial=np.inf)
@@ -256,11 +255,16 @@ def guess_end_reasons(
     return reasons
 
 
-def project_end_reasons(project: "Project", lineage: Lineage) -> NDArray[np.str_]:
-    """(C,) the end reasons in a project: as curated, else guessed by its frame sizes and the frames it was run on."""
+def project_end_reasons(
+    project: "Project", lineage: Lineage, steps: NDArray[np.float64] | None = None
+) -> NDArray[np.str_]:
+    """(C,) the end reasons in a project: as curated, else guessed by its frame sizes and the frames it was run on.
+
+    steps : `long_steps`, where they are known.
+    """
     positions = [project.position(name) for name in lineage.detections.positions]
     last_frames = [tracked_frames(project, position.n_frames).stop - 1 for position in positions]
-    reasons = guess_end_reasons(lineage, [position.shape for position in positions], last_frames)
+    reasons = guess_end_reasons(lineage, [position.shape for position in positions], last_frames, steps)
     for detection, reason in lineage.facts[END].items():
         if lineage.cells.last[lineage.cell[detection]] == detection and lineage.successors[detection, 0] < 0:
             reasons[lineage.cell[detection]] = reason
@@ -279,7 +283,7 @@ def _last_frames(detections: Detections, n_positions: int) -> Sequence[int]:
     return list(last)
 
 
-def _long_steps(lineage: Lineage, n_positions: int) -> NDArray[np.float64]:
+def long_steps(lineage: Lineage, n_positions: int) -> NDArray[np.float64]:
     """(P,) the 90th percentile of how far cells move along a link in each position, px; 0 where there is none."""
     linked = np.flatnonzero(lineage.link >= 0)
     yx, position = lineage.detections.yx, lineage.detections.position[linked]

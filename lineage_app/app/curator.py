@@ -144,7 +144,9 @@ class Curator(QObject):
 
     def _take(self, entry: Entry) -> None:
         assert self.curation is not None
-        self.document = self.document.edited(self.curation.lineage.copy())
+        live = self.curation.lineage
+        assert live.cells is not None  # found once, for this copy and those that the next facts lead to
+        self.document = self.document.edited(live.copy())
         self.changed.emit(entry)
 
 

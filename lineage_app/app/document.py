@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.changes import END
 from engine.curation import curated_lineage
 from engine.detections import Detections
-from engine.lineage import Lineage, project_end_reasons
+from engine.lineage import Lineage, long_steps, project_end_reasons
 from engine.movie import Movie, open_array
 from engine.project import Project
 from lineage_app.app.scores import CellScores, FateScores, cell_scores, read_scores
@@ -20,28 +21,44 @@ from lineage_app.app.theme import marker_colour
 PERCENTILES = (0.1, 99.95)  # black and white of the first channel
 MARKER_PERCENTILES = (50.0, 99.95)  # most of a marker's picture is empty
 SAMPLED_FRAMES = 5
-UNCHANGED = ("patches", "signal_ranges", "fate_scores", "_starts")  # by edits
+UNCHANGED = ("patches", "signal_ranges", "fate_scores", "_starts", "_long_steps")  # by edits
 
 
 @dataclass(frozen=True)
 class Document:
-    """An opened project. levels : channel -> grey values shown black and white; end_reasons : (C,)."""
+    """An opened project. levels : channel -> grey values shown black and white."""
 
     project: Project
     movies: tuple[Movie, ...]
     lineage: Lineage
-    end_reasons: NDArray[np.str_]
     levels: Mapping[str, tuple[float, float]]
 
     def edited(self, lineage: Lineage) -> "Document":
         """The same project with its genealogies after an edit; what an edit cannot change is kept."""
-        after = replace(self, lineage=lineage, end_reasons=_end_reasons(self.project, lineage))
-        after.__dict__.update({name: self.__dict__[name] for name in UNCHANGED if name in self.__dict__})
+        after = replace(self, lineage=lineage)
+        same_ends = self.has_same_cells(after) and self.lineage.facts[END] is lineage.facts[END]
+        kept = (*UNCHANGED, "end_reasons") if same_ends else UNCHANGED
+        after.__dict__.update({name: self.__dict__[name] for name in kept if name in self.__dict__})
         return after
+
+    def has_same_cells(self, other: "Document") -> bool:
+        """Whether only facts differ."""
+        return self.lineage.cells is other.lineage.cells
 
     @property
     def is_tracked(self) -> bool:
         return len(self.lineage) > 0
+
+    @cached_property
+    def end_reasons(self) -> NDArray[np.str_]:
+        """(C,) how each cell ended."""
+        if not len(self.lineage):
+            return np.zeros(0, "<U9")
+        return project_end_reasons(self.project, self.lineage, self._long_steps)
+
+    @cached_property
+    def _long_steps(self) -> NDArray[np.float64]:
+        return long_steps(self.lineage, len(self.lineage.detections.positions))
 
     @cached_property
     def patches(self) -> Any | None:
@@ -142,10 +159,8 @@ def open_document(path: Path) -> Document:
 def document_of(project: Project, lineage: Lineage) -> Document:
     """A project with its genealogies; what takes long is computed here, so that no view waits for it."""
     movies = tuple(project.movie(position.name) for position in project.positions)
-    if len(lineage):
-        lineage.members(0), lineage.overlay
-    document = Document(project, movies, lineage, _end_reasons(project, lineage), _levels(project, movies))
-    document.ids(0, 0), document.signal_ranges, document.fate_scores
+    document = Document(project, movies, lineage, _levels(project, movies))
+    document.ids(0, 0), lineage.overlay, document.end_reasons, document.signal_ranges, document.fate_scores
     return document
 
 
@@ -153,10 +168,6 @@ def no_cells() -> Lineage:
     """Genealogies of nothing."""
     none = np.zeros(0, np.int32)
     return Lineage(Detections((), none, none, none, np.zeros((0, 2), np.float32), {}), np.zeros(0, np.int64))
-
-
-def _end_reasons(project: Project, lineage: Lineage) -> NDArray[np.str_]:
-    return project_end_reasons(project, lineage) if len(lineage) else np.zeros(0, "<U9")
 
 
 def _levels(project: Project, movies: tuple[Movie, ...]) -> dict[str, tuple[float, float]]:

@@ -96,6 +96,10 @@ class GenealogyView(QWidget):
 
     def set_document(self, document: Document) -> None:
         """Show the genealogies after an edit: each where it was, and the focused cell at the same place."""
+        if document.has_same_cells(self.document):
+            self.document, self._pictures = document, None
+            self.update()
+            return
         focus, before, at = self.navigation.place.focus, self.branches, NOTHING
         if 0 <= focus < len(before.lineage) and before.lineage.cell[focus] >= 0:
             at = int(before.layout.place[before.lineage.cell[focus]])

@@ -376,9 +376,9 @@ def test_a_cell_is_judged(hand, modifier, answer: str) -> None:
     """The judgement is of the cell, and is kept at its first detection."""
     hand.go(5)
     hand.hover(hand.seen(2, 5))
-    hand.press(KEY.Key_J, modifier)
+    hand.press(KEY.Key_H, modifier)
     assert hand.lineage.facts[REVIEWED] == {int(hand.lineage.cells.first[2]): answer}
-    hand.press(KEY.Key_J, modifier)
+    hand.press(KEY.Key_H, modifier)
     assert hand.lineage.facts[REVIEWED] == {}
 
 
@@ -433,7 +433,7 @@ def test_the_last_contour_is_copied_into_frames_where_the_cell_was_lost(hand) ->
     assert "is in this frame already" in hand.said[-1]
 
 
-@pytest.mark.parametrize("key", [KEY.Key_B, KEY.Key_D, KEY.Key_X, KEY.Key_K, KEY.Key_1, KEY.Key_J])
+@pytest.mark.parametrize("key", [KEY.Key_B, KEY.Key_D, KEY.Key_X, KEY.Key_K, KEY.Key_1, KEY.Key_H])
 def test_the_link_in_the_status_bar_undoes_that_edit(hand, key) -> None:
     """Everything is as it was; the link then does it again."""
     hand.go(10)
