@@ -7,27 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineage_app.app.document import Document
-from lineage_app.app.scores import CellScores, FateScores
+from lineage_app.app.scores import CellScores, FateScores, cell_scores
 
 Floats = NDArray[np.float64]
 EITHER = 0.5  # the fate score that says nothing
 
 
 @dataclass(frozen=True)
-class Band:
-    """What is said of the cells of a way: a level, the interval around it, and whether it is not to be used."""
-
-    level: Floats
-    low: Floats
-    high: Floats
-    is_uncertain: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
 class Curve:
     """One measure along the way: values (n,), NaN where not measured; limits : what the curve spans at least.
 
-    band : what is known of the cells as a whole; is_doubtful : (n,) where a value is not to be relied on.
+    band : what is known of the cells of the way as a whole; is_doubtful : (n,) where a value is not to be relied on.
     """
 
     name: str
@@ -35,7 +25,7 @@ class Curve:
     colour: str | None
     values: NDArray[Any]
     limits: tuple[float, float] = (np.inf, -np.inf)
-    band: Band | None = None
+    band: CellScores | None = None
     is_doubtful: NDArray[np.bool_] | None = None
 
 
@@ -89,12 +79,12 @@ def _curves(document: Document, ids: NDArray[np.int64], line: list[int]) -> tupl
         if document.is_measured(name):
             values, limits = document.signal(name, ids), document.signal_ranges[name]
             curves.append(Curve(name, "", document.marker_colour(name), values, limits))
-    if document.fate_scores is not None and document.cell_scores is not None:
-        curves.append(_score_curve(document.fate_scores, document.cell_scores, ids, line))
+    if document.fate_scores is not None:
+        of_cells = cell_scores(document.fate_scores, document.lineage, line)
+        curves.append(_score_curve(document.fate_scores, of_cells, ids))
     return tuple(curves)
 
 
-def _score_curve(scores: FateScores, of_cells: CellScores, ids: NDArray[np.int64], line: list[int]) -> Curve:
-    band = Band(*(column[line] for column in (of_cells.score, of_cells.low, of_cells.high, of_cells.is_uncertain)))
+def _score_curve(scores: FateScores, of_cells: CellScores, ids: NDArray[np.int64]) -> Curve:
     unlike = ~scores.at("in_distribution", ids)
-    return Curve("fate score", "", None, scores.at("frame", ids), (0.0, 1.0), band, unlike)
+    return Curve("fate score", "", None, scores.at("frame", ids), (0.0, 1.0), of_cells, unlike)

@@ -15,12 +15,11 @@ from PySide6.QtCore import QObject, Signal
 from engine.changes import FATE
 from engine.onset import ANNOTATED, LATENT, MIXED, project_labels
 from lineage_app.app.document import Document
-from lineage_app.app.scores import cell_scores
 from lineage_app.app.theme import CATEGORIES, FATE_COLOURS, GENERATIONS, GM, MEGE
 
 SHADES = 24
 AREA_SHADES = ("#44378f", "#2f6f8e", "#2aa37d", "#8ed04a", "#fde725")
-DOUBT_SHADES = ("#66738a", "#ffd166", "#ff5fa2")
+DOUBT_SHADES = ("#5b6b86", "#f28e2b", "#fff275")
 SCORE_SHADES = (MEGE, "#e6e2ee", GM)
 DIM = "#8a94a6"  # nothing is known of it
 BEFORE_GM, BEFORE_MEGE, BOTH = "#a8d0ff", "#ffc2b8", "#f2c14e"
@@ -142,10 +141,10 @@ def _by_fate(document: Document) -> Colouring:
 def _by_score(document: Document) -> Colouring:
     """Of its images each detection, of all of them the cell: from MegE (0) to GM (1)."""
     lineage = document.lineage
-    assert document.fate_scores is not None
+    assert document.fate_scores is not None and document.cell_scores is not None
     values = document.fate_scores.at("frame", np.arange(len(lineage)))
     ends = (("MegE", MEGE), ("", SCORE_SHADES[1]), ("GM", GM))
-    return _graded("fate score", SCORE_SHADES, values, cell_scores(document.fate_scores, lineage).score, ends)
+    return _graded("fate score", SCORE_SHADES, values, document.cell_scores.score, ends)
 
 
 def _by_doubt(document: Document, doubts: Floats) -> Colouring:

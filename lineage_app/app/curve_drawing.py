@@ -8,7 +8,8 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainter, QPen, QPolygonF
 
 from engine.forest import Cells
-from lineage_app.app.cell_curves import EITHER, Band, Curve, Way
+from lineage_app.app.cell_curves import EITHER, Curve, Way
+from lineage_app.app.scores import CellScores
 from lineage_app.app.theme import GM, MEGE, Theme
 
 RIGHTWARDS = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -81,25 +82,25 @@ def _draw_words(
         painter.drawText(words.translated(0, line), RIGHTWARDS, text)
 
 
-def _draw_bands(painter: QPainter, sheet: Sheet, band: Band, y_of: Callable[[float], float]) -> None:
+def _draw_bands(painter: QPainter, sheet: Sheet, band: CellScores, y_of: Callable[[float], float]) -> None:
     """Each cell's score over its life with its interval; grey and hatched where it is not to be used."""
     first, last = sheet.x_of(float(sheet.way.frames[0])), sheet.x_of(float(sheet.way.frames[-1]))
     painter.setPen(QPen(QColor(sheet.theme.rule), 1, Qt.PenStyle.DashLine))
     painter.drawLine(QPointF(first, y_of(EITHER)), QPointF(last, y_of(EITHER)))
     for number, cell in enumerate(sheet.way.cells):
-        if not np.isfinite(band.level[number]):
+        if not np.isfinite(band.score[number]):
             continue
         left, right = (sheet.x_of(float(frame[cell])) for frame in (sheet.cells.birth_frame, sheet.cells.end_frame))
         right = max(right, left + 2)
         is_grey = bool(band.is_uncertain[number])
-        colour = QColor(sheet.theme.quiet) if is_grey else score_colour(float(band.level[number]), sheet.theme)
+        colour = QColor(sheet.theme.quiet) if is_grey else score_colour(float(band.score[number]), sheet.theme)
         pale = QColor(colour)
         pale.setAlpha(2 * BAND_OPACITY if is_grey else BAND_OPACITY)
         if np.isfinite(band.low[number]) and np.isfinite(band.high[number]):
             top, bottom = y_of(float(band.high[number])), y_of(float(band.low[number]))
             pattern = Qt.BrushStyle.BDiagPattern if is_grey else Qt.BrushStyle.SolidPattern
             painter.fillRect(QRectF(left, top, right - left, max(bottom - top, 1)), QBrush(pale, pattern))
-        level = y_of(float(band.level[number]))
+        level = y_of(float(band.score[number]))
         painter.setPen(QPen(colour, 2.2, Qt.PenStyle.DotLine if is_grey else Qt.PenStyle.SolidLine))
         painter.drawLine(QPointF(left, level), QPointF(right, level))
 

@@ -118,7 +118,7 @@ def _from_afar(scene: Scene, seen: Rows, colouring: Colouring) -> QImage:
     shades = [scene.theme.on_panel(colour).getRgb()[:3] for colour in colouring.palette]
     size = (scene.width, ceil(scene.height / coarse))
     bgra = scene.branches.from_afar(seen, window, shades, colouring.of_cell, size)
-    return QImage(bgra.data, *size, 4 * size[0], QImage.Format.Format_ARGB32).copy()
+    return QImage(bgra.data, *size, 4 * size[0], QImage.Format.Format_ARGB32_Premultiplied).copy()
 
 
 def _draw_lines(painter: QPainter, scene: Scene, seen: Rows, colouring: Colouring) -> None:

@@ -78,7 +78,7 @@ def founders_kept(founders: NDArray[Any], before: Lineage, after: Lineage, posit
     was[first < len(before)] = before.cell[first[first < len(before)]]
     place = np.where(was >= 0, rank[before.cells.founder[was]], len(founders))
     is_new = (was < 0) | (before.cells.mother[was] >= 0) | (before.cells.first[was] != first)
-    return now[np.lexsort((is_new, place))]
+    return now[np.argsort(2 * place + is_new, kind="stable")]
 
 
 def _levels(lineage: Lineage, founders: NDArray[Any]) -> list[Indices]:

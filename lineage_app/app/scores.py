@@ -1,5 +1,6 @@
 """The fate scores that a model gave to a project: by detection as stored, by cell as the genealogies stand now."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from engine.project import Project
 
 TABLE = "fate_scores"
 NUMBERS, FLAGS = ("frame_score", "cell_score", "low", "high"), ("in_distribution", "abstained")
+MOST = 0.5  # share of the images of a cell
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
@@ -43,7 +45,7 @@ class FateScores:
 
 @dataclass(frozen=True)
 class CellScores:
-    """One row per cell, (C,). score, low, high : NaN where no image was scored; is_uncertain : it is not to be used."""
+    """One row per cell asked for, (C,). score, low, high : NaN where no image was scored; is_uncertain : not to use."""
 
     score: NDArray[np.float64]
     low: NDArray[np.float64]
@@ -67,22 +69,29 @@ def read_scores(project: Project, n_table: int) -> FateScores | None:
     return FateScores(*numbers, *flags, model=_name(table.schema.metadata or {}))
 
 
-def cell_scores(scores: FateScores, lineage: Lineage) -> CellScores:
+def cell_scores(scores: FateScores, lineage: Lineage, line: Sequence[int] | None = None) -> CellScores:
     """The scores of the cells as they stand: each the mean over its images, whichever cells they were scored in.
 
     So are the ends of the interval; a cell is uncertain where the model abstained on most of its images, or where most
-    are unlike what it has learned from.
+    are unlike what it has learned from. line : only of these cells, in this order.
     """
-    n, cell = len(scores.frame), lineage.cell
-    scored = np.flatnonzero(lineage.present[:n] & np.isfinite(scores.frame))
-    of, size = cell[scored], len(lineage.cells)
+    n = len(scores.frame)
+    if line is None:
+        scored = np.flatnonzero(lineage.present[:n] & np.isfinite(scores.frame))
+        of, size = lineage.cell[scored], len(lineage.cells)
+    else:
+        members = [lineage.members(cell) for cell in line]
+        scored = np.concatenate(members)
+        of, size = np.repeat(np.arange(len(line)), [len(rows) for rows in members]), len(line)
+        is_scored = (scored < n) & np.isfinite(scores.frame[np.minimum(scored, n - 1)])
+        scored, of = scored[is_scored], of[is_scored]
     count = np.bincount(of, minlength=size)
 
     def mean(values: NDArray[Any]) -> NDArray[np.float64]:
         total = np.bincount(of, values[scored].astype(np.float64), size)
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
-    is_uncertain = mean(scores.abstained | ~scores.in_distribution) > 0.5
+    is_uncertain = mean(scores.abstained | ~scores.in_distribution) > MOST
     return CellScores(mean(scores.frame), mean(scores.low), mean(scores.high), is_uncertain)
 
 

@@ -89,19 +89,19 @@ class Transport(QWidget):
 
     def show_marks(self, *_: object) -> None:
         """Mark divisions and onsets of the focused genealogy, and the doubtful places of the position."""
-        cell = self.navigation.focused_cell
-        lineage, document = self.navigation.document.lineage, self.navigation.document
+        cell, lineage = self.navigation.focused_cell, self.navigation.document.lineage
         self._genealogy = int(lineage.cells.founder[cell]) if cell >= 0 else NOTHING
-        divisions: set[int] = set()
-        onsets: list[tuple[int, QColor]] = []
-        if cell >= 0:
-            kin = np.array(lineage.progeny(self._genealogy))
-            divisions = set(lineage.cells.end_frame[kin[lineage.cells.is_divided[kin]]].tolist())
-            own = set(kin.tolist())
-            for id, marker in self.onsets.items():
-                if id < len(lineage) and int(lineage.cell[id]) in own and marker in document.markers:
-                    onsets.append((int(lineage.detections.frame[id]), QColor(document.marker_colour(marker))))
-        self.slider.set_marks(Marks(tuple(sorted(divisions)), tuple(onsets), self._worst()))
+        kin = np.array(lineage.progeny(self._genealogy) if cell >= 0 else [], np.int64)
+        divisions = np.unique(lineage.cells.end_frame[kin[lineage.cells.is_divided[kin]]]).tolist()
+        self.slider.set_marks(Marks(tuple(divisions), tuple(self._onsets_of(kin)), self._worst()))
+
+    def _onsets_of(self, kin: NDArray[np.int64]) -> list[tuple[int, QColor]]:
+        """Frame and colour of each onset in these cells."""
+        document = self.navigation.document
+        ids = np.array([id for id in self.onsets if id < len(document.lineage)], np.int64)
+        ids = ids[np.isin(document.lineage.cell[ids], kin)]
+        named = [(int(document.lineage.detections.frame[id]), self.onsets[id]) for id in ids.tolist()]
+        return [(t, QColor(document.marker_colour(marker))) for t, marker in named if marker in document.markers]
 
     def _worst(self) -> NDArray[np.float64]:
         """(T,) the worst doubt of each frame of the position."""
