@@ -1,6 +1,6 @@
 """Errors planted in true links, of the sorts that trackers make, to see whether they are found and how they are mended."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,13 +23,19 @@ class Planted:
 
 
 def plant(
-    detections: Detections, truth: Ids, n: int, seed: int, kinds: tuple[str, ...] | None = None
+    detections: Detections,
+    truth: Ids,
+    n: int,
+    seed: int,
+    kinds: tuple[str, ...] | None = None,
+    spared: Iterable[int] = (),
 ) -> tuple[Ids, list[Planted]]:
     """(N,) links with errors in them, and what they are; fewer than n where the movie has no more places for them.
 
-    The kinds come in turn. An error touches no detection that another one does, nor those next to them.
+    The kinds come in turn. An error touches no detection that another one does, nor those next to them, nor `spared`.
     """
     field = _Field(detections, truth, np.random.default_rng(seed))
+    field.is_taken[list(spared)] = True
     chosen, planted = kinds or tuple(ERRORS), []
     for turn in range(20 * n):
         if len(planted) == n:

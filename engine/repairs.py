@@ -105,11 +105,11 @@ def repairs(lineage: Lineage, scales: Scales, detection: int, other: int = -1) -
     detection, other : as `engine.checks.Doubts` name them.
     """
     place = _Place(lineage, scales)
-    found: dict[tuple[Change, ...], Repair] = {}
-    places = [detection] if other < 0 else [detection, other]
-    for here in places:
-        for repair in place.candidates(here):
-            found.setdefault(repair.changes or (), repair)
+    found: dict[tuple[str, tuple[int, ...]], Repair] = {}
+    pairs = [(detection, other)] if other < 0 else [(detection, other), (other, detection)]
+    for here, partner in pairs:
+        for repair in place.candidates(here, partner):
+            found.setdefault((repair.name, repair.ids), repair)
     likelier = [repair for repair in found.values() if repair.gain >= LEAST_GAIN]
     return sorted(likelier, key=lambda repair: -repair.gain)
 
@@ -123,11 +123,13 @@ class _Place:
 
     # ---- what could be meant
 
-    def candidates(self, here: int) -> Iterator[Repair]:
-        """All edits of links about a detection that can be done, weighed."""
+    def candidates(self, here: int, partner: int = -1) -> Iterator[Repair]:
+        """All edits about a detection that can be done, weighed."""
         lineage, number = self.lineage, self._number
         before, heirs = lineage.predecessor(here), self._heirs(here)
         beside = self._near(here, 0)
+        if partner >= 0 and partner not in beside and self.detections.frame[partner] == self.detections.frame[here]:
+            beside.append(partner)
         if before is not None:
             yield from self._try(CUT, (here,), f"cut cell {number(here)} from the one before")
         for heir in heirs:
@@ -142,7 +144,8 @@ class _Place:
         for later in self._later(here):
             yield from self._try(LINK_UP, (here, later), f"link to cell {number(later)} after")
         yield from self._insertions(here)
-        yield from self._splits(here)
+        for one in (here, *([] if before is None else [before])):
+            yield from self._splits(one)
 
     def _try(self, name: str, ids: tuple[int, ...], words: str) -> Iterator[Repair]:
         try:
@@ -209,7 +212,8 @@ class _Place:
             sum(self._start_cost(id) for id in starts), COMES
         )
         gain -= 0 if ends and starts else MISSED
-        yield Repair(SPLIT, (here,), "split: two cells found as one", gain, None)
+        when = f"frame {int(self.detections.frame[here])}"
+        yield Repair(SPLIT, (here,), f"split in {when}: two cells found as one", gain, None)
 
     def _near(self, here: int, frames: int) -> list[int]:
         """The nearest detections so many frames later, within reach."""
