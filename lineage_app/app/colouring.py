@@ -155,8 +155,8 @@ def _by_doubt(document: Document, doubts: Floats) -> Colouring:
     values[:n] = doubts[:n]
     np.maximum.at(of_cell, lineage.cell[lineage.present], values[lineage.present])
     for _ in range(FORESEEN):
-        later = np.flatnonzero(lineage.link >= 0)
-        values[lineage.link[later]] = np.maximum(values[lineage.link[later]], values[later])
+        doubted = np.flatnonzero((lineage.link >= 0) & (values > 0))
+        np.maximum.at(values, lineage.link[doubted], values[doubted])
     ends = (("sure", DOUBT_SHADES[0]), ("", DOUBT_SHADES[1]), ("doubtful", DOUBT_SHADES[2]))
     return _graded("doubt", DOUBT_SHADES, values, of_cell, ends)
 

@@ -1,0 +1,130 @@
+"""Colours of cells: what they say, one for all views, and that everyone can tell them apart."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("PySide6")
+
+from engine.changes import FATE, Change
+from engine.lineage import Lineage
+from engine.project import Position, Project
+from lineage_app.app.colouring import BOTH, DIM, DOUBT_SHADES, FATES, SHADES, Colours, blend, colour_by, names
+from lineage_app.app.document import Document
+from lineage_app.app.legend import Legend
+from lineage_app.app.theme import DARK, GM, LIGHT, MEGE
+from tests.app.test_picture import DEUTAN, PROTAN, lab, linear
+from tests.genealogies import forest
+
+SIGHTS = {"all colours": np.eye(3), "deutan": DEUTAN, "protan": PROTAN}
+
+
+def family() -> Lineage:
+    r"""
+    frame 0  1  2  3  4
+          0--1--2--4
+              \-3--5
+                   6--7
+    """
+    return forest([(0, 1), (1, 2), (1, 3), (2, 4), (3, 5), (6, 7)], {6: 3, 7: 4})
+
+
+def document(lineage: Lineage, tmp_path) -> Document:
+    places = tuple(Position(name, 5, (50, 50)) for name in lineage.detections.positions)
+    project = Project(tmp_path, 1.0, 60.0, ("brightfield",), places)
+    return Document(project, (), lineage, {})
+
+
+def of_cells(colouring) -> dict[int, str]:
+    return {cell: colouring.palette[index] for cell, index in enumerate(colouring.of_cell)}
+
+
+@pytest.mark.parametrize("look", [LIGHT, DARK], ids=lambda look: look.name)
+@pytest.mark.parametrize("sight", SIGHTS)
+def test_all_fate_colours_are_told_apart_by_everyone(look, sight: str) -> None:
+    """Each pair is at least 20 apart in CIE L*a*b*, GM and MegE 40, on light and dark panels alike."""
+    seen = {text: lab(SIGHTS[sight] @ linear(look.on_panel(colour).name())) for text, colour in FATES.items()}
+    for one, other in combinations(seen, 2):
+        apart = np.linalg.norm(seen[one] - seen[other])
+        assert apart > (40 if {one, other} == {"GM", "MegE"} else 20), (one, other, apart)
+
+
+@pytest.mark.parametrize("sight", SIGHTS)
+def test_doubt_grows_in_steps_that_everyone_sees(sight: str) -> None:
+    """From sure over doubtful to very doubtful, each far from the others."""
+    seen = [lab(SIGHTS[sight] @ linear(colour)) for colour in DOUBT_SHADES]
+    assert min(np.linalg.norm(one - other) for one, other in combinations(seen, 2)) > 20
+
+
+def test_fates_colour_progeny_and_ancestors(tmp_path) -> None:
+    """What a daughter became colours her; her mother, of whom both became different things, is both."""
+    lineage = family()
+    lineage.apply([Change(FATE, 4, None, "GM"), Change(FATE, 5, None, "MegE")])
+    colours = of_cells(colour_by(document(lineage, tmp_path), "fate"))
+    assert [colours[int(lineage.cell[id])] for id in (0, 4, 5, 6)] == [BOTH, GM, MEGE, DIM]
+
+
+def test_a_mother_of_one_fate_is_before_it(tmp_path) -> None:
+    """Later GM: no longer unknown, not yet GM."""
+    lineage = family()
+    lineage.apply([Change(FATE, 4, None, "GM")])
+    colours = of_cells(colour_by(document(lineage, tmp_path), "fate"))
+    assert colours[int(lineage.cell[0])] == FATES["later GM"]
+    assert colours[int(lineage.cell[5])] == DIM
+
+
+def test_doubt_lies_on_its_detection_and_just_before(tmp_path) -> None:
+    """A cell is as doubtful as its worst detection; one looked at in time warns before the place."""
+    lineage, scores = family(), np.zeros(8)
+    scores[4] = 1.0
+    colouring = colour_by(document(lineage, tmp_path), "doubt", scores)
+    assert colouring.of_detection[[4, 2, 1, 0, 5]].tolist() == [SHADES - 1, SHADES - 1, SHADES - 1, 0, 0]
+    worst = int(lineage.cell[4])
+    assert [cell for cell, index in enumerate(colouring.of_cell) if index] == [worst]
+
+
+def test_doubts_of_fewer_detections_are_taken(tmp_path) -> None:
+    """Those added since they were computed are not doubtful."""
+    colouring = colour_by(document(family(), tmp_path), "doubt", np.ones(3))
+    assert colouring.of_detection[-1] == 0
+
+
+def test_one_colouring_is_given_to_all_views(tmp_path) -> None:
+    """It is made once, and anew after an edit or when doubts come."""
+    first = document(family(), tmp_path)
+    colours, given = Colours(first), []
+    colours.changed.connect(given.append)
+    colours.set_name("doubt")
+    assert colours.colouring is given[-1]
+    colours.set_doubts(np.ones(8))
+    assert given[-1].of_detection.tolist() == [SHADES - 1] * 8
+    colours.set_name("cell")
+    before = given[-1]
+    colours.set_document(document(family(), tmp_path))
+    assert given[-1] is not before and given[-1].name == "cell"
+
+
+def test_colours_of_deleted_detections_do_no_harm(tmp_path) -> None:
+    """They belong to no cell; each colouring still has one row for each detection."""
+    lineage = family()
+    lineage.apply([Change("link", 7, 6, None), Change("present", 7, True, False)])
+    shown = document(lineage, tmp_path)
+    for name in names(shown):
+        colouring = colour_by(shown, name)
+        assert len(colouring.of_detection) == 8 and len(colouring.of_cell) == len(lineage.cells)
+
+
+def test_the_legend_names_every_fate(qtbot, tmp_path) -> None:
+    """And takes as many lines as it needs; nothing where there is nothing to say."""
+    legend = Legend(LIGHT)
+    qtbot.addWidget(legend)
+    legend.set_colouring(colour_by(document(family(), tmp_path), "fate"))
+    assert all(text in legend.accessibleDescription() for text in FATES)
+    assert legend.heightForWidth(120) > legend.heightForWidth(900) > 0
+    legend.set_colouring(colour_by(document(family(), tmp_path), "cell"))
+    assert not legend.isVisibleTo(None) and legend.heightForWidth(200) == 0
+
+
+def test_a_ramp_begins_and_ends_with_its_shades() -> None:
+    assert blend(("#000000", "#ff0000"), 3) == ("#000000", "#800000", "#ff0000")
