@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.files import atomic
+from engine.onset import generation_counts
 from engine.reporting import charts, pictures, trees, words
 from engine.reporting.findings import Findings, find
 from engine.reporting.page import Section, flat, page, table, tile_list
@@ -20,20 +21,15 @@ MOST_DOUBTS = 30
 MOST_PICTURES = 12
 
 
-def write_report(
-    project: "Project",
-    out: Path | None = None,
-    scores: Mapping[str, Any] | None = None,
-    fates: Mapping[int, str] | None = None,
-) -> Path:
+def write_report(project: "Project", out: Path | None = None, scores: Mapping[str, Any] | None = None) -> Path:
     """Write the report of a tracked project, atomically; returns its path. The same project gives the same bytes.
 
-    out : default PROJECT/reports/report.html; scores : from `engine.evaluate`; fates : detection -> fate ("GM",
-    "MegE"), by which the genealogies are then coloured. Reads some 30 frames, however long the movie.
+    out : default PROJECT/reports/report.html; scores : from `engine.evaluate`. Genealogies are coloured by fate where
+    markers come on. Reads some 30 frames, however long the movie.
     Raises InputError where the project is not tracked yet.
     """
     path = project.path / "reports" / "report.html" if out is None else Path(out)
-    findings = find(project, fates)
+    findings = find(project)
     html = page(
         title=project.path.resolve().stem,
         opening=_opening(findings),
@@ -71,6 +67,7 @@ def _sections(findings: Findings, scores: Mapping[str, Any] | None) -> list[Sect
         ("cells", "The cells", _COLOURS + pictures.frames_with_cells(findings)),
         ("counts", "Cells over time", _over_time(findings)),
         ("genealogies", "Genealogies", _genealogies(findings)),
+        ("fates", "Fates", _fates(findings)),
         ("life", "Life times", _life_times(findings)),
         ("doubts", "Where the tracking is doubtful", _doubts(findings)),
         quality,
@@ -93,6 +90,23 @@ def _genealogies(findings: Findings) -> str:
         "cell.</p>"
     )
     return intro + trees.genealogies(findings)
+
+
+def _fates(findings: Findings) -> str:
+    """How many cells there are by generation relative to the onset, as Buggenthin et al. 2017 count them."""
+    if not findings.onsets:
+        return ""
+    counts = generation_counts(findings.labels)
+    by_generation = sorted({**counts["latent"], **counts["annotated"]}.items())
+    fates = sorted({fate for _, cells in by_generation for fate in cells})
+    rows = [(f"{g:+d}" if g else "0", *(f"{cells[fate]:,}" for fate in fates)) for g, cells in by_generation]
+    intro = (
+        f"<p>{words.count(len(findings.onsets), 'marker onset')}. Generation 0 is the cell in which a marker comes on; "
+        "later ones have inherited its fate, earlier ones are its ancestors, where all onsets in their progeny agree. "
+        f"{words.count(counts['mixed'], 'cell')} with onsets of two fates, and {counts['unknown']:,} without any, are "
+        f"left out; of {counts['censored']:,} cells a line without onset was still alive at the end of the movie.</p>"
+    )
+    return intro + table(["generation", *map(escape, fates)], rows, numeric=frozenset(range(len(fates) + 1)))
 
 
 def _life_times(findings: Findings) -> str:

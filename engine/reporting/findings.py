@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from engine.checks import Doubts, project_doubts
 from engine.forest import Cells, Ids
 from engine.lineage import Lineage, project_end_reasons, tracked_frames
+from engine.onset import ANNOTATED, FateLabels, fate_labels, project_onsets
 
 if TYPE_CHECKING:
     from engine.project import Project
@@ -18,13 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Findings:
-    """A tracked project with its doubts. end_reasons, fates : (C,) in words, "" where no fate is known."""
+    """A tracked project with its doubts. end_reasons : (C,) in words; onsets : row -> marker; labels : of the cells."""
 
     project: "Project"
     lineage: Lineage
     doubts: Doubts
     end_reasons: NDArray[np.str_]
-    fates: NDArray[np.str_]
+    onsets: Mapping[int, str]
+    labels: FateLabels
+
+    @cached_property
+    def fates(self) -> NDArray[np.str_]:
+        """(C,) the fate of each cell from the onset on, "" before it and where it is not known."""
+        return np.where(self.labels.status == ANNOTATED, self.labels.fate, "")
 
     @property
     def cells(self) -> Cells:
@@ -88,29 +95,15 @@ class Findings:
         return best // n_frames, best % n_frames
 
 
-def find(project: "Project", fates: Mapping[int, str] | None = None) -> Findings:
-    """All that the report says, but for the pictures. fates : fate by detection; it holds for the cell and its progeny.
-
-    Raises InputError where the project is not tracked yet.
-    """
+def find(project: "Project") -> Findings:
+    """All that the report says, but for the pictures. Raises InputError where the project is not tracked yet."""
     lineage = project.lineage()
+    onsets = project_onsets(project, lineage)
     return Findings(
         project=project,
         lineage=lineage,
         doubts=project_doubts(project, lineage),
         end_reasons=project_end_reasons(project, lineage),
-        fates=_fates(lineage, fates or {}),
+        onsets=onsets,
+        labels=fate_labels(lineage, onsets, project.markers),
     )
-
-
-def _fates(lineage: Lineage, fates: Mapping[int, str]) -> NDArray[np.str_]:
-    fate = np.full(len(lineage.cells), "", dtype="<U16")
-    if not fates:
-        return fate
-    for detection, name in fates.items():
-        fate[lineage.cell[detection]] = name
-    mother = lineage.cells.mother
-    for cell in np.argsort(lineage.cells.generation, kind="stable"):
-        if not fate[cell] and mother[cell] >= 0:
-            fate[cell] = fate[mother[cell]]
-    return fate

@@ -172,6 +172,10 @@ def _draw_cell(findings: Findings, cell: int, x: dict[int, float], unit: float) 
     colour = _colour(findings, cell)
     tip = f"<title>{escape(_describe(findings, cell))}</title>"
     parts = [line(x[cell], top, x[cell], bottom, stroke=colour, stroke_width=min(2.4, 0.6 * unit))]
+    onset = int(findings.labels.onset[cell])
+    if findings.labels.relative_generation[cell] == 0:
+        at = _y(findings, int(findings.lineage.detections.frame[onset]))
+        parts.append(_onset(x[cell], at, colour))
     reason = str(findings.end_reasons[cell])
     if reason == DIVIDED:
         one, other = (x[int(daughter)] for daughter in cells.daughters[cell])
@@ -196,6 +200,10 @@ def end_mark(reason: str, x: float, y: float, r: float, colour: str) -> list[str
 def _diamond(x: float, y: float) -> str:
     shape = f"M{x:.1f} {y - 3.6:.1f}l3.6 3.6l-3.6 3.6l-3.6 -3.6Z"
     return f'<path d="{shape}" fill="{DOUBT_COLOUR}" stroke="#fff" stroke-width=".7"/>'
+
+
+def _onset(x: float, y: float, colour: str) -> str:
+    return circle(x, y, 3.4, fill=colour, stroke="#fff", stroke_width=0.9)
 
 
 def _describe(findings: Findings, cell: int) -> str:
@@ -223,8 +231,9 @@ def _legend(findings: Findings) -> str:
     """What the colours and the marks mean; only end reasons that occur."""
     keys = []
     if findings.fates.any():
-        shown = {**FATE_COLOURS, "fate not known": UNKNOWN_COLOUR}
+        shown = {**FATE_COLOURS, "before an onset, or without": UNKNOWN_COLOUR}
         keys += [_key(rectangle(2, 5, 12, 4, fill=colour), name) for name, colour in shown.items()]
+        keys.append(_key(_onset(8, 8, INK), "its marker comes on"))
     else:
         last = int(findings.cells.generation.max(initial=0))
         for generation in np.unique(np.linspace(0, last, min(last + 1, MOST_KEYS)).round().astype(int)).tolist():

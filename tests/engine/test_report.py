@@ -1,11 +1,14 @@
 """The report: one page that stands alone, whose numbers are those of the lineage."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
+from engine import edits
+from engine.curation import curate
 from engine.detections import Detections
 from engine.errors import InputError
 from engine.lineage import save_links
@@ -244,15 +247,35 @@ def test_scores_come_with_a_sentence(project, tmp_path):
     assert "0.988" in page.text and "not measured" in page.text and "nothing needs to be corrected" in page.text
 
 
-def test_fates_colour_the_trees(project, tmp_path):
-    """A fate holds for the cell it was seen in and for its progeny; the legend names the fates."""
-    lineage = project.lineage()
-    seen = {int(lineage.cells.first[2]): "GM"}
-    html = write_report(project, tmp_path / "fates.html", fates=seen).read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def with_onset(tmp_path_factory):
+    """The same with a marker, which a person saw to come on in the third cell."""
+    project = make_project(tmp_path_factory.mktemp("onset") / "onset.lineage")
+    project = replace(project, markers={"CD16/32": "GM", "GATA1": "MegE"})
+    project.save()
+    with curate(project) as curation:
+        lineage = curation.lineage
+        curation.do("onset", edits.set_onset(lineage, int(lineage.cells.first[2]) + 3, "CD16/32"))
+    return project
+
+
+def test_fates_colour_the_trees(with_onset):
+    """A fate holds from the cell of the onset on; the onset is marked once; the legend names the fates."""
+    lineage = with_onset.lineage()
+    html = write_report(with_onset).read_text(encoding="utf-8")
     tips = re.findall(r"<title>cell (\d+), generation \d, GM", html)
     expected = [str(cell + 1) for cell in lineage.progeny(2)]
     assert sorted(tips) == sorted(expected) and len(expected) == 3
     assert "MegE" in Page(html).text
+    assert html.count('r="3.4"') == 2  # in the tree and in the legend
+
+
+def test_cells_are_counted_by_generation_to_the_onset(with_onset):
+    """The table of fates holds what the labels say, and the section is there only with onsets."""
+    page = Page(write_report(with_onset).read_text(encoding="utf-8"))
+    assert page.ids == [*SECTIONS[:3], "fates", *SECTIONS[3:]]
+    assert "1 marker onset." in page.text
+    assert "generation GM -1 1 0 1 +1 2" in page.text
 
 
 def test_what_it_was_made_with_is_listed(html):
