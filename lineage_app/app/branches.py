@@ -12,6 +12,7 @@ from engine.lineage import Lineage
 from lineage_app.app.colouring import Colouring
 from lineage_app.app.layout import Layout
 
+PACKED = 2.0**26  # more than the shades of all branches through a pixel add up to
 MOST_LINKS_CELLS = 750  # cells in view up to which a branch changes its colour along its life
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -126,18 +127,19 @@ class Branches:
         middle, reach = view.x(self.layout.x[rows[is_bar]]), self.reach[rows[is_bar]] * view.per_leaf
         sides = [np.clip(edge, 0, width).astype(np.int64) for edge in (middle - reach, middle + reach)]
         level = np.concatenate([(bottom[is_bar] - 1) * (width + 1) + side for side in sides])
-        bgr = np.array(shades, np.float32)[:, ::-1]
-        weights = np.concatenate([np.ones((len(bgr), 1), np.float32), bgr], axis=1)[of_cell[self.layout.cell[rows]]]
+        red, green, blue = np.array(shades, np.float64).T
         layers = []
-        for value in weights.T:
+        for low, high in ((np.ones(len(red)), blue), (green, red)):  # two sums in one number, both exact
+            value = (low + PACKED * high)[of_cell[self.layout.cell[rows]]]
             down = np.bincount(upright, np.concatenate([value, -value]), (height + 1) * width)
             across = np.bincount(level, np.concatenate([value[is_bar], -value[is_bar]]), height * (width + 1))
-            layer = down.astype(np.float32).reshape(height + 1, width)[:height].cumsum(axis=0)
-            layer += across.astype(np.float32).reshape(height, width + 1).cumsum(axis=1)[:, :width]
-            layers.append(layer)
-        count = np.maximum(layers[0], 0.5)
+            layer = down.reshape(height + 1, width)[:height].cumsum(axis=0)
+            layer += across.reshape(height, width + 1).cumsum(axis=1)[:, :width]
+            above = np.floor(layer / PACKED)
+            layers += [layer - PACKED * above, above]
+        count = np.maximum(layers[0], 1.0)
         picture = np.empty((height, width, 4), np.uint8)
-        for number, layer in enumerate(layers[1:]):
-            picture[..., number] = np.clip(layer / count, 0, 255)
-        picture[..., 3] = (layers[0] > 0.5) * 255
+        for number, layer in enumerate((layers[1], layers[2], layers[3])):
+            picture[..., number] = layer / count
+        picture[..., 3] = (layers[0] > 0) * 255
         return picture

@@ -26,6 +26,7 @@ class Transport(QWidget):
         self.navigation = navigation
         self.onsets: Mapping[int, str] = {}
         self.doubts: NDArray[Any] = np.zeros(0)
+        self._doubtful = np.zeros(0, np.int64)  # detections
         self._genealogy = NOTHING  # the founder whose divisions are marked
         self.play_button, self.slider = QToolButton(), Seekbar()
         self.frame, self.clock = QSpinBox(), QLabel()
@@ -84,7 +85,7 @@ class Transport(QWidget):
 
     def set_doubts(self, doubts: NDArray[Any]) -> None:
         """How doubtful detections are, (N,) in [0, 1]."""
-        self.doubts = doubts
+        self.doubts, self._doubtful = doubts, np.flatnonzero(doubts)
         self.show_marks()
 
     def show_marks(self, *_: object) -> None:
@@ -107,7 +108,7 @@ class Transport(QWidget):
         """(T,) the worst doubt of each frame of the position."""
         detections = self.navigation.document.lineage.detections
         worst = np.zeros(self.navigation.n_frames)
-        ids = np.flatnonzero(self.doubts[: len(detections)])
+        ids = self._doubtful[self._doubtful < len(detections)]
         position = self.navigation.document.position_index(self.navigation.place.position)
         ids = ids[detections.position[ids] == position]
         np.maximum.at(worst, detections.frame[ids], self.doubts[ids])
