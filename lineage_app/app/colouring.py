@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
 from engine.changes import FATE
-from engine.onset import ANNOTATED, LATENT, MIXED, project_labels
+from engine.onset import ANNOTATED, LATENT, MIXED, FateLabels
 from lineage_app.app.document import Document
+from lineage_app.app.fate_caller import Fates
 from lineage_app.app.theme import CATEGORIES, FATE_COLOURS, GENERATIONS, GM, MEGE
 
 SHADES = 24
@@ -61,13 +62,14 @@ class Colours(QObject):
         super().__init__(parent)
         self.document, self.name = document, "genealogy"
         self.doubts = np.zeros(0)
+        self.fates: Fates | None = None
         self._made: dict[str, Colouring] = {}
 
     @property
     def colouring(self) -> Colouring:
         """The present one; made when it is first asked for."""
         if self.name not in self._made:
-            self._made[self.name] = colour_by(self.document, self.name, self.doubts)
+            self._made[self.name] = colour_by(self.document, self.name, self.doubts, self.fates)
         return self._made[self.name]
 
     def set_name(self, name: str) -> None:
@@ -84,8 +86,16 @@ class Colours(QObject):
     def set_doubts(self, scores: NDArray[Any]) -> None:
         """How doubtful each detection is, (N,) in [0, 1]."""
         self.doubts = np.asarray(scores, np.float64)
-        self._made.pop("doubt", None)
-        if self.name == "doubt":
+        self._make_anew("doubt")
+
+    def set_fates(self, fates: Fates) -> None:
+        """What the markers say of the cells."""
+        self.fates = fates
+        self._make_anew("fate")
+
+    def _make_anew(self, name: str) -> None:
+        self._made.pop(name, None)
+        if self.name == name:
             self.changed.emit(self.colouring)
 
 
@@ -98,13 +108,13 @@ def names(document: Document) -> list[str]:
     return ["genealogy", "cell", "generation", "fate", *scores, "doubt", *area, *markers]
 
 
-def colour_by(document: Document, name: str, doubts: Floats | None = None) -> Colouring:
-    """The colours of all cells. doubts : (N,) in [0, 1] of the detections, none by default."""
+def colour_by(document: Document, name: str, doubts: Floats | None = None, called: Fates | None = None) -> Colouring:
+    """The colours of all cells. doubts : (N,) in [0, 1] of the detections; called : fates by markers."""
     known: dict[str, Callable[[Document], Colouring]] = {
         "generation": _by_generation,
         "genealogy": partial(_by_number, name="genealogy"),
         "cell": partial(_by_number, name="cell"),
-        "fate": _by_fate,
+        "fate": partial(_by_fate, called=called),
         "fate score": _by_score,
         "doubt": partial(_by_doubt, doubts=np.zeros(0) if doubts is None else doubts),
         "area": _by_area,
@@ -130,8 +140,8 @@ def _by_number(document: Document, name: str) -> Colouring:
     return Colouring(name, CATEGORIES, _spread(document, index), index, ())
 
 
-def _by_fate(document: Document) -> Colouring:
-    words = fates(document)
+def _by_fate(document: Document, called: Fates | None) -> Colouring:
+    words = fates(document, called)
     texts = list(FATES)
     index = np.array([texts.index(word) for word in np.unique(words)], np.uint8)
     of_cell = index[np.unique(words, return_inverse=True)[1]] if len(words) else np.zeros(0, np.uint8)
@@ -174,15 +184,17 @@ def _by_marker(document: Document, name: str) -> Colouring:
     return _measured(document, name, (DIM, document.marker_colour(name)), values, "")
 
 
-def fates(document: Document) -> NDArray[np.str_]:
-    """(C,) of FATES: what markers or people say of a cell or its ancestors, else what its progeny became."""
-    lineage, labels = document.lineage, project_labels(document.project, document.lineage)
-    words = np.select(
-        [labels.status == ANNOTATED, labels.status == LATENT, labels.status == MIXED],
-        [labels.fate, np.char.add("later ", labels.fate), "both"],
-        UNKNOWN,
-    ).astype("<U16")
-    words[~np.isin(words, list(FATES))] = UNKNOWN
+def fates(document: Document, called: Fates | None = None) -> NDArray[np.str_]:
+    """(C,) of FATES: what markers or people say of a cell or its ancestors, else what its progeny became.
+
+    called : by the markers, of these genealogies or of those before the last edit.
+    """
+    lineage = document.lineage
+    words = np.full(len(lineage.cells), UNKNOWN, "<U16")
+    if called is not None:
+        first = np.minimum(lineage.cells.first, len(called.lineage) - 1)
+        before = called.lineage.cell[first]
+        words = np.where(before >= 0, _in_words(called.labels)[before], UNKNOWN)
     said = [(int(lineage.cell[id]), fate) for id, fate in lineage.facts[FATE].items() if fate in FATE_COLOURS]
     for cell, fate in said:
         words[lineage.progeny(cell)] = fate
@@ -191,6 +203,14 @@ def fates(document: Document) -> NDArray[np.str_]:
         while mother >= 0 and words[mother] not in FATE_COLOURS:
             words[mother] = f"later {fate}" if words[mother] in (UNKNOWN, f"later {fate}") else "both"
             mother = int(lineage.cells.mother[mother])
+    return words
+
+
+def _in_words(labels: FateLabels) -> NDArray[np.str_]:
+    """(C,) of FATES."""
+    is_of = [labels.status == status for status in (ANNOTATED, LATENT, MIXED)]
+    words = np.select(is_of, [labels.fate, np.char.add("later ", labels.fate), "both"], UNKNOWN).astype("<U16")
+    words[~np.isin(words, list(FATES))] = UNKNOWN
     return words
 
 

@@ -245,7 +245,8 @@ class Workspace(QWidget):
         """Onsets and fates have been called."""
         for view in (self.genealogies, self.strip, self.transport):
             view.set_onsets(fates.onsets)
-        self.table.set_fates(fates)
+        for view in (self.colouring, self.table):
+            view.set_fates(fates)
 
     # ---- edits
 

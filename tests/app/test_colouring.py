@@ -1,5 +1,6 @@
 """Colours of cells: what they say, one for all views, and that everyone can tell them apart."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -7,11 +8,12 @@ import pytest
 
 pytest.importorskip("PySide6")
 
-from engine.changes import FATE, Change
+from engine.changes import FATE, LINK, ONSET, Change
 from engine.lineage import Lineage
 from engine.project import Position, Project
 from lineage_app.app.colouring import BOTH, DIM, DOUBT_SHADES, FATES, SHADES, Colours, blend, colour_by, names
 from lineage_app.app.document import Document
+from lineage_app.app.fate_caller import fates_of
 from lineage_app.app.legend import Legend
 from lineage_app.app.theme import DARK, GM, LIGHT, MEGE
 from tests.app.test_picture import DEUTAN, PROTAN, lab, linear
@@ -72,6 +74,18 @@ def test_a_mother_of_one_fate_is_before_it(tmp_path) -> None:
     colours = of_cells(colour_by(document(lineage, tmp_path), "fate"))
     assert colours[int(lineage.cell[0])] == FATES["later GM"]
     assert colours[int(lineage.cell[5])] == DIM
+
+
+def test_fates_called_by_markers_are_shown_even_while_new_ones_are_called(tmp_path) -> None:
+    """Those called before an edit colour the cells that are still there; what people said goes first."""
+    lineage = family()
+    lineage.apply([Change(ONSET, 4, None, "CD16")])
+    shown = document(lineage, tmp_path)
+    markers = replace(shown.project, markers={"CD16": "GM"})
+    called = fates_of(replace(shown, project=markers, lineage=lineage.copy()))
+    lineage.apply([Change(LINK, 7, 6, None), Change(FATE, 5, None, "MegE")])
+    colours = of_cells(colour_by(shown, "fate", called=called))
+    assert [colours[int(lineage.cell[id])] for id in (0, 4, 5, 7)] == [BOTH, GM, MEGE, DIM]
 
 
 def test_doubt_lies_on_its_detection_and_just_before(tmp_path) -> None:
