@@ -64,8 +64,8 @@ EXPERIMENTS = {
 }
 
 # The same with fates that look less different: all traits of one cell together then tell them with an AUC of 0.92 from
-# the onset on, and of 0.89, 0.83 and 0.69 one to three generations before it, near what Buggenthin 2017 reports (0.87 to
-# 0.91 and 0.79). With the effects above it is 1.00 from the onset on, then 1.00, 0.99 and 0.91.
+# the onset on, and of 0.89, 0.83 and 0.69 one to three generations before it, near what Buggenthin 2017 reports (0.87
+# to 0.91 and 0.79). With the effects above it is 1.00 from the onset on, then 1.00, 0.99 and 0.91.
 FAINT = {
     name.replace("simulated", "faint"): replace(
         parameters,
