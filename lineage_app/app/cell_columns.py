@@ -56,7 +56,7 @@ def columns_of(
     """The columns of a document's cells. doubts : (N,) how doubtful each detection is, in [0, 1]."""
     cells, project = document.lineage.cells, document.project
     columns = [
-        Column("cell", np.arange(1, len(cells) + 1), "d", "the cell's number in this project"),
+        number_column(document),
         *([_position(document)] if len(project.positions) > 1 else []),
         Column(GENERATION, cells.generation, "d", "divisions since the founder; below 0: to the onset"),
         *_fate_columns(document, fates),
@@ -77,6 +77,11 @@ def columns_of(
     return tuple(columns)
 
 
+def number_column(document: Document) -> Column:
+    """The column that needs nothing to be reckoned."""
+    return Column("cell", np.arange(1, len(document.lineage.cells) + 1), "d", "the cell's number in this project")
+
+
 def _position(document: Document) -> Column:
     names = np.array([*document.lineage.detections.positions, ""])
     return _texts("position", names[document.lineage.cells.position], "the field of view")
@@ -88,17 +93,18 @@ def _texts(name: str, values: NDArray[np.str_], tip: str) -> Column:
 
 
 def _fate_columns(document: Document, fates: Fates | None) -> list[Column]:
-    if fates is None or fates.lineage is not document.lineage:
-        return []
-    labels, lineage = fates.labels, document.lineage
-    fate = labels.fate.astype(object)
+    """Empty until the onsets have been called for the cells as they stand."""
+    lineage, n = document.lineage, len(document.lineage.cells)
+    fate, status, relative = np.full(n, "", object), np.full(n, "", "<U9"), np.full(n, np.nan)
+    if fates is not None and fates.lineage is lineage:
+        fate, status = fates.labels.fate.astype(object), fates.labels.status
+        is_known = np.isin(status, (ANNOTATED, LATENT))
+        relative[is_known] = fates.labels.relative_generation[is_known]
     for detection, said in lineage.facts[FATE].items():
         fate[lineage.cell[detection]] = said
-    is_known = np.isin(labels.status, (ANNOTATED, LATENT))
-    relative = np.where(is_known, labels.relative_generation, np.nan)
     return [
         _texts("fate", fate.astype(np.str_), "by the onsets in its line, or as a person said"),
-        _texts("status", labels.status, "annotated: from the onset on; latent: before it; mixed or unknown: not used"),
+        _texts("status", status, "annotated: from the onset on; latent: before it; mixed or unknown: not used"),
         Column(RELATIVE, relative, "+.0f", "generations from the onset: 0 the onset cell, -1 its mother"),
     ]
 

@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lineage_app.app.cell_columns import Column, columns_of, matching
+from lineage_app.app.cell_columns import Column, columns_of, matching, number_column
 from lineage_app.app.document import Document
 from lineage_app.app.fate_caller import Fates
 from lineage_app.app.jobs import Latest
@@ -92,14 +92,10 @@ class CellModel(QAbstractTableModel):
             return self.columns[section].name
         return self.columns[section].tip if role == Qt.ItemDataRole.ToolTipRole else None
 
-    def set_columns(self, columns: tuple[Column, ...], text: str) -> None:
-        """Show other cells, in the order and with the filter that there are."""
-        try:
-            fits = matching(columns, text)
-        except ValueError:
-            fits = np.ones(len(columns[0].values), bool)
+    def set_columns(self, columns: tuple[Column, ...]) -> None:
+        """Show other cells, in the order that there is; none is filtered out."""
         self.beginResetModel()
-        self.columns, self._fits = columns, fits
+        self.columns, self._fits = columns, np.ones(len(columns[0].values), bool)
         self._arrange()
         self.endResetModel()
 
@@ -150,9 +146,9 @@ class CellTable(QWidget):
         super().__init__()
         self.navigation = navigation
         self._document, self._fates, self._doubts = document, None, None  # type: Document, Fates | None, Any
-        self._is_stale = False  # what is shown is not all that is known now
+        self._is_stale = True  # what is shown is not all that is known now
         self._shown = document
-        self.model = CellModel(columns_of(document))
+        self.model = CellModel((number_column(document),))
         self.model.setParent(self)
         self.search = QLineEdit()
         self.search.setPlaceholderText("filter: 12   lost   fate=GM   score>0.8   generation=-2")
@@ -218,13 +214,12 @@ class CellTable(QWidget):
         if document is not self._document:
             return
         names = [column.name for column in self.model.columns]
-        self.model.set_columns(columns, self.search.text())
+        self.model.set_columns(columns)
         self._shown, self._is_stale = document, False
         if names != [column.name for column in columns]:
             self.fit_font()
             self._show_order()
-        self._say_count()
-        self.show_focus()
+        self._filter(self.search.text())
         self.show_selection()
 
     def _show_order(self) -> None:

@@ -175,41 +175,6 @@ def test_daughters_stand_on_either_side_of_their_mother(workspace) -> None:
     assert mother.y() < left.y()
 
 
-def test_a_row_of_the_table_focuses_its_cell(workspace) -> None:
-    """And the arrows move through the rows while the table has the keys."""
-    workspace.show_table()
-    view = workspace.table.view
-    at = view.visualRect(workspace.table.model.index(2, 0)).center()
-    QTest.mouseClick(view.viewport(), LEFT, pos=at)
-    assert workspace.navigation.focused_cell == 2
-    view.setFocus()
-    QTest.keyClick(view, Qt.Key.Key_Down)
-    assert workspace.navigation.focused_cell == 3
-
-
-def test_the_filter_keeps_matching_cells_and_says_what_is_wrong(workspace) -> None:
-    """Conditions, ends and numbers; a wrong name is answered with the right ones."""
-    table = workspace.table
-    table.search.setText("generation>0 position=p0001")
-    assert table.model.shown.tolist() == [4, 5]
-    table.search.setText("divided")
-    assert MOTHER in table.model.shown and 0 not in table.model.shown
-    table.search.setText("colour>2")
-    assert "no column colour" in table.count.text()
-    table.search.setText("generation>x")
-    assert "no number" in table.count.text()
-
-
-def test_columns_sort(workspace) -> None:
-    """By a click on their head, both ways."""
-    table = workspace.table
-    number = [column.name for column in table.model.columns].index("generation")
-    table.view.sortByColumn(number, Qt.SortOrder.DescendingOrder)
-    assert workspace.document.lineage.cells.generation[table.model.shown[0]] == 1
-    table.view.sortByColumn(number, Qt.SortOrder.AscendingOrder)
-    assert workspace.document.lineage.cells.generation[table.model.shown[0]] == 0
-
-
 def test_cells_are_selected_by_clicks_and_by_kin(window, workspace) -> None:
     """Ctrl and click adds and takes away; a genealogy is one key; escape takes it all back."""
     click_cell(workspace, 0, Qt.KeyboardModifier.ControlModifier)
