@@ -6,10 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.experiments import SMALL
-from engine.blocks import Workers
 from engine.project import Project
-from engine.simulated import simulated_project
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,6 +25,10 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A simulated experiment with true masks and links: 5 genealogies with onsets, 37 cells. Not to be written to."""
+    from benchmarks.experiments import SMALL
+    from engine.blocks import Workers
+    from engine.simulated import simulated_project
+
     parameters = replace(
         SMALL["simulated-1"],
         frames=90,

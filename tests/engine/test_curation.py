@@ -65,6 +65,24 @@ def test_a_cell_added_at_a_point_is_measured_and_drawn(project: Project) -> None
             gestures.add_at(project, curation.lineage, "p0001", 5, 50, 60)
 
 
+def test_a_lost_cell_goes_on_with_its_last_contour_or_at_a_point(project: Project) -> None:
+    """The new detection is measured where it is and linked into the cell, in one step."""
+    with curate(project) as curation:
+        lineage = curation.lineage
+        lost, before, after = (at(curation, frame, 1) for frame in (10, 9, 11))
+        curation.do("delete", edits.delete(lineage, lost))
+        curation.do("copy", gestures.copy_to(project, lineage, before, 10))
+        id = len(lineage) - 1
+        assert (lineage.link[id], lineage.link[after]) == (before, id)
+        assert lineage.detections["area"][id] == lineage.detections["area"][before]
+        assert lineage.detections["mean_brightfield"][id] != lineage.detections["mean_brightfield"][before]
+        curation.undo()
+        curation.do("extend", gestures.extend_to(project, lineage, after, 10, 20.0, 23.0))
+        assert (lineage.link[len(lineage) - 1], lineage.link[after]) == (before, len(lineage) - 1)
+        with pytest.raises(EditError, match="go to one where its cell is missing"):
+            gestures.copy_to(project, lineage, before, 9)
+
+
 def test_a_painted_mask_takes_no_pixel_of_another_cell(project: Project) -> None:
     """It is measured as `measure` would."""
     painted = np.zeros((96, 128), np.uint8)

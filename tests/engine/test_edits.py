@@ -91,6 +91,47 @@ def test_join_links_the_end_of_one_cell_to_the_start_of_the_next() -> None:
     assert lineage.predecessor(2) == 1
 
 
+def test_a_detection_is_inserted_into_a_cell_where_it_is_missing() -> None:
+    """Into a gap, after the end or before the start; not where the cell is already."""
+    lineage = forest([(1, 2), (2, 4), (4, 5)], frames={0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6})
+    for alone in (3, 6, 0):
+        lineage.apply(edits.insert(lineage, alone, 2))
+    assert links(lineage) == [-1, 0, 1, 2, 3, 4, 5]
+    lineage.apply(edits.add(lineage, 0, 4, mask()))
+    with pytest.raises(EditError, match="in frame 4 already, as 4"):
+        edits.insert(lineage, 7, 2)
+
+
+def test_an_edit_is_forced_by_cutting_the_links_in_its_way() -> None:
+    """Of two daughters the farther one gives way; each that does is named; all is one step."""
+    lineage = forest([(0, 1), (0, 2)], frames={3: 1})
+    changes, gone = edits.forcing(lineage, lambda draft: edits.link(draft, 0, 3))
+    assert gone == (2,)
+    lineage.apply(changes)
+    assert links(lineage) == [-1, 0, -1, 0]
+    assert edits.forcing(lineage, lambda draft: edits.cut(draft, 1))[1] == ()
+    with pytest.raises(EditError, match="no predecessor"):
+        edits.forcing(lineage, lambda draft: edits.cut(draft, 0))
+
+
+def test_a_copy_is_edited_by_itself() -> None:
+    """The two share what was computed, and no more."""
+    lineage = genealogies.late_division()
+    cells = lineage.cells
+    other = lineage.copy()
+    assert other.cells is cells
+    other.apply(edits.cut(other, 2))
+    assert (len(lineage.cells), len(other.cells)) == (3, 4)
+
+
+def test_facts_leave_the_cells_as_they_are() -> None:
+    """Nothing is found anew for a note."""
+    lineage = genealogies.late_division()
+    cells = lineage.cells
+    lineage.apply(edits.set_note(lineage, 2, "blurred"))
+    assert lineage.cells is cells
+
+
 def test_deleting_in_the_middle_leaves_a_gap() -> None:
     """The cell survives; the id is never used again."""
     lineage = genealogies.late_division()
@@ -324,7 +365,9 @@ class Curating(RuleBasedStateMachine):
         self.undone = []
 
     @precondition(lambda self: len(self.lineage))
-    @rule(data=st.data(), name=st.sampled_from(["link", "force", "swap", "join", "merge", "divide"]))
+    @rule(
+        data=st.data(), name=st.sampled_from(["link", "force", "forcing", "insert", "swap", "join", "merge", "divide"])
+    )
     def of_two(self, data: st.DataObject, name: str) -> None:
         ids = st.integers(0, len(self.lineage) - 1)
         a, b, c = data.draw(ids), data.draw(ids), data.draw(ids)
@@ -332,6 +375,8 @@ class Curating(RuleBasedStateMachine):
             {
                 "link": lambda g: edits.link(g, a, b),
                 "force": lambda g: edits.link(g, a, b, force=True),
+                "forcing": lambda g: edits.forcing(g, lambda draft: edits.link(draft, a, b))[0],
+                "insert": lambda g: edits.insert(g, a, b),
                 "swap": lambda g: edits.swap(g, a, b),
                 "join": lambda g: edits.join(g, a, b),
                 "merge": lambda g: edits.merge(g, a, b, mask(a + 2, b + 2)),
