@@ -20,6 +20,7 @@ _LEVEL = 0.9  # of the interval, and of the confidence that a promised risk is k
 _LEAST_SPREAD = 0.25  # logits that members are taken to differ by at least
 _BINS = 10
 _RESAMPLES = 200
+_LEAST_COVERAGE = 0.1  # share of cells called, below which no margin is tried
 _FEW = 20  # cells of an experiment, fewer of which say nothing about its error
 
 
@@ -78,7 +79,7 @@ def fit_calibration(
     score = fitted.score(logits)
     wrong = (score > 0.5) != (labels > 0.5)
     experiment = np.zeros(len(labels), int) if experiment is None else np.asarray(experiment)
-    margins = tuple(_margin(score, wrong, np.asarray(genealogy), experiment, risk) for risk in RISKS)
+    margins = _margins(score, wrong, np.asarray(genealogy), experiment)
     return Calibration(slope, intercept, _reach(fitted, logits, labels, np.asarray(genealogy)), RISKS, margins)
 
 
@@ -124,10 +125,10 @@ def _reach(fitted: Calibration, logits: Floats, labels: Floats, genealogy: NDArr
     return 12.0
 
 
-def _margin(
-    score: Floats, wrong: NDArray[np.bool_], genealogy: NDArray[Any], experiment: NDArray[Any], risk: float
-) -> float:
-    """The least margin at which, with 90 % confidence, no more than `risk` of the calls are wrong; infinite if none.
+def _margins(
+    score: Floats, wrong: NDArray[np.bool_], genealogy: NDArray[Any], experiment: NDArray[Any]
+) -> tuple[float, ...]:
+    """For each risk the least margin at which, with 90 % confidence, no more of the calls are wrong; infinite if none.
 
     Margins are tried from the strictest down, and the first that fails ends it (fixed-sequence testing, Angelopoulos
     et al. 2021, Learn then Test). The bound on the error is that of Clopper and Pearson with the cells counted as fewer
@@ -135,25 +136,30 @@ def _margin(
     """
     distance = np.abs(score - 0.5)
     together = _correlation(wrong, genealogy)
-    best = np.inf
-    for margin in np.unique(np.quantile(distance, np.linspace(0, 0.98, 99)))[::-1]:
-        kept = distance >= margin
-        if _bound(wrong[kept], genealogy[kept], together) > risk:
-            if len(np.unique(genealogy[kept])) < _FEW:
-                continue  # too few yet to promise anything
-            break
-        if _worst(wrong[kept], experiment[kept]) > risk:
-            break
-        best = float(margin)
-    return best
+    tries = np.unique(np.quantile(distance, np.linspace(0, 1 - _LEAST_COVERAGE, 91)))[::-1]
+    kept = [distance >= margin for margin in tries]
+    n = np.array([_effective_size(genealogy[k], together) for k in kept])
+    error = np.array([wrong[k].mean() for k in kept])
+    bound, at_best = _bound(n, error), _bound(n, 0 * error)
+    worst = np.array([_worst(wrong[k], experiment[k]) for k in kept])
+    margins = []
+    for risk in RISKS:
+        enough = at_best <= risk  # fewer cells would promise nothing even without an error
+        fails = enough & ((bound > risk) | (worst > risk))
+        passed = enough & ~np.logical_or.accumulate(fails)
+        margins.append(float(tries[passed].min(initial=np.inf)))
+    return tuple(margins)
 
 
-def _bound(wrong: NDArray[np.bool_], genealogy: NDArray[Any], together: float) -> float:
-    """Upper confidence bound of the share of wrong calls."""
+def _effective_size(genealogy: NDArray[Any], together: float) -> float:
+    """How many independent cells these are worth."""
     sizes = np.unique(genealogy, return_counts=True)[1]
-    n = len(wrong) / (1 + together * max(np.sum(sizes**2) / np.sum(sizes) - 1, 0))
-    k = n * wrong.mean()
-    return float(stats.beta.ppf(_LEVEL, k + 1, max(n - k, 1e-9)))
+    return float(len(genealogy) / (1 + together * (np.sum(sizes**2) / np.sum(sizes) - 1)))
+
+
+def _bound(n: Floats, error: Floats) -> Floats:
+    """Upper confidence bounds of shares of wrong calls."""
+    return np.asarray(stats.beta.ppf(_LEVEL, n * error + 1, np.maximum(n * (1 - error), 1e-9)))
 
 
 def _correlation(wrong: NDArray[np.bool_], genealogy: NDArray[Any]) -> float:

@@ -14,8 +14,8 @@ Floats = NDArray[np.float64]
 SAMPLE_FRAMES = 24  # of a cell that are looked at
 _RINGS = 9
 _BANDS = (0.0, 0.12, 0.22, 0.32, 0.42, 0.71)  # cycles per px
-_QUANTILE = 0.99  # of held-out cells that are within the limit
-_LEEWAY = 1.3  # by which a new experiment may be further out than the held-out ones were
+_QUANTILE = 0.95  # of held-out cells that are within the limit before leeway
+_LEEWAY = 1.25  # by which a new experiment may be further out than the held-out ones were
 
 
 def cell_statistics(patches: NDArray[Any]) -> Floats:
@@ -44,7 +44,7 @@ def _spectrum(shown: Floats) -> Floats:
     frequency = np.hypot(np.fft.fftfreq(shown.shape[1])[:, None], np.fft.rfftfreq(shown.shape[1]))
     band = np.searchsorted(_BANDS, frequency.ravel(), side="right") - 1
     per_band = np.bincount(band, power.mean(0).ravel(), len(_BANDS) - 1) / np.bincount(band, minlength=len(_BANDS) - 1)
-    share: Floats = np.log(per_band / per_band.sum() + 1e-6)
+    share: Floats = np.log(per_band / (per_band.sum() + 1e-9) + 1e-6)
     return share
 
 
