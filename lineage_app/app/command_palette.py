@@ -20,7 +20,7 @@ class CommandPalette(QDialog):
     def __init__(self, actions: Sequence[QAction], parent: QWidget) -> None:
         super().__init__(parent, Qt.WindowType.Popup)
         self.chosen: QAction | None = None
-        self._actions = [action for action in actions if action.isEnabled()]
+        self._actions = [action for action in actions if action.isEnabled() and action.isVisible()]
         self.search = QLineEdit()
         self.search.setPlaceholderText("What do you want to do?")
         self.found = QListWidget()

@@ -90,7 +90,7 @@ class Curator(QObject):
         force : cut the links that are in its way.
         """
         if self.curation is None:
-            self.said.emit(f"read only: {self.why_not}")
+            self.said.emit(f"no edits now: {self.why_not}")
             return False
         try:
             changes = forcing(self.lineage, edit)[0] if force else edit(self.lineage)
@@ -110,16 +110,16 @@ class Curator(QObject):
         """Do again what was undone last, or the step with that id."""
         return self._again("done again", id, lambda curation: curation.redo(id))
 
-    def close(self) -> None:
-        """Give the journal back; from now on the project can only be looked at."""
+    def close(self, why: str = "closed") -> None:
+        """Give the journal back; from now on the project can only be looked at, which is said with the reason."""
         if self.curation is not None:
             self.curation.on_entry.remove(self._take)
-            self.curation, self.why_not = None, "closed"
+            self.curation, self.why_not = None, why
         self._held.close()
 
     def _again(self, what: str, id: int | None, step: Callable[[Curation], Entry]) -> bool:
         if self.curation is None:
-            self.said.emit(f"read only: {self.why_not}")
+            self.said.emit(f"no edits now: {self.why_not}")
             return False
         try:
             step(self.curation)

@@ -110,5 +110,5 @@ def set_keys(actions: Mapping[str, QAction], keys: Keys) -> None:
     for action in ACTIONS:
         made = actions[action.name]
         made.setShortcuts([QKeySequence(key) for key in keys[action.name]])
-        text = action.text.rstrip("…")
-        made.setToolTip(" · ".join(part for part in (text, action.tip, keys_of(made)) if part))
+        text = made.text().replace("&", "").rstrip("…")
+        made.setToolTip(" · ".join(part for part in (text, made.statusTip(), keys_of(made)) if part))

@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QIcon, QPixmap
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 MOST_RECENT = 6
+PICTURE = "picture.png"  # in a project: its movie as it was seen last
+PICTURE_PX = QSize(196, 132)
+IN_A_ROW = 3
 CARDS = (
     ("open", "Open a project", "a folder NAME.lineage that was made before"),
     ("import", "Import a movie", "TIFF, PNG, OME-TIFF, OME-Zarr, CTC or TATexp folders, or masks that you have"),
@@ -23,6 +27,7 @@ class StartPage(QWidget):
     def __init__(self, recent: Sequence[Path]) -> None:
         super().__init__()
         self.cards: dict[str, QPushButton] = {}
+        self.recent: dict[Path, QToolButton] = {}
         column = QVBoxLayout()
         column.setSpacing(10)
         title = QLabel("Lineage")
@@ -38,19 +43,16 @@ class StartPage(QWidget):
             card.clicked.connect(lambda _=False, name=name: self.wanted.emit(name))
             self.cards[name] = card
             column.addWidget(card)
-        column.addSpacing(14)
+        drop = QLabel("Or drop a folder here: a project is opened, images are imported.")
+        drop.setObjectName("quiet")
+        column.addWidget(drop)
         if recent:
-            column.addWidget(QLabel("Opened last"))
-        for path in recent[:MOST_RECENT]:
-            link = QPushButton(f"{path.name}   {path.parent}")
-            link.setFlat(True)
-            link.setStyleSheet("text-align: left; padding: 4px 18px;")
-            link.setCursor(Qt.CursorShape.PointingHandCursor)
-            link.clicked.connect(lambda _=False, path=path: self.chosen.emit(path))
-            column.addWidget(link)
+            column.addSpacing(14)
+            column.addWidget(QLabel("<b>Opened last</b>"))
+            column.addLayout(self._recent(recent[:MOST_RECENT]))
         middle = QWidget()
         middle.setLayout(column)
-        middle.setMaximumWidth(640)
+        middle.setMaximumWidth(700)
         row = QHBoxLayout()
         row.addStretch(1)
         row.addWidget(middle, 4)
@@ -59,6 +61,16 @@ class StartPage(QWidget):
         page.addStretch(2)
         page.addLayout(row)
         page.addStretch(3)
+
+    def _recent(self, recent: Sequence[Path]) -> QGridLayout:
+        grid = QGridLayout()
+        for number, path in enumerate(recent):
+            button = _project(path)
+            button.clicked.connect(lambda _=False, path=path: self.chosen.emit(path))
+            self.recent[path] = button
+            grid.addWidget(button, number // IN_A_ROW, number % IN_A_ROW)
+        grid.setColumnStretch(IN_A_ROW, 1)
+        return grid
 
 
 def _card(text: str, tip: str) -> QPushButton:
@@ -74,3 +86,39 @@ def _card(text: str, tip: str) -> QPushButton:
         lines.addWidget(label)
     card.setMinimumHeight(lines.sizeHint().height())
     return card
+
+
+def _project(path: Path) -> QToolButton:
+    """A button with a project's picture and name."""
+    button = QToolButton()
+    button.setObjectName("project")
+    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+    button.setIconSize(PICTURE_PX)
+    button.setIcon(QIcon(_picture(path)))
+    width = PICTURE_PX.width()
+    button.setText(button.fontMetrics().elidedText(path.stem, Qt.TextElideMode.ElideMiddle, width))
+    button.setToolTip(str(path))
+    button.setAccessibleName(f"Open {path.name}")
+    button.setCursor(Qt.CursorShape.PointingHandCursor)
+    return button
+
+
+def _picture(path: Path) -> QPixmap:
+    """A project's picture, cut to size; grey where there is none."""
+    found = QPixmap(str(path / PICTURE))
+    shown = QPixmap(PICTURE_PX)
+    shown.fill(Qt.GlobalColor.gray)
+    if found.isNull():
+        return shown
+    whole = Qt.AspectRatioMode.KeepAspectRatioByExpanding
+    large = found.scaled(PICTURE_PX, whole, Qt.TransformationMode.SmoothTransformation)
+    x, y = ((large.width() - PICTURE_PX.width()) // 2, (large.height() - PICTURE_PX.height()) // 2)
+    return large.copy(x, y, PICTURE_PX.width(), PICTURE_PX.height())
+
+
+def keep_picture(project: Path, view: QWidget) -> None:
+    """Remember what a project looks like; where it cannot be written, nothing is remembered."""
+    small = view.grab().scaled(
+        2 * PICTURE_PX, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+    )
+    small.save(str(project / PICTURE))

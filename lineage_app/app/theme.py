@@ -117,6 +117,8 @@ def _style(theme: Theme) -> str:
         padding: 4px 6px; color: {theme.quiet}; }}
     QLineEdit {{ padding: 4px 6px; }}
     QListWidget::item {{ padding: 4px 6px; }}
+    QToolButton#project {{ padding: 6px; border: 1px solid transparent; border-radius: 8px; }}
+    QToolButton#project:hover, QToolButton#project:focus {{ border-color: {theme.accent}; }}
     QLabel#quiet {{ color: {theme.quiet}; }}
     QLabel#picture {{ background: {theme.window}; border: 1px solid {theme.rule}; color: {theme.quiet}; }}
     QLabel#complaint {{ color: {theme.wrong}; }}

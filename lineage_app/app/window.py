@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QSettings, Qt
-from PySide6.QtGui import QAction, QCloseEvent
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -23,7 +23,6 @@ from lineage_app.app.command_palette import CommandPalette
 from lineage_app.app.curator import Curator, Opened, open_curated
 from lineage_app.app.edit_hands import EditHands
 from lineage_app.app.fact_hands import FactHands
-from lineage_app.app.import_dialog import ImportDialog
 from lineage_app.app.job_bar import JobBar
 from lineage_app.app.jobs import Work
 from lineage_app.app.key_editor import KeyEditor
@@ -32,7 +31,7 @@ from lineage_app.app.mask_hands import MaskHands
 from lineage_app.app.navigation import Place
 from lineage_app.app.notice import Notice
 from lineage_app.app.queue_hands import QueueHands
-from lineage_app.app.start_page import MOST_RECENT, StartPage
+from lineage_app.app.start_page import MOST_RECENT, StartPage, keep_picture
 from lineage_app.app.work_hands import WorkHands
 from lineage_app.app.workspace import Workspace
 
@@ -49,12 +48,12 @@ class Window(QMainWindow):
         self.workspace: Workspace | None = None
         self.pages = QStackedWidget()
         self.setCentralWidget(self.pages)
-        self.facts = FactHands(self)
+        self.facts, self.work = FactHands(self), WorkHands(self)
         self.hands: tuple[object, ...] = (
             EditHands(self),
             MaskHands(self),
             QueueHands(self),
-            WorkHands(self),
+            self.work,
             self.facts,
         )  # do what the window does not
         self.actions_: dict[str, QAction] = {}
@@ -70,6 +69,7 @@ class Window(QMainWindow):
         self.statusBar().addPermanentWidget(self.notice)
         self.statusBar().addPermanentWidget(self.jobs)
         self._apply_look()
+        self.setAcceptDrops(True)
         self.resize(1480, 940)
         self.show_start_page()
 
@@ -114,7 +114,9 @@ class Window(QMainWindow):
         """Do work in the background that writes into the project, which is closed meanwhile and then shown anew."""
         if self.jobs.job is None:
             self._to_reopen = self._shown.document.project.path
-            self._shown.curator.close()
+            self._shown.curator.close(f"they wait until “{name}” is done")
+            self.notice.setText("no edits until this is done")
+            self._enable()
         self.run(name, work, lambda _: self._reopen())
 
     def _reopen(self) -> None:
@@ -137,6 +139,8 @@ class Window(QMainWindow):
 
     def _leave(self) -> None:
         if self.workspace is not None:
+            if self.workspace.movie.frame is not None:
+                keep_picture(self.workspace.document.project.path, self.workspace.movie)
             self.workspace.close_readers()
             self.workspace = None
             self.notice.clear()
@@ -216,12 +220,6 @@ class Window(QMainWindow):
         path = QFileDialog.getExistingDirectory(self, "Open a project: a folder NAME.lineage")
         if path:
             self.open_project(Path(path))
-
-    def do_import(self) -> None:
-        dialog = ImportDialog(self)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.accepted.connect(lambda: self.import_movie(dialog.request))
-        dialog.open()
 
     def import_movie(self, request: tasks.ImportRequest | None) -> None:
         """Import in the background, and open what was made."""
@@ -393,6 +391,14 @@ class Window(QMainWindow):
         if self.workspace is not None:
             self.workspace.set_theme(self.look)
             self.workspace.fit_font()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        for url in event.mimeData().urls()[:1]:
+            self.work.take(Path(url.toLocalFile()))
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.jobs.close_job()

@@ -9,6 +9,7 @@ from PySide6.QtGui import QDesktopServices
 
 from lineage_app.app import tasks
 from lineage_app.app.export_dialog import ExportDialog
+from lineage_app.app.import_dialog import ImportDialog
 
 if TYPE_CHECKING:
     from lineage_app.app.window import Window
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class WorkHands(QObject):
-    """Exports and reports of the project that is shown."""
+    """Imports, exports and reports."""
 
     def __init__(self, window: "Window") -> None:
         super().__init__(window)
@@ -26,6 +27,24 @@ class WorkHands(QObject):
     def _shown(self) -> "Workspace":
         assert self.window.workspace is not None
         return self.window.workspace
+
+    def do_import(self) -> None:
+        self.ask_import()
+
+    def ask_import(self, images: Path | None = None) -> None:
+        """The import dialog; images : where they are, if that is known."""
+        dialog = ImportDialog(self.window, images)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.accepted.connect(lambda: self.window.import_movie(dialog.request))
+        dialog.open()
+
+    def take(self, path: Path) -> None:
+        """Open what was dropped on the window: a project, or else a movie to be imported."""
+        folder = path.parent if path.name == "project.json" else path
+        if (folder / "project.json").is_file():
+            self.window.open_project(folder)
+        else:
+            self.ask_import(path)
 
     def do_export(self) -> None:
         dialog = ExportDialog(self._shown.document, self._shown.navigation.place.focus, self.window)
