@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("linking", "segmentation", "genealogies", "curation", "viewer", "memory")
+BENCHMARKS = ("linking", "segmentation", "genealogies", "curation", "viewer", "memory", "onsets")
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ from engine.lineage import Lineage
 
 Floats = NDArray[np.float64]
 MAD_TO_SIGMA = 1.4826
+MOST_WINDOWS = 64  # in time
 LEAST_BRIGHT = 20  # measures in bright cells from which bleed-through can be told
 
 
@@ -36,7 +37,10 @@ class MarkerParameters:
 def rises(
     lineage: Lineage, markers: Sequence[str], parameters: MarkerParameters = MarkerParameters()
 ) -> dict[str, tuple[Ids, NDArray[np.bool_]]]:
-    """For each marker the rows of the detections imaged in it, sorted by cell and frame, and which are positive."""
+    """For each marker the rows of the detections imaged in it, sorted by cell and frame, and which are positive.
+
+    What one marker shines into the other's channel is taken off in frames where both were imaged.
+    """
     light = {marker: _light(lineage, marker) for marker in markers}
     floor = {marker: _least_noise(lineage, marker, parameters) for marker in markers}
     rough = {marker: _above_all(light[marker], floor[marker], parameters) for marker in markers}
@@ -101,7 +105,7 @@ def _negative(frame: NDArray[np.int32], light: Floats, parameters: MarkerParamet
     negative cells are left, the level before stands.
     """
     order = np.argsort(frame, kind="stable")
-    n_windows = max(1, len(order) // parameters.window)
+    n_windows = min(max(1, len(order) // parameters.window), MOST_WINDOWS)
     times: list[float] = []
     levels: list[float] = []
     sigmas: list[float] = []
@@ -123,9 +127,8 @@ def densest(values: Floats, share: float) -> tuple[float, float]:
         return float(ordered[0]) if len(ordered) else 0.0, 0.0
     width = ordered[n - 1 :] - ordered[: len(ordered) - n + 1]
     at = int(width.argmin())
-    middle = float(np.median(ordered[at : at + n]))
-    below = middle - ordered[ordered <= middle]
-    return middle, float(MAD_TO_SIGMA * np.median(below))
+    middle = at + n // 2
+    return float(ordered[middle]), float(MAD_TO_SIGMA * (ordered[middle] - ordered[middle // 2]))
 
 
 def _from_genealogy(lineage: Lineage, rows: Ids, rise: Floats, noise: Floats, parameters: MarkerParameters) -> None:
