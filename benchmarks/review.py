@@ -24,7 +24,6 @@ from engine.detections import Detections
 from engine.forest import Ids
 from engine.lineage import Lineage, guess_end_reasons
 from engine.repairs import Repair, Scales, repairs
-from engine.tracking import track
 from engine.usual import CheckParameters, Scene
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -7,17 +7,18 @@ from typing import Any
 import numpy as np
 from scipy.spatial import cKDTree
 
+from engine.better_links import better_mothers
 from engine.forest import Ids
 from engine.lineage import LOST
 from engine.usual import MAD_TO_SIGMA, RAYLEIGH_90, Floats, Scene, robust_scale, shared
 
 JUMP, AREA, FUSED, BRIGHTNESS, GAP, BROKEN = "jump", "area", "fused", "brightness", "gap", "broken"
-SWAP, THIRD = "swap", "third"
+SWAP, THIRD, BETTER = "swap", "third", "better link"
 APPEARS, VANISHES, SHORT = "appears", "vanishes", "short"
 EARLY_DIVISION, LOST_DAUGHTER, UNEQUAL, FAR_DAUGHTER = "early division", "lost daughter", "unequal", "far daughter"
 KINDS = (
     JUMP, SWAP, AREA, FUSED, BRIGHTNESS, GAP, BROKEN, APPEARS, VANISHES, SHORT,
-    EARLY_DIVISION, LOST_DAUGHTER, UNEQUAL, FAR_DAUGHTER, THIRD,
+    EARLY_DIVISION, LOST_DAUGHTER, UNEQUAL, FAR_DAUGHTER, THIRD, BETTER,
 )  # fmt: skip
 
 
@@ -269,6 +270,13 @@ def _far_daughters(scene: Scene) -> Found:
     return Found(FAR_DAUGHTER, scene.child[found], score, reason, sister)
 
 
+def _better_links(scene: Scene) -> Found:
+    """Cells that begin, by birth or not, and fit better to another cell before."""
+    born, mother, clearly = better_mothers(scene)
+    reason = [f"fits better to cell {cell} before" for cell in scene.lineage.cell[mother] + 1]
+    return Found(BETTER, born, 0.3 + 0.5 * clearly, reason, mother)
+
+
 RULES: tuple[Callable[[Scene], Found], ...] = (
     _jumps,
     _swaps,
@@ -285,6 +293,7 @@ RULES: tuple[Callable[[Scene], Found], ...] = (
     _unequal_daughters,
     _far_daughters,
     _third_daughters,
+    _better_links,
 )
 
 

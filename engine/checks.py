@@ -5,7 +5,7 @@ jump, die and land. It says where to look first.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from engine.check_rules import (
     APPEARS,
     AREA,
+    BETTER,
     BRIGHTNESS,
     BROKEN,
     EARLY_DIVISION,
@@ -34,21 +35,24 @@ from engine.check_rules import (
 )
 from engine.forest import Ids
 from engine.lineage import Lineage, guess_end_reasons, project_end_reasons
+from engine.repairs import CERTAIN, Scales, repairs
 from engine.usual import CheckParameters, Floats, Scene
 
 if TYPE_CHECKING:
     from engine.project import Project
 
 __all__ = [
-    "APPEARS", "AREA", "BRIGHTNESS", "BROKEN", "CLEAR", "EARLY_DIVISION", "FAR_DAUGHTER", "FUSED", "GAP", "JUMP",
-    "KINDS", "LOOK_AHEAD", "LOST_DAUGHTER", "SHORT", "SWAP", "THIRD", "UNEQUAL", "VANISHES", "CheckParameters",
-    "Doubts", "Found", "doubts", "merged", "project_doubts", "project_scene",
+    "APPEARS", "AREA", "BETTER", "BRIGHTNESS", "BROKEN", "CLEAR", "EARLY_DIVISION", "FAR_DAUGHTER", "FUSED", "GAP",
+    "JUMP", "KINDS", "LOOK_AHEAD", "LOST_DAUGHTER", "SHORT", "SWAP", "THIRD", "UNEQUAL", "VANISHES", "CheckParameters",
+    "Doubts", "Found", "doubts", "merged", "project_doubts", "project_scene", "ranked",
 ]  # fmt: skip
 
 LOOK_AHEAD = frozenset({VANISHES, EARLY_DIVISION})  # seen in the next frame; all others against the one before
 DEFAULTS = CheckParameters()
+HELPED, UNHELPED = 0.7, 0.6  # how much an edit that surely helps adds to a score; what is left of it where none does
+MOST_WEIGHED = 1000
 CLEAR = 0.6  # a place whose score is at least this is clearly doubtful
-SAME_PLACE = {BROKEN: VANISHES, FUSED: VANISHES}  # a doubt of the first kind tells what one of the second is about
+SAME_PLACE = {BROKEN: VANISHES, FUSED: VANISHES, BETTER: VANISHES}  # the first kind tells what the second is about
 
 
 @dataclass(frozen=True)
@@ -93,13 +97,13 @@ def doubts(
     if end_reasons is None:
         end_reasons = guess_end_reasons(lineage, shapes)
     scene = Scene(lineage, um_per_px, frame_interval_s, shapes, end_reasons, parameters)
-    return merged([rule(scene) for rule in RULES])
+    return ranked(scene, merged([rule(scene) for rule in RULES]))
 
 
 def project_doubts(project: "Project", lineage: Lineage, parameters: CheckParameters = DEFAULTS) -> Doubts:
     """The doubtful places in a project."""
     scene = project_scene(project, lineage, parameters)
-    return merged([rule(scene) for rule in RULES])
+    return ranked(scene, merged([rule(scene) for rule in RULES]))
 
 
 def project_scene(project: "Project", lineage: Lineage, parameters: CheckParameters = DEFAULTS) -> Scene:
@@ -107,6 +111,20 @@ def project_scene(project: "Project", lineage: Lineage, parameters: CheckParamet
     shapes = [project.position(name).shape for name in lineage.detections.positions]
     reasons = project_end_reasons(project, lineage)
     return Scene(lineage, project.um_per_px, project.frame_interval_s, shapes, reasons, parameters)
+
+
+def ranked(scene: Scene, doubts: Doubts, most: int = MOST_WEIGHED) -> Doubts:
+    """The doubts ranked anew: first the places that an edit would make likelier, then those that none would.
+
+    Only the `most` doubtful ones are weighed so; the others keep their scores.
+    """
+    lineage, scales, score = scene.lineage, Scales.of(scene), doubts.score.copy()
+    for row in range(min(most, len(doubts))):
+        found = repairs(lineage, scales, int(doubts.detection[row]), int(doubts.other[row]))
+        helped = 1 - (1 - score[row]) * (1 - HELPED * min(found[0].gain / CERTAIN, 1.0)) if found else 0.0
+        score[row] = helped if found else UNHELPED * score[row]
+    order = np.lexsort((doubts.detection, -score))
+    return replace(doubts, score=score).take(order)
 
 
 def merged(found: Sequence[Found]) -> Doubts:

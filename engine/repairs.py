@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from engine.project import Project
 
 SWAP, LINK_UP, CUT, INSERT, SPLIT = "swap", "link", "cut", "insert", "split"
-LEAST_GAIN = 2.0  # log likelihood below which an edit is not worth proposing
+LEAST_GAIN, CERTAIN = 2.0, 16.0  # log likelihood below which an edit is not worth proposing, above which it is sure
 COMES, GOES, AT_BORDER = 8.0, 8.0, 2.5  # costs, in log likelihood, of a cell that appears, vanishes; less at the border
 DIVIDES, MISSED, TOO_EARLY, FUSED = (
     7.0,
@@ -73,15 +73,15 @@ class Scales:
         """Estimated robustly from a movie."""
         detections, um = scene.lineage.detections, scene.um_per_px
         area = detections.columns.get("area")
-        change = np.zeros(0) if area is None else np.log(area[scene.child].astype(np.float64) / area[scene.parent])
-        plain = ~scene.is_division
+        size = np.ones(len(detections)) if area is None else np.maximum(area.astype(np.float64), 1.0)
+        change = np.log(size[scene.child] / size[scene.parent])[~scene.is_division]
         step = max(scene.long_step / um / RAYLEIGH_90, 0.5)
         radius = float(np.median(scene.radius[scene.child]) / um) if len(scene.child) else 1.0
         last = np.zeros(max(len(scene.shapes), 1), np.int64)
         np.maximum.at(last, detections.position, detections.frame)
         return cls(
             step=step,
-            area=max(robust_scale(change[plain])[1], 0.08),
+            area=max(robust_scale(change)[1], 0.08),
             apart=max(radius, step),
             life=scene.usual_life,
             margin=2 * radius + step * RAYLEIGH_90,
@@ -104,7 +104,7 @@ def repairs(lineage: Lineage, scales: Scales, detection: int, other: int = -1) -
 
     detection, other : as `engine.checks.Doubts` name them.
     """
-    place = _Place(lineage, scales)
+    place = Place(lineage, scales)
     found: dict[tuple[str, tuple[int, ...]], Repair] = {}
     pairs = [(detection, other)] if other < 0 else [(detection, other), (other, detection)]
     for here, partner in pairs:
@@ -114,7 +114,7 @@ def repairs(lineage: Lineage, scales: Scales, detection: int, other: int = -1) -
     return sorted(likelier, key=lambda repair: -repair.gain)
 
 
-class _Place:
+class Place:
     """The neighbourhood of a place, and what it costs with some links changed."""
 
     def __init__(self, lineage: Lineage, scales: Scales) -> None:

@@ -38,6 +38,7 @@ KINDS = {
         "the division may be false: a neighbour taken for a daughter",
     ),
     checks.THIRD: ("begins beside a division", "one of three is not a daughter: see which two come from the mother"),
+    checks.BETTER: ("fits better to another cell before", "mostly a daughter, or a track, of that one: link it there"),
 }
 
 DIVISION_KINDS = (checks.EARLY_DIVISION, checks.LOST_DAUGHTER, checks.UNEQUAL, checks.FAR_DAUGHTER)

@@ -11,12 +11,13 @@ from PySide6.QtCore import QObject, Signal
 from engine import review
 from engine.changes import DETECTION, END, LINK, MASK, PRESENT, Change
 from engine.check_rules import RULES
-from engine.checks import Doubts, merged, project_scene
+from engine.checks import Doubts, merged, project_scene, ranked
 from engine.edits import Changes
 from engine.journal import Entry
 from engine.lineage import Lineage
 from engine.project import Project
 from engine.repairs import Repair, Scales, changes_of, repairs
+from engine.usual import Scene
 from lineage_app.app.jobs import Latest
 
 NOTHING = -1
@@ -32,10 +33,12 @@ class Answer:
     scales: Scales
 
 
-def look(project: Project, lineage: Lineage) -> Answer:
-    """All doubtful places, worst first."""
+def look(project: Project, lineage: Lineage, before: Doubts | None, edited: set[int]) -> Answer:
+    """All doubtful places, worst first; `before` : those known before these detections were edited."""
     scene = project_scene(project, lineage)
-    return Answer(lineage, merged([rule(scene) for rule in RULES]), Scales.of(scene))
+    found = merged([rule(scene) for rule in RULES])
+    new = ranked(scene, found) if before is None else renewed(before, found, scene, edited)
+    return Answer(lineage, new, Scales.of(scene))
 
 
 def touched(changes: Iterable[Change]) -> set[int]:
@@ -49,12 +52,12 @@ def touched(changes: Iterable[Change]) -> set[int]:
     }
 
 
-def renewed(old: Doubts, new: Doubts, lineage: Lineage, edited: set[int]) -> Doubts:
-    """The new doubts of the edited cells and their kin, and the old ones of all others, worst first.
+def renewed(old: Doubts, new: Doubts, scene: Scene, edited: set[int]) -> Doubts:
+    """The new doubts of the edited cells and their kin, ranked, and the old ones of all others, worst first.
 
     Scales shift a little with each edit; what nobody touched stays as it was, but for the numbers of cells in words.
     """
-    cells = lineage.cells
+    lineage, cells = scene.lineage, scene.lineage.cells
     ids = [id for id in edited if id < len(lineage) and lineage.present[id]]
     cell = lineage.cell[np.array(ids, np.int64)]
     near = np.concatenate([cell, cells.mother[cell], cells.daughters[cell].ravel()]) if len(cell) else cell
@@ -65,15 +68,16 @@ def renewed(old: Doubts, new: Doubts, lineage: Lineage, edited: set[int]) -> Dou
         new.reason[same[key]] if (key := (int(old.detection[row]), str(old.kind[row]))) in same else old.reason[row]
         for row in kept
     ]
-    detection = np.concatenate([old.detection[kept], new.detection[fresh]])
-    score = np.concatenate([old.score[kept], new.score[fresh]])
+    again = ranked(scene, new.take(fresh))
+    detection = np.concatenate([old.detection[kept], again.detection])
+    score = np.concatenate([old.score[kept], again.score])
     order = np.lexsort((detection, -score))
     return Doubts(
         detection[order],
         score[order],
-        np.concatenate([old.kind[kept], new.kind[fresh]])[order],
-        np.concatenate([np.array(words, dtype=np.str_), new.reason[fresh]])[order],
-        np.concatenate([old.other[kept], new.other[fresh]])[order],
+        np.concatenate([old.kind[kept], again.kind])[order],
+        np.concatenate([np.array(words, dtype=np.str_), again.reason])[order],
+        np.concatenate([old.other[kept], again.other])[order],
     )
 
 
@@ -229,8 +233,9 @@ class Queue(QObject):
 
     def _ask(self) -> None:
         document = self.curator.document
-        project, lineage = document.project, document.lineage.copy()
-        self._latest.ask(lambda: look(project, lineage))
+        project, lineage, edited = document.project, document.lineage.copy(), set(self._edited)
+        before = self.doubts if self.is_ready else None
+        self._latest.ask(lambda: look(project, lineage, before, edited))
 
     def _entry_made(self, entry: Entry) -> None:
         edited = touched(entry.changes)
@@ -251,8 +256,6 @@ class Queue(QObject):
 
     def _take(self, answer: Answer) -> None:
         new = answer.doubts
-        if self.is_ready:
-            new = renewed(self.doubts, new, answer.lineage, self._edited)
         self._mended -= set(new.detection.tolist())
         self.doubts, self._scales, self._edited, self.is_ready = new, answer.scales, set(), True
         self._suggested = (None, None)
