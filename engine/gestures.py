@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from engine import edits
 from engine.changes import EditError
 from engine.edits import Changes
+from engine.forest import Ids
 from engine.lineage import Lineage
 from engine.measure import MeasureParameters
 from engine.movie import Movie
@@ -183,7 +184,7 @@ def _in_line(lineage: Lineage, detection: int, one: Any, other: Any) -> tuple[An
 def _ends_near(lineage: Lineage, detection: int, new: Mapping[str, Any]) -> int | None:
     """The nearest cell that ended in the frame before; where there is none but a division follows, the predecessor."""
     before = lineage.predecessor(detection)
-    near = _nearest(lineage, detection, new, -1, lambda id: bool(lineage.successors[id, 0] < 0))
+    near = _nearest(lineage, detection, new, -1, lambda ids: lineage.successors[ids, 0] < 0)
     if near is None and before is not None and lineage.successors[detection, 1] >= 0:
         return before if lineage.successors[before, 1] < 0 else None
     return near
@@ -197,18 +198,19 @@ def _goes_on(lineage: Lineage, detection: int, own: Mapping[str, Any], new: Mapp
         straight = np.hypot(*(yx[1] - _yx(new))) + np.hypot(*(yx[0] - _yx(own)))
         crossed = np.hypot(*(yx[0] - _yx(new))) + np.hypot(*(yx[1] - _yx(own)))
         return heirs[1] if straight <= crossed else heirs[0]
-    return _nearest(lineage, detection, new, 1, lambda id: bool(lineage.link[id] < 0))
+    return _nearest(lineage, detection, new, 1, lambda ids: lineage.link[ids] < 0)
 
 
 def _nearest(
-    lineage: Lineage, detection: int, new: Mapping[str, Any], step: int, is_free: Callable[[int], bool]
+    lineage: Lineage, detection: int, new: Mapping[str, Any], step: int, is_free: Callable[[Ids], NDArray[np.bool_]]
 ) -> int | None:
     """The nearest free detection within reach, so many frames later."""
     detections = lineage.detections
     frame = int(detections.frame[detection]) + step
-    ids = [int(id) for id in lineage.in_frame(int(detections.position[detection]), frame) if is_free(id)]
+    ids = lineage.in_frame(int(detections.position[detection]), frame)
+    ids = ids[is_free(ids)]
     reach = NEAR_RADII * float(np.sqrt(max(new["measures"]["area"], 1.0) / np.pi))
-    away = np.hypot(*(detections.yx[ids] - _yx(new)).T) if ids else np.zeros(0)
-    if not ids or away.min() > reach:
+    away = np.hypot(*(detections.yx[ids] - _yx(new)).T)
+    if not len(ids) or away.min() > reach:
         return None
-    return ids[int(away.argmin())]
+    return int(ids[away.argmin()])

@@ -243,9 +243,9 @@ def guess_end_reasons(
     reasons = np.full(len(cells), LOST, dtype="<U9")
     last = cells.last
     step = (long_steps(lineage, n_positions) if steps is None else steps)[cells.position]
-    yx = detections.yx[last].astype(np.float64)
-    size = np.asarray(shapes, np.float64).reshape(-1, 2)[cells.position]
-    to_border = np.minimum(yx, size - 1 - yx).min(axis=1, initial=np.inf)
+    y, x = detections.yx[last].T.astype(np.float64)
+    height, width = np.asarray(shapes, np.float64).reshape(-1, 2)[cells.position].T
+    to_border = np.minimum(np.minimum(y, height - 1 - y), np.minimum(x, width - 1 - x))
     columns = detections.columns
     radius = np.sqrt(columns["area"][last] / np.pi) if "area" in columns else np.zeros(len(last))
     touches = columns["touches_border"][last].astype(bool) if "touches_border" in columns else np.zeros(len(last), bool)

@@ -261,7 +261,8 @@ class EditHands(Hands):
 
         def then(found: Changes | EditError) -> None:
             if isinstance(found, EditError):
-                self.say(str(found))
+                is_same = "the same cells" in str(found)
+                self.say(f"{how} finds the same cells here; draw them with the brush" if is_same else str(found))
             else:
                 self.do(words, lambda _: found)
 

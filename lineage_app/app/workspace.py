@@ -253,6 +253,7 @@ class Workspace(QWidget):
     def _edited(self, entry: Entry) -> None:
         """Give all views the document after an edit; what was over the old one is forgotten."""
         document = self.document = self.curator.document
+        self.ask.close_()
         self.loader.set_document(document)
         for position, frame in frames_redrawn(document, entry.changes):
             self.loader.forget(position, [frame])
