@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainter, QPen, QPolygonF
 
@@ -58,14 +60,27 @@ def draw_curve(painter: QPainter, sheet: Sheet, curve: Curve, box: QRectF) -> No
         _draw_bands(painter, sheet, curve.band, y_of)
     points = [QPointF(sheet.x_of(frame), y_of(float(v))) for frame, v in zip(frames.tolist(), values, strict=True)]
     if curve.band is not None:
-        for point, value in zip(points, values.tolist(), strict=True):
-            painter.setPen(QPen(score_colour(value, sheet.theme), 3))
-            painter.drawPoint(point)
+        _draw_dots(painter, sheet, points, values, None if curve.is_doubtful is None else curve.is_doubtful[is_known])
         return
     painter.setPen(QPen(sheet.theme.on_panel(curve.colour) if curve.colour else QColor(sheet.theme.accent), 1.6))
     if len(points) == 1:
         painter.drawPoint(points[0])
     painter.drawPolyline(QPolygonF(points))
+
+
+def _draw_dots(
+    painter: QPainter,
+    sheet: Sheet,
+    points: list[QPointF],
+    values: NDArray[Any],
+    is_doubtful: NDArray[np.bool_] | None,
+) -> None:
+    """Each image's score in the colour of its fate; grey where it is not to be relied on."""
+    for number, point in enumerate(points):
+        is_grey = is_doubtful is not None and is_doubtful[number]
+        colour = QColor(sheet.theme.quiet) if is_grey else score_colour(float(values[number]), sheet.theme)
+        painter.setPen(QPen(colour, 3))
+        painter.drawPoint(point)
 
 
 def _draw_words(
@@ -105,7 +120,7 @@ def _draw_bands(painter: QPainter, sheet: Sheet, band: CellScores, y_of: Callabl
         painter.drawLine(QPointF(left, level), QPointF(right, level))
 
 
-def _draw_unlike(painter: QPainter, sheet: Sheet, is_doubtful: np.ndarray, box: QRectF) -> None:
+def _draw_unlike(painter: QPainter, sheet: Sheet, is_doubtful: NDArray[np.bool_], box: QRectF) -> None:
     """Grey behind the images that are unlike what the model has learned from."""
     grey = QColor(sheet.theme.quiet)
     grey.setAlpha(BAND_OPACITY)

@@ -59,7 +59,8 @@ def tracked_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_links(project.table("links"), lineage.link)
     shades = (np.arange(len(lineage)) % 200).astype(np.uint8)
     patches = np.broadcast_to(shades[:, None, None], (len(lineage), 27, 27))
-    zarr.create_array(project.path / "patches.zarr", data=np.ascontiguousarray(patches), chunks=(32, 27, 27))
+    where, attributes = project.path / "patches.zarr", {"grey_range": [0.0, 255.0]}
+    zarr.create_array(where, data=np.ascontiguousarray(patches), chunks=(32, 27, 27), attributes=attributes)
     return project.path
 
 
