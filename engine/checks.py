@@ -50,7 +50,7 @@ __all__ = [
 LOOK_AHEAD = frozenset({VANISHES, EARLY_DIVISION})  # seen in the next frame; all others against the one before
 DEFAULTS = CheckParameters()
 HELPED, UNHELPED = 0.7, 0.6  # how much an edit that surely helps adds to a score; what is left of it where none does
-MOST_WEIGHED = 1000
+MOST_WEIGHED = 500
 CLEAR = 0.6  # a place whose score is at least this is clearly doubtful
 SAME_PLACE = {BROKEN: VANISHES, FUSED: VANISHES, BETTER: VANISHES}  # the first kind tells what the second is about
 

@@ -50,7 +50,7 @@ class Detections:
     def span(self, position: str) -> slice:
         """The rows of one position, without those added by hand."""
         index = self.positions.index(position)
-        start, stop = np.searchsorted(self.position[: self.n_table], [index, index + 1])
+        start, stop = np.searchsorted(self.position[: self.n_table], np.array([index, index + 1], np.int32))
         return slice(int(start), int(stop))
 
     def of_position(self, position: str) -> "Detections":
@@ -69,8 +69,9 @@ class Detections:
 
     def rows(self, position: int, frame: int) -> slice:
         """The rows of one frame of the position with that index; label l is row start + l - 1."""
-        start, stop = np.searchsorted(self.position[: self.n_table], [position, position + 1])
-        first, last = np.searchsorted(self.frame[start:stop], [frame, frame + 1])
+        # int32 as the columns are: of another type, numpy would convert the whole column first
+        start, stop = np.searchsorted(self.position[: self.n_table], np.array([position, position + 1], np.int32))
+        first, last = np.searchsorted(self.frame[start:stop], np.array([frame, frame + 1], np.int32))
         return slice(int(start + first), int(start + last))
 
     def save(self, path: Path) -> None:

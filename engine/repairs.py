@@ -6,10 +6,10 @@ border, and divide after the usual time into daughters that share their mother's
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import log, log1p
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine import edits
 from engine.changes import LINK, Change, EditError
@@ -200,14 +200,14 @@ class Place:
             return
         ends = [id for id in self._near(here, -1) if not self._heirs(id)]
         starts = [id for id in self._near(here, 1) if self.lineage.predecessor(id) is None]
-        area = self.detections.columns["area"].astype(np.float64)
+        area = self.detections.columns["area"]
         alone = [id for id in (before, *self._heirs(here)) if id is not None]
         if not alone or not (ends or starts):
             return
-        grown = float(np.mean([area[here] / area[id] for id in alone]))
+        grown = float(np.mean([float(area[here]) / float(area[id]) for id in alone]))
         if grown < 1.3:
             return
-        gain = sum(self._area_cost(area[here] / area[id]) for id in alone) - FUSED
+        gain = sum(self._area_cost(float(area[here]) / float(area[id])) for id in alone) - FUSED
         gain += min(sum(self._end_cost(id) for id in ends), GOES) + min(
             sum(self._start_cost(id) for id in starts), COMES
         )
@@ -245,8 +245,8 @@ class Place:
         parent = self._before(child, new)
         if parent is None:
             return self._start_cost(child)
-        yx = self.detections.yx
-        away = float(((yx[child].astype(np.float64) - yx[parent]) ** 2).sum())
+        (y, x), (y0, x0) = self.detections.yx[child].tolist(), self.detections.yx[parent].tolist()
+        away = (y - y0) ** 2 + (x - x0) ** 2
         frames = int(self.detections.frame[child]) - int(self.detections.frame[parent])
         missed = MISSED * (frames - 1)
         if len(self._heirs(parent, new)) == 2:
@@ -254,7 +254,7 @@ class Place:
         area = self.detections.columns.get("area")
         change = 0.0 if area is None else self._area_cost(float(area[child]) / float(area[parent]))
         wider = self.scales.step**2 * frames
-        return _student(away / wider, 2) + float(np.log(frames)) + change + missed
+        return _student(away / wider, 2) + log(frames) + change + missed
 
     def _fate_cost(self, parent: int, new: dict[int, int | None]) -> float:
         """Of a detection as a mother, or as an end."""
@@ -270,17 +270,14 @@ class Place:
         area = self.detections.columns.get("area")
         if area is not None:
             one, other, mother = (float(area[id]) for id in (*heirs, parent))
-            cost += _student((np.log(one / other) / 0.3) ** 2, 1) + _student(
-                (np.log((one + other) / mother) / 0.35) ** 2, 1
-            )
+            cost += _student((log(one / other) / 0.3) ** 2, 1) + _student((log((one + other) / mother) / 0.35) ** 2, 1)
         return cost + self._middle_cost(parent, heirs)
 
     def _middle_cost(self, parent: int, heirs: list[int]) -> float:
         """Sisters part to both sides of where their mother was."""
-        yx = self.detections.yx
-        middle = (yx[heirs[0]].astype(np.float64) + yx[heirs[1]]) / 2 - yx[parent]
+        (y, x), (y1, x1), (y2, x2) = (self.detections.yx[id].tolist() for id in (parent, *heirs))
         spread = self.scales.step**2 + (0.4 * self.scales.apart) ** 2
-        return _student(float((middle**2).sum()) / spread, 2)
+        return _student((((y1 + y2) / 2 - y) ** 2 + ((x1 + x2) / 2 - x) ** 2) / spread, 2)
 
     def _start_cost(self, id: int) -> float:
         if self.detections.frame[id] <= self.scales.first[self.detections.position[id]]:
@@ -293,7 +290,7 @@ class Place:
         return AT_BORDER if self._is_border(id) else GOES
 
     def _area_cost(self, fold: float) -> float:
-        return _student((np.log(max(fold, 1e-9)) / self.scales.area) ** 2, 1)
+        return _student((log(max(fold, 1e-9)) / self.scales.area) ** 2, 1)
 
     def _is_border(self, id: int) -> bool:
         y, x = self.detections.yx[id].astype(float).tolist()
@@ -327,6 +324,6 @@ class Place:
         return int(self.lineage.cell[id]) + 1
 
 
-def _student(square: float | NDArray[np.float64], dimensions: int) -> float:
+def _student(square: float, dimensions: int) -> float:
     """Minus the log density of Student's t at a squared, scaled distance, against that at its middle."""
-    return float((TAIL + dimensions) / 2 * np.log1p(square / TAIL))
+    return (TAIL + dimensions) / 2 * log1p(square / TAIL)
