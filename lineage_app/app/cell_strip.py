@@ -22,9 +22,8 @@ from PySide6.QtWidgets import QWidget
 
 from engine.changes import ONSET
 from engine.errors import InputError
-from engine.lineage import Lineage
+from engine.measure import cut_patches
 from engine.patches import patches_of
-from engine.project import Project
 from lineage_app.app.cell_curves import Way, way_to
 from lineage_app.app.curve_drawing import Sheet, draw_curve
 from lineage_app.app.document import Document
@@ -168,8 +167,8 @@ class CellStrip(QWidget):
             return
         missing = np.array([i for i in np.unique(self._slots()).tolist() if i not in self._patches], np.int64)
         if len(missing):
-            project, lineage = self.document.project, self.document.lineage
-            self._latest.ask(lambda: _patches(project, lineage, missing))
+            document = self.document
+            self._latest.ask(lambda: _patches(document, missing))
 
     def _patches_came(self, found: list[tuple[int, NDArray[np.uint8]]]) -> None:
         for detection, patch in found:
@@ -290,9 +289,19 @@ class CellStrip(QWidget):
         self._redraw()
 
 
-def _patches(project: Project, lineage: Lineage, ids: NDArray[np.int64]) -> list[tuple[int, NDArray[np.uint8]]]:
+def _patches(document: Document, ids: NDArray[np.int64]) -> list[tuple[int, NDArray[np.uint8]]]:
     """The pictures of detections: as measured, or cut from the movie where they were added or painted anew."""
     try:
-        return list(zip(ids.tolist(), patches_of(project, lineage, ids), strict=True))
-    except (InputError, OSError, KeyError):  # what cannot be read is not shown
-        return []
+        return list(zip(ids.tolist(), patches_of(document.project, document.lineage, ids), strict=True))
+    except (InputError, OSError, KeyError):  # nothing says how they were measured
+        return [(id, _cut(document, id)) for id in ids.tolist()]
+
+
+def _cut(document: Document, detection: int) -> NDArray[np.uint8]:
+    """The picture of a detection as the movie shows it."""
+    detections, project = document.lineage.detections, document.project
+    movie = document.movies[document.project_position(int(detections.position[detection]))]
+    image = movie.frame(int(detections.frame[detection]), 0)
+    low, high = document.levels[project.channels[0]]
+    patch = cut_patches(image, detections.yx[[detection]], project.um_per_px)[0]
+    return np.asarray(np.clip((patch - low) / (high - low), 0, 1) * 255, np.uint8)
