@@ -192,6 +192,36 @@ def test_a_genealogy_that_starts_positive_is_called_at_its_start() -> None:
     assert called_cells(lit(lineage, light)) == {3: (0, "A")}
 
 
+def test_a_genealogy_is_measured_by_its_own_first_frames() -> None:
+    """One that is darker than others from the start has an onset where it rises above itself."""
+    lineage, light = family(60)
+    rows = line(lineage, 0)
+    light[:, rows] -= 4 * NOISE
+    assert called_cells(lit(lineage, light)) == {}
+    light[0, rows[lineage.detections.frame[rows] >= 12]] += 8.5 * NOISE
+    assert list(called_cells(lit(lineage, light))) == [0]
+
+
+def test_all_cells_positive_and_alike_in_the_end() -> None:
+    """The level of negative cells is that of the time before, however many agree on another."""
+    lineage, light = family(30)
+    light[0, lineage.detections.frame >= 45] += 30
+    found = called_cells(lit(lineage, light))
+    assert set(found.values()) == {(45, "A")} and len(found) == 60
+
+
+def test_two_markers_at_once_are_two_onsets() -> None:
+    """Both are kept, at two detections of the cell, and the cell is mixed."""
+    lineage, light = family(40)
+    rows = line(lineage, 0)
+    light[:, rows] += rise(lineage, rows, 10, 30)
+    lineage = lit(lineage, light)
+    called = call_onsets(lineage, MARKERS)
+    assert sorted(called.values()) == ["A", "B"]
+    assert [int(lineage.cell[row]) for row in called] == [0, 0]
+    assert fate_labels(lineage, called, MARKERS).status[0] == MIXED
+
+
 def test_most_cells_positive_in_the_end() -> None:
     """The level of negative cells stands where none are left."""
     lineage, light = family(30)
@@ -289,6 +319,12 @@ def test_generations_are_counted_from_the_nearest_onset() -> None:
     found = labels_of(three_generations(), (4, "A"), (5, "A"))
     assert found["relative_generation"] == [-1, -1, 0, 0, NOT_RELATIVE]
     assert found["onset"][0] == 4
+
+
+@pytest.mark.parametrize(("rows", "first"), [((1, 4), 1), ((3, 2), 2)])
+def test_of_two_onsets_as_near_the_earlier_counts(rows: tuple[int, int], first: int) -> None:
+    """Both daughters turn: the mother's label hangs on the onset that was seen first."""
+    assert labels_of(three_generations(), *((row, "A") for row in rows))["onset"][0] == first
 
 
 def test_the_end_of_the_movie_censors() -> None:
