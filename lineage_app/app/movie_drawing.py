@@ -8,13 +8,15 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QPixmap, QPolygonF
 
+from engine.lineage import Lineage
 from lineage_app.app.colouring import Colouring
 from lineage_app.app.document import Document
 from lineage_app.app.frames import Frame
 from lineage_app.app.picture import Camera
 
 TAIL_FRAMES = 12
-SMOOTH_TAILS = 5000  # pieces of tails; beyond, they are drawn without smoothing
+TAIL_STEPS = (1, 2, 4, 6)  # frames in a piece of a tail,
+MOST_PIECES = 12_000  # as many as it takes to have no more pieces than these
 LEGIBLE_CELL = 16.0  # screen px that a cell must measure for its number to be written
 SMALLEST_MARK = 9.0  # radius in screen px of a ring around a marked cell that is smaller
 MOST_NUMBERS = 6000  # kept as pictures
@@ -74,26 +76,34 @@ def draw_mark(painter: QPainter, scene: Scene, detection: int, colour: str, widt
 
 
 def draw_tails(painter: QPainter, scene: Scene, seen: Ids, colouring: Colouring) -> None:
-    """The ways that cells took in the last frames."""
-    lineage, colours = scene.document.lineage, colouring.of_detection[seen]
-    later, tail = seen, []
-    for _ in range(TAIL_FRAMES):
-        earlier = lineage.link[later]
-        goes_on = earlier >= 0
-        later, earlier, colours = later[goes_on], earlier[goes_on], colours[goes_on]
-        tail.append((later, earlier, colours))
-        later = earlier
-    ends, starts, shades = (np.concatenate(column) for column in zip(*tail, strict=True))
-    points = np.stack([scene.at(ends), scene.at(starts)], axis=1)
+    """The ways that cells took in the last frames; in fewer and coarser pieces where there are very many."""
+    step = next(step for step in TAIL_STEPS if len(seen) * TAIL_FRAMES / step <= MOST_PIECES or step == TAIL_STEPS[-1])
+    ends, starts = _tails(scene.document.lineage, seen, step)
+    points, shades = np.stack([scene.at(ends), scene.at(starts)], axis=1), colouring.of_detection[ends]
     painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing, len(points) <= SMOOTH_TAILS)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, step == 1)
     for shade in np.unique(shades):
         colour = QColor(colouring.palette[shade])
         colour.setAlpha(170)
-        painter.setPen(QPen(colour, 1.4 if len(points) <= SMOOTH_TAILS else 1.0))
+        painter.setPen(QPen(colour, 1.4))
         chosen = points[shades == shade].reshape(-1, 2)
         painter.drawPath(pg.arrayToQPath(chosen[:, 0].copy(), chosen[:, 1].copy(), connect="pairs"))
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+
+
+def _tails(lineage: Lineage, seen: Ids, step: int) -> tuple[Ids, Ids]:
+    """The detections at the later and the earlier end of each piece of the tails; a piece spans up to `step` links."""
+    later, ends, starts = seen, [], []
+    for _ in range(TAIL_FRAMES // step):
+        earlier = later
+        for _ in range(step):
+            before = lineage.link[earlier]
+            earlier = np.where(before >= 0, before, earlier)
+        has_moved = earlier != later
+        ends.append(later[has_moved])
+        starts.append(earlier[has_moved])
+        later = starts[-1]
+    return np.concatenate(ends), np.concatenate(starts)
 
 
 class Numbers:
