@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("linking", "segmentation", "genealogies", "curation", "viewer", "memory", "onsets")
+BENCHMARKS = ("linking", "segmentation", "genealogies", "curation", "viewer", "memory", "fate_speed", "onsets")
 
 
 def main() -> int:
