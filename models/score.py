@@ -73,7 +73,7 @@ def score_cell(
     usual : what is typical of the cell's movie, by default of the training movies. A cell's frames with unknown
     displacement are left out by the published preset, as in Buggenthin et al. 2017. Raises InputError for other shapes.
     """
-    patches, displacement = _checked(model, patches, displacement)
+    patches, displacement = check_cell(model, patches, displacement)
     shown = show(model, patches, displacement, age_h, morphology, usual)
     n = int(shown.kept.sum())
     if n == 0:
@@ -163,7 +163,8 @@ def intervals(model: "Model", logits: Floats) -> tuple[Floats, Floats]:
     return none, none
 
 
-def _checked(model: "Model", patches: Any, displacement: Any) -> tuple[NDArray[Any], Floats]:
+def check_cell(model: "Model", patches: Any, displacement: Any) -> tuple[NDArray[Any], Floats]:
+    """Both as arrays; raises InputError for shapes and values that no network can take."""
     size = model.card.patch_px
     patches, moved = np.asarray(patches), np.asarray(displacement, np.float64)
     if patches.ndim != 3 or patches.shape[1:] != (size, size) or not len(patches):

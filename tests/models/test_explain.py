@@ -1,0 +1,55 @@
+"""What in which frame drove a score."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from models.explain import explain_cell
+from models.network import FateConfig
+from models.packing import PackedCells
+from models.score import show
+from tests.models.made_models import OURS, made_model, some_cell
+
+
+def logit(model, patches, extras):
+    """The logit of a one-network model's score of one cell."""
+    network = model.networks[0].double()
+    features = network.encode(patches.double(), extras.double())
+    n = torch.tensor([len(patches)])
+    value = torch.logit(network.cell_scores(network.remember(PackedCells(features, n, torch.tensor([-1]))), n))
+    network.float()
+    return float(value)
+
+
+@pytest.mark.parametrize("config", [OURS, replace(OURS, causal=False), FateConfig.published()])
+def test_the_map_says_how_the_score_changes_as_the_picture_grows_stronger(config):
+    """Strengthening one frame a little changes the logit by the sum of its map."""
+    model = made_model(config, 1)
+    cell = some_cell(4)
+    shown, found = show(model, *cell), explain_cell(model, *cell)
+    stronger = shown.patches.clone()
+    background = stronger[2].median()
+    stronger[2] += 1e-3 * (stronger[2] - background)
+    change = logit(model, stronger, shown.extras) - logit(model, shown.patches, shown.extras)
+    assert 1e3 * change == pytest.approx(found.pixels[2].sum(), rel=0.05, abs=1e-5)
+    assert found.pixels.shape == (4, 27, 27) and found.measures.shape == (4, len(config.extras))
+
+
+def test_frames_that_are_left_out_have_no_map():
+    """NaN there, numbers elsewhere; measures that are not known push nothing."""
+    patches, moved = some_cell(4)
+    moved[1] = np.nan
+    published = explain_cell(made_model(FateConfig.published(), 1), patches, moved)
+    assert np.isnan(published.pixels[1]).all() and np.isfinite(np.delete(published.pixels, 1, 0)).all()
+    ours = explain_cell(made_model(), patches, moved)
+    assert np.isfinite(ours.pixels).all() and ours.measures[1, 0] == 0 and (ours.measures[:, 2:] == 0).all()
+
+
+def test_the_mother_counts_too():
+    """Explained from the mother's state on, as it is scored."""
+    model = made_model()
+    mother = model.score(*some_cell(5, 1))
+    alone, with_mother = explain_cell(model, *some_cell(3)), explain_cell(model, *some_cell(3), mother=mother)
+    assert (alone.pixels != with_mother.pixels).any()
