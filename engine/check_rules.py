@@ -274,7 +274,7 @@ def _better_links(scene: Scene) -> Found:
     """Cells that begin, by birth or not, and fit better to another cell before."""
     born, mother, clearly = better_mothers(scene)
     reason = [f"fits better to cell {cell} before" for cell in scene.lineage.cell[mother] + 1]
-    return Found(BETTER, born, 0.3 + 0.5 * clearly, reason, mother)
+    return Found(BETTER, born, 0.3 + 0.3 * clearly, reason, mother)
 
 
 RULES: tuple[Callable[[Scene], Found], ...] = (
