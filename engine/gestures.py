@@ -74,7 +74,7 @@ def redraw(project: "Project", lineage: Lineage, detection: int, painted: NDArra
     movie, frame, labels = _scene(project, lineage, detection)
     others = np.where(labels == lineage.detections.label[detection], 0, labels)
     mask = _free(painted, others, movie)
-    return edits.replace_mask(lineage, detection, measured_mask(project, movie, frame, mask, others))
+    return edits.replace_mask(lineage, detection, measurer(project, movie, frame)(mask, others))
 
 
 def split(
@@ -97,8 +97,9 @@ def split(
         if not first.area or not second.area or (first.image(movie.shape) & second.image(movie.shape)).any():
             raise EditError(f"detection {detection}: expected two parts within its mask that do not overlap")
     others = np.where(labels == lineage.detections.label[detection], 0, labels)
+    measure, beside = measurer(project, movie, frame), int(labels.max()) + 1
     records = [
-        measured_mask(project, movie, frame, one, np.where(other.image(movie.shape), labels.max() + 1, others))
+        measure(one, np.where(other.image(movie.shape), beside, others))
         for one, other in ((first, second), (second, first))
     ]
     own, new = _in_line(lineage, detection, records[0], records[1])
@@ -113,7 +114,7 @@ def merge(project: "Project", lineage: Lineage, one: int, other: int) -> Changes
         return edits.join(lineage, one, other)
     movie, frame, labels = _scene(project, lineage, one)
     both = np.isin(labels, lineage.detections.label[[one, other]])
-    mask = measured_mask(project, movie, frame, Mask.of(both), np.where(both, 0, labels))
+    mask = measurer(project, movie, frame)(Mask.of(both), np.where(both, 0, labels))
     return edits.merge(lineage, one, other, mask)
 
 
@@ -146,15 +147,15 @@ def _add(project: "Project", lineage: Lineage, movie: Movie, frame: int, mask: M
     if movie.name not in lineage.detections.positions:
         raise EditError(f"position {movie.name} is not tracked; run `lineage track {project.path}`")
     position = lineage.detections.positions.index(movie.name)
-    return edits.add(lineage, position, frame, measured_mask(project, movie, frame, mask, labels))
+    return edits.add(lineage, position, frame, measurer(project, movie, frame)(mask, labels))
 
 
-def measured_mask(project: "Project", movie: Movie, frame: int, mask: Mask, others: Labels) -> dict[str, Any]:
-    """A mask with its measures, as the journal keeps it. others : (Y, X) the other cells of the frame."""
+def measurer(project: "Project", movie: Movie, frame: int) -> Callable[[Mask, Labels], dict[str, Any]]:
+    """What measures masks of a frame, as the journal keeps them; its second argument: (Y, X) the other cells."""
     channels = movie.channels if movie.has_images else ()
     images = {name: movie.frame(frame, name) if frame in movie.frames(name) else None for name in channels}
     parameters = from_dict(MeasureParameters, dict(project.parameters.get("measure", {})))
-    return measured(mask, others, images, movie.um_per_px, parameters)
+    return lambda mask, others: measured(mask, others, images, movie.um_per_px, parameters)
 
 
 def _usual_area(lineage: Lineage, position: str, frame: int) -> float:

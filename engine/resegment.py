@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from engine import edits
 from engine.changes import LINK, Change, EditError
 from engine.edits import Changes
-from engine.gestures import NEAR_RADII, measured_mask
+from engine.gestures import NEAR_RADII, measurer
 from engine.illumination import correct
 from engine.lineage import Lineage
 from engine.parameters import from_dict
@@ -55,9 +55,10 @@ def resegment(
         target[mask.window][mask.pixels] = number
     pairs = _matched(labels, lineage, old, masks)
 
+    measure = measurer(project, movie, frame)
+
     def record(mask: Mask) -> dict[str, Any]:
-        others = np.where(mask.image(movie.shape), 0, target)
-        return measured_mask(project, movie, frame, mask, others)
+        return measure(mask, np.where(mask.image(movie.shape), 0, target))
 
     build = edits.Building(lineage)
     for id in old.tolist():

@@ -97,9 +97,9 @@ class Overlay:
         place = position, t
         if place not in self.erased and place not in self.painted:
             return labels
-        gone = np.zeros(int(max(labels.max(initial=0), *self.erased.get(place, (0,)))) + 1, bool)
-        gone[list(self.erased.get(place, ()))] = True
-        curated = np.where(gone[labels], 0, labels).astype(np.int32)
+        kept = np.arange(int(max(labels.max(initial=0), *self.erased.get(place, (0,)))) + 1, dtype=np.int32)
+        kept[list(self.erased.get(place, ()))] = 0
+        curated = kept[labels]
         for label, values in self.painted.get(place, ()):
             mask = Mask.from_json(values)
             part = curated[mask.window]
