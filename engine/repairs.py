@@ -229,8 +229,9 @@ class Place:
 
     def gain(self, changes: Sequence[Change]) -> float:
         """By how much these links are likelier than those that stand."""
-        new = {change.id: change.new for change in changes if change.kind == LINK}
-        parents = {id for change in changes for id in (change.old, change.new) if id is not None}
+        links = [change for change in changes if change.kind == LINK]
+        new = {change.id: change.new for change in links}
+        parents = {id for change in links for id in (change.old, change.new) if id is not None}
         children = set(new) | {heir for parent in parents for heir in self._heirs(parent)}
         children |= {heir for parent in parents for heir in self._heirs(parent, new)}
         ends = {int(self.lineage.cells.last[self.lineage.cell[child]]) for child in children} | parents
