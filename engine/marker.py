@@ -39,7 +39,7 @@ def rises(
 ) -> dict[str, tuple[Ids, NDArray[np.bool_]]]:
     """For each marker the rows of the detections imaged in it, sorted by cell and frame, and which are positive.
 
-    What one marker shines into the other's channel is taken off in frames where both were imaged.
+    What one marker shines into the other's channel is taken off, where it was not imaged at that time as last seen.
     """
     light = {marker: _light(lineage, marker) for marker in markers}
     floor = {marker: _least_noise(lineage, marker, parameters) for marker in markers}
@@ -51,7 +51,7 @@ def rises(
         for other in markers:
             if other != marker:
                 share, error = _bleed(rough[other], rough[marker], parameters)
-                shining = np.nan_to_num(np.maximum(rough[other][0], 0))
+                shining = np.nan_to_num(np.maximum(_carried(lineage, rough[other][0], rows), 0))
                 own -= share * shining
                 spread += (error * shining) ** 2
         rise, noise = _above_negative(lineage, rows, own, floor[marker], parameters)
@@ -81,6 +81,20 @@ def _above_all(light: Floats, floor: float, parameters: MarkerParameters) -> tup
 def _imaged(lineage: Lineage, light: Floats) -> Ids:
     rows = np.flatnonzero(np.isfinite(light) & (lineage.cell >= 0))
     return rows[np.lexsort((lineage.detections.frame[rows], lineage.cell[rows]))]
+
+
+def _carried(lineage: Lineage, light: Floats, rows: Ids) -> Floats:
+    """(N,) the light, in these rows where it was not imaged the last one seen in the same cell; NaN without."""
+    if np.isfinite(light[rows]).all():
+        return light
+    cell = lineage.cell
+    order = np.lexsort((lineage.detections.frame, cell))
+    last = np.maximum.accumulate(np.where(np.isfinite(light[order]), np.arange(len(order)), 0))
+    carried = light[order[last]]
+    carried[cell[order[last]] != cell[order]] = np.nan
+    found = np.empty_like(light)
+    found[order] = carried
+    return found
 
 
 def _above_negative(

@@ -68,9 +68,10 @@ def call_onsets(
 ) -> dict[int, str]:
     """Row of a detection -> the marker that comes on there, as seen in the marker images.
 
-    markers : channel -> fate. At most one onset per cell and marker, and none below an onset of the same marker. None
-    is called where a person has spoken: in cells with a curated onset (or the word that there is none), and for a
-    curated marker in the ancestors and the progeny of its cell.
+    markers : channel -> fate. At most one onset per cell and marker, and none below an onset of the same marker; a
+    genealogy that is positive from its first frame has its onset there, though it came on before. None is called where
+    a person has spoken: in cells with a curated onset (or the word that there is none), and for a curated marker in the
+    ancestors and the progeny of its cell.
     """
     measured = [marker for marker in markers if f"mean_{marker}" in lineage.detections.columns]
     positive = rises(lineage, measured, parameters.marker)

@@ -1,5 +1,7 @@
 """Onsets called from marker light, and the labels that follow from onsets."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -164,6 +166,21 @@ def test_bleed_through_is_no_onset() -> None:
     found = called_cells(lit(lineage, light))
     assert sorted(found) == list(founders)
     assert {marker for _, marker in found.values()} == {"A"}
+
+
+def test_bleed_through_of_a_marker_imaged_less_often() -> None:
+    """Between its frames a marker shines into the other's channel as it did in the last of them."""
+    lineage, light = family(40)
+    for founder in range(20):
+        rows = line(lineage, founder)
+        own = rise(lineage, rows, 20, 60)
+        light[0, rows] += own
+        light[1, rows] += 0.1 * own
+    lineage = lit(lineage, light)
+    d = lineage.detections
+    sparse = {f"{what}_A": np.where(d.frame % 3 == 0, d[f"{what}_A"], np.nan) for what in ("mean", "background")}
+    lineage = Lineage(replace(d, columns={**d.columns, **sparse}), lineage.link)
+    assert called_cells(lineage) == dict.fromkeys(range(20), (21, "A"))
 
 
 def test_a_background_off_by_one_grey_level_is_no_onset() -> None:
