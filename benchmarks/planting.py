@@ -1,4 +1,4 @@
-"""Errors planted in true links, of the sorts that trackers make, to see whether they are found and how they are mended."""
+"""Errors planted in true links, of the sorts that trackers make, to see whether they are found and how mended."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -70,7 +70,9 @@ class _Field:
     def plain_beside(self, id: int) -> int:
         """A neighbour in the same frame that goes on plainly; -1 where there is none."""
         assert self._beside is not None
-        found = [int(b) for b in self._beside[id] if b < len(self.frame) and b != id and self.frame[b] == self.frame[id]]
+        found = [
+            int(b) for b in self._beside[id] if b < len(self.frame) and b != id and self.frame[b] == self.frame[id]
+        ]
         found = [b for b in found if self._is_plain(np.array([b]))[0]]
         return int(self.rng.choice(found[:2])) if found else -1
 

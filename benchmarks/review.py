@@ -1,9 +1,9 @@
-"""The review queue against errors planted in true links: python -m benchmarks.review [--data DIR] [--seeds N] [--json].
+"""The review queue against errors planted in true links: python -m benchmarks.review [--data DIR] [--json].
 
-A reader walks through the queue from the worst place on, knows the truth, and mends what is wrong: with the one key
-that does what is suggested where that is right, else by hand, two gestures for each link. After each repair the queue
-is made anew. It ends when every link is the true one (LNK 1.0), or no place is left. Reading all means looking at every
-detection once.
+A reader who knows the truth goes through the queue from the worst place on and mends what is wrong there: with the one
+key that does what is suggested where that is right, else by hand, two gestures for each link. After each repair the
+queue is made anew. It ends when every link is the true one (LNK 1.0), or no place is left. Reading all, for comparison,
+is to look at every detection once.
 """
 
 import argparse
@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.linking import MOVIES, detect, read_truth
+from benchmarks import linking
+from benchmarks.linking import detect, read_truth
 from benchmarks.planting import Planted, plant
 from engine.changes import LINK, Change
 from engine.checks import Doubts, doubts
@@ -29,8 +30,8 @@ from engine.usual import CheckParameters, Scene
 ROOT = Path(__file__).resolve().parent.parent
 BY_HAND = 2  # gestures for each link: point at the cell, press the key
 HEADER = (
-    "| set | errors | found | mended by one key | places read | median place | gestures a repair | keys in all "
-    "| detections |"
+    "| set | detections | errors | found | by one key | first place of an error, median | places read for all "
+    "| gestures a repair |"
 )
 
 
@@ -43,7 +44,8 @@ class Movie:
     truth: Ids
     shape: tuple[int, int]
 
-    def doubts(self, lineage: Lineage) -> tuple[Doubts, Scales]:
+    def queue(self, lineage: Lineage) -> tuple[Doubts, Scales]:
+        """The doubtful places as the project's would be, and what is usual in it."""
         reasons = guess_end_reasons(lineage, [self.shape])
         scene = Scene(lineage, 1.0, 60.0, [self.shape], reasons, CheckParameters())
         return doubts(lineage, 1.0, 60.0, [self.shape], reasons), Scales.of(scene)
@@ -51,19 +53,18 @@ class Movie:
 
 @dataclass
 class Walk:
-    """What became of a walk. places : how many were read when each error was met."""
+    """What became of a walk. read : places; places : how many were read when each error was met; by_key : repairs."""
 
     n_errors: int
-    found: int = 0
     by_key: int = 0
     gestures: int = 0
+    repairs: int = 0
     read: int = 0
     places: list[int] = field(default_factory=list)
-    accepted: set[int] = field(default_factory=set)
-    missed: list[Any] = field(default_factory=list)
+    missed: list[Planted] = field(default_factory=list)
 
 
-def read_movie(data: Path, movie: Any) -> Movie:
+def read_movie(data: Path, movie: linking.Movie) -> Movie:
     """A movie of the Cell Tracking Challenge: its true masks and links."""
     masks = read_truth(data, movie)
     numbered = [np.unique(mask, return_inverse=True) for mask in masks]
@@ -87,45 +88,37 @@ def _at_most_two(truth: Ids) -> Ids:
 
 
 def walk(movie: Movie, link: Ids, errors: list[Planted]) -> Walk:
-    """Read the queue until all links are true or it ends."""
+    """Read the queue until all links are true, or it ends."""
     lineage, result = Lineage(movie.detections, link.copy()), Walk(len(errors))
-    of_error = {id: number for number, error in enumerate(errors) for id in error.wrong}
+    error_of = {id: number for number, error in enumerate(errors) for id in error.wrong}
     met: set[int] = set()
-    while (wrong := set(np.flatnonzero(lineage.link != movie.truth).tolist())) and (
-        place := _next(movie, lineage, result.accepted)
-    ):
-        here, other, scales = place
-        result.read += 1
-        seen = _seen(lineage, here, other) & wrong
-        result.accepted.add(here)
+    accepted: set[int] = set()
+    while wrong := set(np.flatnonzero(lineage.link != movie.truth).tolist()):
+        seen, here, other, scales = _until_wrong(movie, lineage, accepted, wrong, result)
         if not seen:
-            continue
-        result.accepted.discard(here)
-        for number in {of_error[id] for id in seen if id in of_error} - met:
-            met.add(number)
-            result.places.append(result.read)
-        before = len(wrong)
-        best = next(iter(repairs(lineage, scales, here, other)), None)
-        if best is not None and _is_right(best, lineage, movie.truth):
-            lineage.apply(best.changes or ())
-            result.by_key += 1
-            result.gestures += 1
-        else:
-            mended = {id for id in wrong if id in seen or of_error.get(id) in {of_error.get(one) for one in seen}}
-            lineage.apply([Change(LINK, id, _none(lineage.link[id]), _none(movie.truth[id])) for id in mended])
-            result.gestures += BY_HAND * len(mended)
-        assert np.count_nonzero(lineage.link != movie.truth) < before
-    result.found = len(met)
+            break
+        here_met = {error_of[id] for id in seen}
+        result.places += [result.read] * len(here_met - met)
+        met |= here_met
+        _mend(lineage, movie.truth, seen, next(iter(repairs(lineage, scales, here, other)), None), result)
+        assert np.count_nonzero(lineage.link != movie.truth) < len(wrong)
     result.missed = [error for number, error in enumerate(errors) if number not in met]
     return result
 
 
-def _next(movie: Movie, lineage: Lineage, accepted: set[int]) -> tuple[int, int, Scales] | None:
-    queue, scales = movie.doubts(lineage)
+def _until_wrong(
+    movie: Movie, lineage: Lineage, accepted: set[int], wrong: set[int], result: Walk
+) -> tuple[set[int], int, int, Scales]:
+    """Read and accept places up to the first with something wrong in it: what is wrong there, and the place."""
+    queue, scales = movie.queue(lineage)
     for here, other in zip(queue.detection.tolist(), queue.other.tolist(), strict=True):
         if here not in accepted:
-            return here, other, scales
-    return None
+            result.read += 1
+            seen = _seen(lineage, here, other) & wrong
+            if seen:
+                return seen, here, other, scales
+            accepted.add(here)
+    return set(), -1, -1, scales
 
 
 def _seen(lineage: Lineage, here: int, other: int) -> set[int]:
@@ -135,7 +128,20 @@ def _seen(lineage: Lineage, here: int, other: int) -> set[int]:
     return seen | {int(heir) for id in seen for heir in lineage.successors[id]} - {-1}
 
 
-def _is_right(repair: Repair, lineage: Lineage, truth: Ids) -> bool:
+def _mend(lineage: Lineage, truth: Ids, seen: set[int], suggested: Repair | None, result: Walk) -> None:
+    result.repairs += 1
+    if suggested is not None and _is_right(suggested, truth):
+        lineage.apply(suggested.changes or ())
+        result.by_key += 1
+        result.gestures += 1
+        return
+    freed = [Change(LINK, id, _none(lineage.link[id]), None) for id in seen if lineage.link[id] >= 0]
+    linked = [Change(LINK, id, None, int(truth[id])) for id in seen if truth[id] >= 0]
+    lineage.apply((*freed, *linked))
+    result.gestures += BY_HAND * len(seen)
+
+
+def _is_right(repair: Repair, truth: Ids) -> bool:
     """Whether all links that it makes are true."""
     links = [change for change in repair.changes or () if change.kind == LINK]
     return bool(links) and all(_none(truth[change.id]) == change.new for change in links)
@@ -146,21 +152,31 @@ def _none(link: Any) -> int | None:
 
 
 def row(movie: Movie, walks: list[Walk]) -> dict[str, Any]:
-    """Several walks through one movie, as one row."""
-    errors, found = (sum(getattr(one, name) for one in walks) for name in ("n_errors", "found"))
-    gestures = sum(one.gestures for one in walks)
-    read = sum(one.read for one in walks)
+    """Several walks through one movie, as one row; places read are those of one walk, the mean."""
+    places = [place for one in walks for place in one.places]
+    n_repairs = sum(one.repairs for one in walks)
     return {
         "set": movie.name,
-        "errors": errors,
-        "found": found,
-        "by_key": sum(one.by_key for one in walks),
-        "read": read / len(walks),
-        "median_place": float(np.median([place for one in walks for place in one.places])) if found else None,
-        "gestures_a_repair": gestures / found if found else None,
-        "keys": (gestures + read) / len(walks),
         "detections": len(movie.detections),
+        "errors": sum(one.n_errors for one in walks),
+        "found": len(places),
+        "by_key": sum(one.by_key for one in walks) / max(n_repairs, 1),
+        "median_place": float(np.median(places)) if places else None,
+        "read": float(np.mean([one.read for one in walks])),
+        "gestures": sum(one.gestures for one in walks) / max(n_repairs, 1),
+        "missed": sorted(error.kind for one in walks for error in one.missed),
     }
+
+
+def markdown(rows: list[dict[str, Any]]) -> str:
+    """The table that docs show."""
+    lines = [HEADER, "|" + "---|" * 8]
+    for one in rows:
+        lines.append(
+            f"| {one['set']} | {one['detections']:,} | {one['errors']} | {one['found']} | {one['by_key']:.0%} "
+            f"| {one['median_place']:.1f} | {one['read']:.0f} | {one['gestures']:.2f} |"
+        )
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -168,25 +184,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     shared = Path(os.environ.get("LINEAGE_SHARED", ROOT.parent / "shared"))
     parser.add_argument("--data", type=Path, default=shared / "data", help="folder of the movies")
-    parser.add_argument("--errors", type=int, default=20)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--sets", nargs="+")
+    parser.add_argument(
+        "--sets", nargs="+", metavar="NAME", help="some of " + ", ".join(m.name for m in linking.MOVIES)
+    )
+    parser.add_argument("--errors", type=int, default=20, help="planted in each walk")
+    parser.add_argument("--seeds", type=int, default=3, help="walks through each movie")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--missed", action="store_true")
     args = parser.parse_args()
+    movies = [movie for movie in linking.MOVIES if args.sets is None or movie.name in args.sets]
+    if not movies or not args.data.is_dir():
+        parser.error(f"no such sets, or no folder {args.data}; give --data, or set LINEAGE_SHARED")
     rows = []
-    for one in MOVIES:
-        if args.sets and one.name not in args.sets:
-            continue
-        movie = read_movie(args.data, one)
-        walks = []
-        for seed in range(args.seeds):
-            link, errors = plant(movie.detections, movie.truth, args.errors, seed)
-            walks.append(walk(movie, link, errors))
-            if args.missed:
-                print(seed, walks[-1].missed)
-        rows.append(row(movie, walks))
-        print(rows[-1], flush=True)
+    for chosen in movies:
+        movie = read_movie(args.data, chosen)
+        planted = [plant(movie.detections, movie.truth, args.errors, seed) for seed in range(args.seeds)]
+        rows.append(row(movie, [walk(movie, link, errors) for link, errors in planted]))
+    print(json.dumps({"review": rows}) if args.json else markdown(rows))
 
 
 if __name__ == "__main__":

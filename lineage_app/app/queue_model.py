@@ -199,7 +199,9 @@ class Queue(QObject):
         repair, project = self.suggestion, self.curator.document.project
         if repair is None:
             return False
-        return bool(self.curator.do(repair.words, lambda lineage: changes_of(project, lineage, repair)))
+        frame = int(self.lineage.detections.frame[self.place])
+        words = f"cell {int(self.lineage.cell[self.place]) + 1} in frame {frame}: {repair.words}"
+        return bool(self.curator.do(words, lambda lineage: changes_of(project, lineage, repair)))
 
     def accept(self) -> bool:
         """Say that the place is right; after its last place the cell is marked as reviewed, too."""

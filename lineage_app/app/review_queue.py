@@ -24,10 +24,9 @@ from engine.checks import CLEAR
 from lineage_app.app.queue_model import NOTHING, Queue
 from lineage_app.app.sample_box import SampleBox
 
-COLUMNS = ("score", "what", "why", "when", "cell")
+COLUMNS = ("score", "what", "cell", "when", "why")
 ALL = "all kinds"
 LIMIT = 0.4  # of doubt, below which cells are accepted in bulk unless another is chosen
-WIDEST = 34  # letters of a button
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -55,7 +54,7 @@ class PlaceModel(QAbstractTableModel):
         if column == "what":
             return str(queue.doubts.kind[row])
         if column == "why":
-            return str(queue.doubts.reason[row])
+            return _in_words(queue.doubts.reason[row])
         if column == "when":
             return queue.curator.document.clock(int(queue.lineage.detections.frame[detection]))
         return str(int(queue.lineage.cell[detection]) + 1)
@@ -95,9 +94,10 @@ class ReviewQueue(QWidget):
         """Rows and columns as large as the font needs."""
         metrics = self.fontMetrics()
         self.view.verticalHeader().setDefaultSectionSize(metrics.height() + 8)
-        for number, widest in enumerate(("score ", "early division", "", "1 d 00:00 h ", "00000")):
-            if widest:
-                self.view.setColumnWidth(number, metrics.horizontalAdvance(widest) + 18)
+        last = max(movie.n_frames for movie in self.queue.curator.document.movies) - 1
+        widest = ("score", "early division", "0000", self.queue.curator.document.clock(last))
+        for number, text in enumerate(widest):
+            self.view.setColumnWidth(number, metrics.horizontalAdvance(text) + 14)
 
     def show_queue(self) -> None:
         """The places, their kinds and how many are done."""
@@ -233,7 +233,7 @@ class ReviewQueue(QWidget):
         when = document.clock(int(self.queue.lineage.detections.frame[detection]))
         cell = int(self.queue.lineage.cell[detection]) + 1
         head = f"<b>{doubts.kind[row]}</b> · cell {cell} · {when} · score {doubts.score[row]:.2f}"
-        return f"{head}<br>{escape(str(doubts.reason[row]))}"
+        return f"{head}<br>{escape(_in_words(doubts.reason[row]))}"
 
     def _show_bulk(self, *_: object) -> None:
         n = len(self.queue.surely_right(self.limit.value()))
@@ -256,6 +256,10 @@ class ReviewQueue(QWidget):
     def _chosen(self, current: QModelIndex, _: QModelIndex) -> None:
         if current.isValid():
             self.queue.go(current.row())
+
+
+def _in_words(reason: Any) -> str:
+    return str(reason).replace(" um ", " µm ")
 
 
 def _row(*widgets: QWidget, stretch: int | None) -> QHBoxLayout:

@@ -102,7 +102,8 @@ def _palette(theme: Theme) -> QPalette:
     for which, colour in colours.items():
         palette.setColor(which, QColor(colour))
     for which in (role.WindowText, role.Text, role.ButtonText):
-        palette.setColor(QPalette.ColorGroup.Disabled, which, QColor(theme.rule).darker(130))
+        faint = QColor(theme.rule).darker(130) if theme.name == "light" else QColor(theme.rule).lighter(170)
+        palette.setColor(QPalette.ColorGroup.Disabled, which, faint)
     return palette
 
 

@@ -82,7 +82,7 @@ def test_places_are_listed_worst_first(person):
     assert len(texts) == person.queue.n_open >= 2
     scores = [float(row[0]) for row in texts]
     assert scores == sorted(scores, reverse=True)
-    assert any(what == "broken" and "the same cell?" in why for _, what, why, *_ in texts)
+    assert any(what == "broken" and "the same cell?" in why for _, what, *_, why in texts)
     assert person.panel.kinds.itemText(0) == f"all kinds ({len(texts)})"
     assert person.panel.count.text() == f"0 of {len(texts)} places done"
 
