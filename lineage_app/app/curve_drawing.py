@@ -132,4 +132,4 @@ def _draw_unlike(painter: QPainter, sheet: Sheet, is_doubtful: NDArray[np.bool_]
 def _span_in_words(low: float, high: float) -> str:
     """Both ends with as many digits as the larger needs."""
     digits = max(0, 2 - len(str(int(max(abs(low), abs(high))))))
-    return f"{low:.{digits}f}–{high:.{digits}f}"
+    return f"{low:.{digits}f}{' to ' if low < 0 else '–'}{high:.{digits}f}"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen
 
 from engine.changes import ONSET
@@ -27,7 +27,8 @@ MARKS_FROM = 4.5  # px per leaf from which marks are drawn
 TICK_HOURS = (0.1, 0.25, 0.5, 1, 2, 4, 6, 12, 24, 48, 96, 192)
 TICK_FRAMES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 END_WORDS = {DIED: "died", LEFT: "left the field", LOST: "lost", MOVIE_END: "movie ends"}
-SAID, CALLED, UNSURE = "onset, as said", "onset, as called", "score not to be used"
+HALO, HALO_OPACITY = 9.0, 120  # px, of 255
+SAID, CALLED, UNSURE = "onset, as said", "onset, as called", "uncertain"
 SCORE = "fate score"  # the colouring by it
 Rows = NDArray[np.int64]
 
@@ -109,7 +110,7 @@ def draw_marks(painter: QPainter, scene: Scene) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         found = [*_draw_onsets(painter, scene), *_draw_ends(painter, scene, seen)]
         is_scored = scene.colouring is not None and scene.colouring.name == SCORE
-        _draw_legend(painter, scene, [*([UNSURE] if is_scored else []), *found])
+        _draw_legend(painter, scene, [*found, *([UNSURE] if is_scored else [])])
 
 
 def _from_afar(scene: Scene, seen: Rows, colouring: Colouring) -> QImage:
@@ -233,12 +234,21 @@ def _draw_legend(painter: QPainter, scene: Scene, found: list[str]) -> None:
         x += wide + 32
 
 
-def draw_rubber(painter: QPainter, offer: Offer, start: QPointF, mouse: QPointF, theme: Theme) -> None:
-    """From where a dragged branch would hang to the mouse: whole for a link, dashed else."""
+def draw_rubber(painter: QPainter, offer: Offer, start: QPointF, end: QPointF, theme: Theme) -> None:
+    """From the start of a dragged branch to where it would hang, whole; to the mouse, dashed, where it would not."""
     style = Qt.PenStyle.SolidLine if offer.is_link else Qt.PenStyle.DashLine
     painter.setPen(QPen(QColor(theme.quiet if offer.after < 0 else theme.accent), 2, style))
-    painter.drawLine(start, mouse)
-    painter.drawEllipse(start, 4, 4)
+    painter.drawLine(start, end)
+    for at in (start, end):
+        painter.drawEllipse(at, 4, 4)
+
+
+def draw_halo(painter: QPainter, branch: QLineF, colour: str) -> None:
+    """Around a branch, whose own colour stays to be seen."""
+    halo = QColor(colour)
+    halo.setAlpha(HALO_OPACITY)
+    painter.setPen(QPen(halo, HALO, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap))
+    painter.drawLine(branch)
 
 
 def draw_note(painter: QPainter, words: str, at: QPointF, within: QRectF, theme: Theme) -> None:

@@ -35,6 +35,7 @@ from lineage_app.app.genealogy_drawing import (
     MARKS_FROM,
     SIDE,
     Scene,
+    draw_halo,
     draw_marks,
     draw_note,
     draw_rubber,
@@ -168,8 +169,7 @@ class GenealogyView(QWidget):
         """The cell whose branch can be dragged by its start from this point, -1 where there is none."""
         if self._fit_if_wanted().per_leaf < MARKS_FROM:
             return NOTHING
-        cell = self.cell_at(point)
-        if cell < 0:
+        if (cell := self.cell_at(point)) < 0:
             return NOTHING
         branch = self.branch_of(cell)
         return cell if point.y() <= branch.y1() + min(HANDLE, max(branch.length() / 2, 4.0)) else NOTHING
@@ -296,15 +296,11 @@ class GenealogyView(QWidget):
     def _draw_marked(self, painter: QPainter) -> None:
         """The branches of the selected, focused and highlighted cells."""
         navigation = self.navigation
-        marked = [(int(cell), self.theme.selected, 4.5) for cell in navigation.selected_cells]
-        marked += [
-            (navigation.focused_cell, self.theme.text, 4.0),
-            (navigation.highlighted_cell, self.theme.accent, 3.5),
-        ]
-        for cell, colour, width in marked:
+        marked = [(int(cell), self.theme.selected) for cell in navigation.selected_cells]
+        marked += [(navigation.focused_cell, self.theme.text), (navigation.highlighted_cell, self.theme.accent)]
+        for cell, colour in marked:
             if self.is_shown(cell):
-                painter.setPen(QPen(QColor(colour), width))
-                painter.drawLine(self.branch_of(cell))
+                draw_halo(painter, self.branch_of(cell), colour)
         if self.is_shown(navigation.focused_cell):
             painter.setPen(QPen(QColor(self.theme.panel), 2))
             painter.setBrush(QColor(self.theme.text))
@@ -312,21 +308,19 @@ class GenealogyView(QWidget):
             painter.setBrush(Qt.BrushStyle.NoBrush)
 
     def _draw_offer(self, painter: QPainter, offer: Offer) -> None:
-        start = self.branch_of(self._held).p1()
+        end = self._mouse
         if offer.is_link:
-            start = self.point_of(offer.before)
-            painter.setPen(QPen(QColor(self.theme.accent), 4.5))
-            painter.drawLine(self.branch_of(self.navigation.cell_of(offer.before)))
-        draw_rubber(painter, offer, start, self._mouse, self.theme)
+            end = self.point_of(offer.before)
+            draw_halo(painter, self.branch_of(self.navigation.cell_of(offer.before)), self.theme.accent)
+        draw_rubber(painter, offer, self.branch_of(self._held).p1(), end, self.theme)
         draw_note(painter, offer.words, self._mouse, QRectF(self.rect()), self.theme)
 
     # ---- mouse
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Zoom; with Shift only sideways, with Ctrl only in time."""
-        delta = event.angleDelta()
+        delta, modifiers = event.angleDelta(), event.modifiers()
         factor = 1.2 ** ((delta.y() or delta.x()) / 120)
-        modifiers = event.modifiers()
         sideways = 1.0 if modifiers & Qt.KeyboardModifier.ControlModifier else factor
         downwards = 1.0 if modifiers & Qt.KeyboardModifier.ShiftModifier else factor
         self._stretch(sideways, downwards, event.position())
