@@ -7,15 +7,17 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
-from PySide6.QtCore import QSettings
-from PySide6.QtGui import QColor, QImage, QPainter
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtCore import QEvent, QSettings, Qt
+from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter
+from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from lineage_app import cli
 from lineage_app.app import theme
@@ -27,8 +29,9 @@ from lineage_app.app.movie_view import MovieView
 from lineage_app.app.navigation import Navigation
 from lineage_app.app.picture import Channel
 from lineage_app.app.window import Window
+from lineage_app.app.workspace import Workspace
 
-IMAGES = Path(__file__).parent / "images"
+IMAGES = Path(__file__).resolve().parent / "images"
 PATIENCE_S = 60.0
 
 
@@ -72,7 +75,8 @@ def movie_and_genealogies(document: Document, frame: int, look: theme.Theme) -> 
     return picture
 
 
-def window_with(project: Path, look: str, settings: QSettings) -> Window:
+@contextmanager
+def shown(project: Path, settings: QSettings, look: str = "light") -> Iterator[tuple[Window, Workspace]]:
     """The app with a project open."""
     settings.setValue("theme", look)
     window = Window(settings)
@@ -80,16 +84,23 @@ def window_with(project: Path, look: str, settings: QSettings) -> Window:
     window.show()
     window.open_project(project)
     wait_until(lambda: window.workspace is not None and window.workspace.movie.frame is not None)
-    return window
+    assert window.workspace is not None
+    yield window, window.workspace
+    window.close()
 
 
-def app_picture(
-    project: Path, look: str, settings: QSettings, share: float, colouring: str, is_one_tree: bool
-) -> QImage:
-    """The app at a share of the movie, with a telling cell in focus: the brightest, or that of the last generation."""
-    window = window_with(project, look, settings)
-    workspace = window.workspace
-    assert workspace is not None
+def taken(window: Window, workspace: Workspace) -> QImage:
+    """The window, once all in it is there."""
+    number = workspace.navigation.place.frame
+    wait_until(lambda: workspace.movie.frame is not None and workspace.movie.frame.number == number)
+    wait_until(lambda: workspace.navigation.focused_cell < 0 or bool(workspace.strip._patches))
+    wait_until(lambda: window.jobs.job is None)
+    QApplication.processEvents()
+    return window.grab().toImage()
+
+
+def at_a_telling_cell(workspace: Workspace, share: float) -> None:
+    """Go to a share of the movie, and focus the brightest cell there, or one of the last generation."""
     navigation, lineage = workspace.navigation, workspace.document.lineage
     frame = round(share * navigation.n_frames)
     navigation.go(frame)
@@ -99,23 +110,76 @@ def app_picture(
     for name in workspace.document.markers[-1:]:
         rank = np.nan_to_num(workspace.document.signal(name, ids)) * (lineage.cells.generation[cell] > 1)
     navigation.focus(int(ids[rank.argmax()]))
-    workspace.colours.setCurrentText(colouring)
-    window.actions_["tails"].trigger()
-    if is_one_tree:
+
+
+def app_picture(project: Path, settings: QSettings) -> QImage:
+    """Movie, genealogies and the life of a cell."""
+    with shown(project, settings) as (window, workspace):
+        at_a_telling_cell(workspace, 0.8)
+        window.actions_["tails"].trigger()
+        return taken(window, workspace)
+
+
+def dark_picture(project: Path, settings: QSettings) -> QImage:
+    """One genealogy, coloured by generation."""
+    with shown(project, settings, "dark") as (window, workspace):
+        at_a_telling_cell(workspace, 0.6)
+        workspace.colours.setCurrentText("generation")
+        window.actions_["tails"].trigger()
         window.actions_["one_tree"].trigger()
-    wait_until(lambda: workspace.movie.frame is not None and workspace.movie.frame.number == frame)
-    wait_until(lambda: workspace.document.patches is None or bool(workspace.strip._patches))
-    picture = window.grab().toImage()
-    window.close()
-    return picture
+        return taken(window, workspace)
+
+
+def review_picture(project: Path, settings: QSettings) -> QImage:
+    """A doubtful place with what is suggested."""
+    with shown(project, settings) as (window, workspace):
+        wait_until(lambda: workspace.queue.is_ready)
+        window.actions_["next_place"].trigger()
+        return taken(window, workspace)
+
+
+def dialog_picture(
+    project: Path, settings: QSettings, action: str, prepare: Callable[[Any], None], over: bool = False
+) -> QImage:
+    """A dialog alone, or over the window."""
+    with shown(project, settings) as (window, workspace):
+        at_a_telling_cell(workspace, 0.8)
+        whole = taken(window, workspace)
+        window.actions_[action].trigger()
+        dialog = next(found for found in window.findChildren(QDialog) if found.isVisible())
+        prepare(dialog)
+        QApplication.processEvents()
+        picture = dialog.grab()
+        if over:
+            painter = QPainter(whole)
+            painter.drawPixmap(
+                (whole.width() - picture.width()) // 2, (whole.height() - picture.height()) // 2, picture
+            )
+            painter.end()
+        dialog.close()
+        return whole if over else picture.toImage()
+
+
+def ask_for_a_key(dialog: Any) -> None:
+    """The editor of keys, with a key pressed that another action has."""
+    dialog.ask("tails", "T")
+    press = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_O, Qt.KeyboardModifier.NoModifier, "o")
+    QApplication.sendEvent(dialog.page, press)
+
+
+def see_a_movie(dialog: Any) -> None:
+    """The import dialog, when it has looked at the demo's."""
+    dialog.images.take("movie/images")
+    wait_until(lambda: not dialog.picture.pixmap().isNull())
 
 
 def start_picture(settings: QSettings) -> QImage:
     """The page without a project."""
     settings.setValue("theme", "light")
     window = Window(settings)
-    window.resize(1000, 620)
+    window.resize(1000, 720)
     window.show()
+    QApplication.processEvents()
     picture = window.grab().toImage()
     window.close()
     return picture
@@ -140,12 +204,28 @@ def main() -> None:
         demo = args.demo or Path(scratch)
         if not (demo / "demo.lineage").exists():
             cli.demo(demo)
-        document = open_document(demo / "demo.lineage")
-        movie_and_genealogies(document, 96, theme.DARK).save(str(IMAGES / "demo.png"))
+        os.chdir(demo)  # so that no path of this machine is in a picture
+        project = Path("demo.lineage")
         settings = QSettings(str(Path(scratch) / "settings.ini"), QSettings.Format.IniFormat)
-        start_picture(settings).save(str(IMAGES / "app-start.png"))
-        app_picture(demo / "demo.lineage", "light", settings, 0.8, "genealogy", False).save(str(IMAGES / "app.png"))
-        app_picture(demo / "demo.lineage", "dark", settings, 0.6, "generation", True).save(str(IMAGES / "app-dark.png"))
+        pictures: dict[str, Callable[[], QImage]] = {
+            "demo": lambda: movie_and_genealogies(open_document(project), 96, theme.DARK),
+            "app": lambda: app_picture(project, settings),
+            "app-dark": lambda: dark_picture(project, settings),
+            "app-review": lambda: review_picture(project, settings),
+            "app-palette": lambda: dialog_picture(
+                project,
+                settings,
+                "palette",
+                lambda dialog: dialog.search.setText("cell"),
+                over=True,
+            ),
+            "app-keys": lambda: dialog_picture(project, settings, "keys", ask_for_a_key),
+            "app-export": lambda: dialog_picture(project, settings, "export", lambda _: None),
+            "app-import": lambda: dialog_picture(project, settings, "import", see_a_movie),
+            "app-start": lambda: start_picture(settings),
+        }
+        for name, take in pictures.items():
+            take().save(str(IMAGES / f"{name}.png"))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from lineage_app.app.window import Window
 
 N_EDITS = 200
 PATIENCE_S = 60.0
-ALONE = ("cut", "delete", "died", "left", "lost", "right", "wrong", "mark_1", "split", "undivide", "undo", "redo")
+ALONE = ("cut", "delete", "died", "left", "lost", "right", "wrong", "mark_1", "split", "finer", "undo", "redo")
 PAIRS = ("link", "swap", "merge")  # of the focused cell and the one under the mouse
 
 

@@ -2,16 +2,43 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtGui import QAction, QKeyEvent
-from PySide6.QtWidgets import QDialog, QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtGui import QAction, QKeyEvent, QPainter, QPalette
+from PySide6.QtWidgets import (
+    QDialog,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
 
 from lineage_app.app.keys import keys_of
+
+Index = QModelIndex | QPersistentModelIndex
 
 
 def letters_in(wanted: str, text: str) -> bool:
     """Whether the words wanted occur in a text, in any order."""
     return all(word in text.lower() for word in wanted.lower().split())
+
+
+class KeysAtTheRight(QStyledItemDelegate):
+    """Draws what an action is called, and its keys at the right end."""
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        super().paint(painter, option, index)
+        action: QAction = index.data(Qt.ItemDataRole.UserRole)
+        is_selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        role = QPalette.ColorRole.HighlightedText if is_selected else QPalette.ColorRole.PlaceholderText
+        painter.save()
+        painter.setPen(option.palette.color(role))
+        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        painter.drawText(option.rect.adjusted(0, 0, -10, 0), right, keys_of(action))
+        painter.restore()
 
 
 class CommandPalette(QDialog):
@@ -24,6 +51,7 @@ class CommandPalette(QDialog):
         self.search = QLineEdit()
         self.search.setPlaceholderText("What do you want to do?")
         self.found = QListWidget()
+        self.found.setItemDelegate(KeysAtTheRight(self.found))
         self.found.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         layout = QVBoxLayout(self)
         layout.addWidget(self.search)
@@ -49,7 +77,8 @@ class CommandPalette(QDialog):
         named = 0  # those named so come before those only described so
         for action in self._actions:
             said = action.text().replace("&", "")
-            item = QListWidgetItem(f"{said}    {keys_of(action)}")
+            item = QListWidgetItem(said)
+            item.setToolTip(action.toolTip())
             item.setData(Qt.ItemDataRole.UserRole, action)
             if letters_in(text, said):
                 named += 1

@@ -95,9 +95,13 @@ class KeyEditor(QDialog):
         elif what == "remove":
             self._set(with_key(self.keys, name, "", key), f"{shown(key)} does nothing now.")
         else:
-            self.asked, self._pressed = (name, key), ""
-            self._say(f"Press the new key for <b>{escape(TITLES[name])}</b>; Esc leaves it as it is.")
-            self.page.setFocus()
+            self.ask(name, key)
+
+    def ask(self, name: str, key: str = "") -> None:
+        """Wait for a key for an action, in place of an old one if that is given."""
+        self.asked, self._pressed = (name, key), ""
+        self._say(f"Press the new key for <b>{escape(TITLES[name])}</b>; Esc leaves it as it is.")
+        self.page.setFocus()
 
     def _answered(self, event: QKeyEvent) -> None:
         assert self.asked is not None

@@ -14,7 +14,7 @@ from lineage_app.app import theme
 from lineage_app.app.actions import ACTIONS
 from lineage_app.app.command_palette import CommandPalette
 from lineage_app.app.key_editor import KeyEditor
-from lineage_app.app.keys import read_keys, usual_keys
+from lineage_app.app.keys import keys_of, read_keys, usual_keys
 from lineage_app.app.window import Window
 
 
@@ -127,7 +127,11 @@ def test_the_palette_shows_the_new_key(window, editor) -> None:
     window.do_palette()
     palette = window.findChild(CommandPalette)
     palette.search.setText("dark")
-    assert "F9" in palette.found.item(0).text()
+    first = palette.found.item(0)
+    assert keys_of(first.data(Qt.ItemDataRole.UserRole)) == "F9"
+    assert "F9" in first.toolTip()
+    palette.search.setText("f9")
+    assert "Dark" in palette.found.item(0).text()
 
 
 @pytest.mark.parametrize(
