@@ -101,7 +101,8 @@ def _weighted_auc(scores: Scores, weight: Floats) -> Floats:
         below = np.cumsum(mege, axis=1) - mege
         right += (gm * (below + mege / 2)).sum(axis=1)
         pairs += gm.sum(axis=1) * mege.sum(axis=1)
-    return np.divide(right, pairs, out=np.full(len(weight), np.nan), where=pairs > 0)
+    chance: Floats = np.divide(right, pairs, out=np.full(len(weight), np.nan), where=pairs > 0)
+    return chance
 
 
 def by_generation(scores: Scores, seed: int = 0, resamples: int = RESAMPLES) -> list[Row]:
@@ -137,7 +138,7 @@ def macro_f1(scores: Scores) -> float:
 
 
 def reliability(scores: Scores, bins: int = BINS) -> tuple[list[Row], float]:
-    """The reliability curve (per bin of equal width: cells, mean score, share of GM) and the expected calibration error.
+    """The reliability curve (per bin of equal width: cells, mean score, share of GM) and its expected error.
 
     ECE: the mean over cells of |share of GM - mean score| of their bin (Naeini et al. 2015).
     """
@@ -159,7 +160,7 @@ def risk_coverage(scores: Scores, points: int = 50) -> list[Row]:
     sure = np.argsort(-np.abs(used.score - 0.5), kind="stable")
     wrong = ((used.score > 0.5) != (used.label > 0.5))[sure]
     risk = np.cumsum(wrong) / np.arange(1, len(wrong) + 1)
-    at = np.unique(np.linspace(1, len(wrong), min(points, len(wrong))).astype(np.int64)) if len(wrong) else []
+    at = np.unique(np.linspace(1, len(wrong), min(points, len(wrong))).astype(np.int64)).tolist()
     return [{"coverage": float(n / len(wrong)), "risk": float(risk[n - 1])} for n in at]
 
 
@@ -183,7 +184,7 @@ def lead(scores: Scores, mother: Ints, end_h: Floats, onset_h: Floats) -> list[R
 
     mother : (C,) index or -1; end_h : when a cell was last seen; onset_h : when its own marker came on, NaN where
     it did not. A cell's call counts from the end of the cell, when all of it has been seen. Returns one row for each
-    onset cell with a fate: generations and hours ahead; both None where the onset cell itself or its mother is called wrong.
+    onset cell with a fate: generations and hours ahead; both None where it or its mother is called wrong.
     """
     is_right = (scores.score > 0.5) == (scores.label > 0.5)
     is_right &= np.isfinite(scores.score) & np.isfinite(scores.label) & ~scores.abstained

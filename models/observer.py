@@ -1,4 +1,4 @@
-"""An observer of simulated cells who knows their hidden traits: what no network that looks at pictures can beat by much.
+"""An observer of simulated cells who knows their hidden traits: what a network that looks at pictures strives for.
 
 It is told, without any noise, the size, speed, elongation and granularity that the simulator gave each cell (means over
 its life), those of all its ancestors, when each lived, and how the simulation works; not the fate. Its score is the
@@ -23,8 +23,8 @@ _MOMENTS = 12  # points in time at which a cell's look is averaged
 class Lives:
     """Simulated cells, mothers before daughters, (C,) each.
 
-    mother : index or -1; start_h, end_h : hours since the movie began; traits : (C, 4) means over the life, in the order
-    of TRAITS; fate : the hidden decision by the cell's end, 1 GM, -1 MegE, 0 undecided.
+    mother : index or -1; start_h, end_h : hours since the movie began; traits : (C, 4) means over the life, in the
+    order of TRAITS; fate : the hidden decision by the cell's end, 1 GM, -1 MegE, 0 undecided.
     """
 
     mother: NDArray[np.int64]
@@ -65,7 +65,7 @@ def observe(lives: Lives, parameters: SimulationParameters, pasts: int = 3000, s
 
 def decided(lives: Lives) -> Floats:
     """(C,) 1 or 0 where the hidden decision has been made by the cell's end, one half where it has not."""
-    return 0.5 + 0.5 * lives.fate
+    return np.asarray(0.5 + 0.5 * lives.fate, np.float64)
 
 
 def _undecided(start_h: float, p: SimulationParameters, n: int, rng: np.random.Generator) -> _Pasts:

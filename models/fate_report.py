@@ -1,0 +1,196 @@
+"""The page that shows how far ahead fate scores can be trusted: one HTML file, drawn with SVG."""
+
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.files import atomic
+from engine.reporting.page import Section, figure, page, table, tile_list
+from engine.reporting.svg import INK, QUIET, SERIES, Plot, circle, line, text
+
+Results = Mapping[str, Any]
+_DASHES = ("", "6 3", "2 3", "8 3 2 3", "1 4", "10 4")
+
+
+def write_fate_page(results: Results, path: Path) -> Path:
+    """Write the page of what `models.crossing.evaluate_*` found; returns its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(path) as temporary:
+        temporary.write_text(fate_page(results), encoding="utf-8")
+    return path
+
+
+def fate_page(results: Results) -> str:
+    """The page: AUC by generation for each model, tables, calibration, abstention, lead, how it was made."""
+    models = results["models"]
+    first = next(iter(models))
+    sections: list[Section] = [
+        ("auc", "How far ahead", _auc_section(models)),
+        ("trust", "How far to trust a score", _trust_section(first, models[first])),
+    ]
+    if models[first].get("lead"):
+        sections.append(("lead", "When the call becomes right and stays right", _lead_section(models)))
+    sections.append(("how", "How these numbers were made", _how_section(results)))
+    return page(str(results["title"]), _opening(results, first), sections, "")
+
+
+def in_words(name: str, model: Mapping[str, Any]) -> str:
+    """What the AUC by generation means, in a sentence or two."""
+    ahead = [row for row in model["generations"] if row["generation"] in range(-5, 0) and row["low"] is not None]
+    sure = [row for row in ahead if row["low"] > 0.5]
+    if not sure:
+        return f"{name}: before onset its scores are not better than chance by more than the data can tell."
+    earliest = min(sure, key=lambda row: int(row["generation"]))
+    last = max(ahead, key=lambda row: int(row["generation"]))
+    times = _generations(-int(earliest["generation"]))
+    return (
+        f"{name}: of a cell that will become GM and one that will become MegE, the first has the higher score in "
+        f"{last['auc']:.0%} of pairs one generation before the marker, and in {earliest['auc']:.0%} {times} before it, "
+        "the earliest at which it is better than chance (half) beyond doubt."
+    )
+
+
+def _generations(n: int) -> str:
+    return "one generation" if n == 1 else f"{n} generations"
+
+
+def _opening(results: Results, first: str) -> str:
+    notes = "".join(f'<p class="warning">{escape(note)}</p>' for note in results.get("notes", ()))
+    model = results["models"][first]
+    row = {str(r["generation"]): r for r in model["generations"]}
+    tiles = [
+        (_auc_text(row[name]["auc"]), words)
+        for name, words in (
+            ("-3", "AUC three generations before onset"),
+            ("-2", "two before"),
+            ("-1", "one before"),
+            ("annotated", "from onset on"),
+        )
+    ]
+    tiles.append((f"{row['all']['cells']:,}", "cells with a fate"))
+    tiles.append((f"{row['all']['genealogies']:,}", "genealogies"))
+    return f"{notes}<p>{escape(in_words(first, model))}</p>{tile_list(tiles)}"
+
+
+def _auc_text(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _auc_section(models: Mapping[str, Any]) -> str:
+    generations = [row["generation"] for row in next(iter(models.values()))["generations"]]
+    numbers = [g for g in generations if isinstance(g, int)]
+    plot = Plot((numbers[0] - 0.3, numbers[-1] + 0.3), (0.3, 1.02), width=760, height=380, right=170)
+    parts = plot.axes("generation relative to onset (0 = the cell whose marker comes on)", "AUC", _named(numbers))
+    parts.append(line(plot.left, float(plot.at_y(0.5)), 760 - 170, float(plot.at_y(0.5)), stroke=QUIET))
+    for index, (name, model) in enumerate(models.items()):
+        parts += _curve(plot, name, model, index)
+    caption = (
+        "The chance that a GM cell scores above a MegE cell of its own experiment; grey line: chance. "
+        "Band: 95 % interval of the first model, by resampling genealogies."
+    )
+    head = ["model", *(f"{g:+d}" if isinstance(g, int) and g else str(g) for g in generations), "macro F1", "ECE"]
+    rows = [
+        [escape(name), *(_cell(row) for row in model["generations"]), *_scores(model)] for name, model in models.items()
+    ]
+    counts = next(iter(models.values()))["generations"]
+    rows.append(["cells (GM + MegE)", *(f"{row['gm']} + {row['mege']}" for row in counts), "", ""])
+    rows.append(["genealogies", *(str(row["genealogies"]) for row in counts), "", ""])
+    numeric = frozenset(range(1, len(head)))
+    return figure(plot.draw(parts, "AUC by generation"), caption, wide=True) + table(head, rows, numeric)
+
+
+def _named(numbers: list[int]) -> list[tuple[float, str]]:
+    return [(g, f"{g:+d}" if g else "0") for g in numbers]
+
+
+def _curve(plot: Plot, name: str, model: Mapping[str, Any], index: int) -> list[str]:
+    rows = [row for row in model["generations"] if isinstance(row["generation"], int)]
+    x = np.array([row["generation"] for row in rows], float)
+    y, low, high = (np.array([np.nan if row[k] is None else row[k] for row in rows]) for k in ("auc", "low", "high"))
+    colour = INK if index == 0 else SERIES[(index - 1) % len(SERIES)]
+    dash = _DASHES[index % len(_DASHES)]
+    parts = [plot.band(x, low, high, fill=colour, fill_opacity=0.12)] if index == 0 else []
+    parts.append(plot.line(x, y, stroke=colour, stroke_width=2.6 if index == 0 else 1.6, stroke_dasharray=dash))
+    for at, value in zip(x, y, strict=True):
+        if np.isfinite(value):
+            parts.append(circle(float(plot.at_x(at)), float(plot.at_y(value)), 2.6, fill=colour))
+    at_y = plot.top + 14 + 19 * index
+    left = plot.width - plot.right + 10
+    parts.append(line(left, at_y - 4, left + 22, at_y - 4, stroke=colour, stroke_width=2.4, stroke_dasharray=dash))
+    return [*parts, text(left + 28, at_y, name, class_="tick")]
+
+
+def _cell(row: Mapping[str, Any]) -> str:
+    if row["auc"] is None:
+        return "–"
+    interval = f"{row['low']:.2f}–{row['high']:.2f}" if row["low"] is not None else ""
+    return f'{row["auc"]:.3f}<br><span class="quiet">{interval}</span>'
+
+
+def _scores(model: Mapping[str, Any]) -> list[str]:
+    return [_auc_text(model["macro_f1"]), _auc_text(model["ece"])]
+
+
+def _trust_section(name: str, model: Mapping[str, Any]) -> str:
+    kept = model["kept"]
+    words = f"Calls of {name}: of {kept['cells']:,} cells {kept['kept']:,} were called"
+    if kept["error"] is not None:
+        words += f" ({kept['coverage']:.0%}), the others withheld; {kept['error']:.1%} of the calls were wrong, "
+        words += f"at a promised risk of {kept['promised_risk']:.0%}."
+    return f"<p>{escape(words)}</p><div class='grid'>{_reliability(model)}{_risk(model)}</div>"
+
+
+def _reliability(model: Mapping[str, Any]) -> str:
+    plot = Plot((0, 1), (0, 1))
+    parts = plot.axes("score", "share that became GM")
+    parts.append(plot.line([0, 1], [0, 1], stroke=QUIET, stroke_dasharray="4 4"))
+    rows = model["reliability"]
+    parts.append(plot.line([r["score"] for r in rows], [r["share_gm"] for r in rows], stroke=SERIES[0], stroke_width=2))
+    most = max((r["cells"] for r in rows), default=1)
+    for r in rows:
+        size = 2.5 + 6 * float(np.sqrt(r["cells"] / most))
+        x, y = float(plot.at_x(r["score"])), float(plot.at_y(r["share_gm"]))
+        parts.append(circle(x, y, size, fill=SERIES[0], fill_opacity=0.6))
+    caption = f"On the dashed line scores are probabilities; expected calibration error {_auc_text(model['ece'])}."
+    return figure(plot.draw(parts, "calibration"), caption + " Larger dots: more cells.")
+
+
+def _risk(model: Mapping[str, Any]) -> str:
+    rows = model["risk_coverage"]
+    top = max([r["risk"] for r in rows] + [0.1]) * 1.1
+    plot = Plot((0, 1), (0, top))
+    parts = plot.axes("share of cells called, surest first", "share of wrong calls")
+    parts.append(plot.line([r["coverage"] for r in rows], [r["risk"] for r in rows], stroke=SERIES[1], stroke_width=2))
+    return figure(plot.draw(parts, "risk against coverage"), "How wrong the calls are when only the surest are made.")
+
+
+def _lead_section(models: Mapping[str, Any]) -> str:
+    head = [
+        "model",
+        "branches",
+        "called ahead",
+        "median generations",
+        "median hours",
+        *(f"{n} or more" for n in range(1, 6)),
+    ]
+    rows = []
+    for name, model in models.items():
+        found = model.get("lead")
+        if found and found["branches"]:
+            middle = [f"{found['ahead']:.0%}", f"{found['generations']:g}", f"{found['hours']:.1f}"]
+            shares = [f"{found['shares'][str(n)]:.0%}" for n in range(1, 6)]
+            rows.append([escape(name), str(found["branches"]), *middle, *shares])
+    words = (
+        "<p>A branch is called ahead when the onset cell and its mother are called right, each at its own end; it "
+        "counts as far back as all cells in between are. Hours run from the end of the earliest of them.</p>"
+    )
+    return words + table(head, rows, frozenset(range(1, len(head))))
+
+
+def _how_section(results: Results) -> str:
+    rows = [[escape(str(k)), escape(str(v))] for k, v in results.get("how", {}).items()]
+    experiments = [[escape(name), f"{n:,}"] for name, n in results["experiments"].items()]
+    return table(["experiment", "cells with a fate"], experiments, frozenset({1})) + table(["what", "how"], rows)

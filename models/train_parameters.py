@@ -1,0 +1,73 @@
+"""What training can be told, and what it tells while it runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from engine.errors import InputError
+from models.data import EXTRAS
+from models.network import FateConfig
+
+FOLDS = 5  # of the genealogies; each network is trained without one of them
+
+
+@dataclass(frozen=True)
+class TrainParameters:
+    """How fate networks are trained.
+
+    network : its shape; members : networks in the ensemble; epochs : passes over the genealogies; trees : genealogies
+    in a step; labelled : cells with a fate taken of a genealogy in an epoch; frames : taken of a cell; patience :
+    epochs without a better AUC on the held-out genealogies before it ends; single, describe : weights of the tasks
+    beside the main one, to tell the fate and the measures from single pictures; device : "auto", "cpu" or "cuda".
+    """
+
+    network: FateConfig = field(default_factory=lambda: FateConfig(extras=EXTRAS))
+    members: int = 3
+    epochs: int = 24
+    trees: int = 8
+    labelled: int = 16
+    frames: int = 12
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-2
+    patience: int = 8
+    single: float = 0.3
+    describe: float = 0.1
+    blur: float = 0.7
+    gain: float = 0.15
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("members", "epochs", "trees", "labelled", "frames", "patience"):
+            if getattr(self, name) < 1:
+                raise InputError(f"training: {name} is {getattr(self, name)}, expected at least 1")
+        if not 1 <= self.members <= FOLDS:
+            raise InputError(f"training: {self.members} members, expected 1 to {FOLDS}")
+
+    @classmethod
+    def published(cls, **values: Any) -> "TrainParameters":
+        """The network of Buggenthin et al. 2017, one of it, in two stages."""
+        return replace(cls(network=FateConfig.published(), members=1, labelled=24), **values)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What is known after an epoch of one network: numbers from 1; auc on held-out genealogies; seconds so far."""
+
+    member: int
+    members: int
+    epoch: int
+    epochs: int
+    loss: float
+    auc: float
+    seconds: float
+
+
+Report = Callable[[Epoch], None]
+
+
+def no_report(epoch: Epoch) -> None:
+    """Show nothing."""
+
+
+DEFAULTS = TrainParameters()
