@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from shiboken6 import isValid
 
 from engine.journal import has_entries
 from engine.pipeline import recorded
@@ -184,7 +185,8 @@ class SegmentDialog(QDialog):
 
     def _end(self, *_: object) -> None:
         self._latest.close()
-        self.movie.set_preview(None)
+        if isValid(self.movie):  # not when the project was closed under it
+            self.movie.set_preview(None)
 
 
 def _number(unit: str, most: float) -> QDoubleSpinBox:

@@ -122,6 +122,13 @@ def test_closing_the_dialog_takes_the_outlines_away(qtbot, dialog, window) -> No
     assert not latest._thread.is_alive()
 
 
+def test_the_dialog_goes_with_its_project(qtbot, dialog, window) -> None:
+    """Another page is shown while it is open: it closes, and its thread ends."""
+    latest = dialog._latest
+    window.show_start_page()
+    qtbot.waitUntil(lambda: not latest._thread.is_alive() and window.findChild(SegmentDialog) is None)
+
+
 def test_used_for_all_frames_the_project_is_segmented_and_tracked(qtbot, dialog, window, raw) -> None:
     """With what was chosen, and shown again."""
     dialog.sensitivity.setValue(2)
