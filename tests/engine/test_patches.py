@@ -133,6 +133,8 @@ def test_morphology_is_relative_to_the_background(simulated: Project) -> None:
     bright = replace(d, columns={**d.columns, **{n: d[n] * np.float32(1.7) for n in names}})
     found = morphology(simulated, d)
     assert found.shape == (len(d), len(MORPHOLOGY)) and np.isfinite(found).all()
+    mean, background = (d[f"{what}_brightfield"].astype(float) for what in ("mean", "background"))
+    assert np.allclose(found[:, MORPHOLOGY.index("brightness")], (mean - background) / background, atol=1e-5)
     assert np.allclose(morphology(simulated, bright), found, atol=1e-4)
     larger = morphology(replace(simulated, um_per_px=2 * simulated.um_per_px), d)
     assert np.allclose(larger[:, 1:], found[:, 1:], atol=1e-4)
