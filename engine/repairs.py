@@ -30,6 +30,7 @@ DIVIDES, MISSED, TOO_EARLY, FUSED = (
     6.0,
     4.0,
 )  # of a division, a frame missed, a short life, cells found as one
+CUT_AREA = 0.4  # how much the area of a cell tells that the border cuts
 TAIL = 3.0  # degrees of freedom of Student's t: steps and areas have outliers
 NEAREST = 4  # neighbours looked at
 LONGEST_GAP = 5  # frames
@@ -254,8 +255,9 @@ class Place:
             return _student(away / self.scales.apart**2 / frames, 2) + missed
         area = self.detections.columns.get("area")
         change = 0.0 if area is None else self._area_cost(float(area[child]) / float(area[parent]))
-        wider = self.scales.step**2 * frames
-        return _student(away / wider, 2) + log(frames) + change + missed
+        if self._is_cut(child) or self._is_cut(parent):  # centroid and area change with the part that is seen
+            return _student(away / self.scales.apart**2 / frames, 2) + CUT_AREA * change + missed
+        return _student(away / self.scales.step**2 / frames, 2) + log(frames) + change + missed
 
     def _fate_cost(self, parent: int, new: dict[int, int | None]) -> float:
         """Of a detection as a mother, or as an end."""
@@ -297,6 +299,10 @@ class Place:
         y, x = self.detections.yx[id].astype(float).tolist()
         height, width = self.scales.shapes[int(self.detections.position[id])]
         return bool(min(y, x, height - 1 - y, width - 1 - x) < self.scales.margin)
+
+    def _is_cut(self, id: int) -> bool:
+        touches = self.detections.columns.get("touches_border")
+        return touches is not None and bool(touches[id])
 
     def _age(self, mother: int, new: dict[int, int | None]) -> int | None:
         """Frames since the birth of the cell that ends here; None where its birth was not a division."""
