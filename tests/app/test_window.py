@@ -357,7 +357,7 @@ def test_every_action_works_with_a_cell_focused(qtbot, window, workspace, action
     """Each can be triggered, and leaves a window that draws."""
     monkeypatch.setattr(tasks, "track_project", lambda path, report: path)
     workspace.navigation.focus_cell(MOTHER, 5)
-    assert window.actions_[action].isEnabled() or action in {"forward"}
+    assert window.actions_[action].isEnabled() or action in {"forward"} or not window.actions_[action].isVisible()
     window.actions_[action].trigger()
     if window.jobs.job is not None:
         qtbot.waitUntil(lambda: window.jobs.job is None, timeout=20_000)
@@ -375,10 +375,9 @@ def test_actions_that_need_a_cell_are_off_without_one(window, workspace) -> None
 
 
 def test_no_key_means_two_things() -> None:
-    """And Space is left for what comes."""
+    """Each starts one action."""
     keys = [key for action in ACTIONS for key in action.keys]
     assert len(keys) == len(set(keys))
-    assert "Space" not in keys
 
 
 def test_the_palette_finds_and_does(window, workspace) -> None:
