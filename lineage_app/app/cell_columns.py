@@ -180,7 +180,7 @@ def matching(columns: Sequence[Column], text: str) -> NDArray[np.bool_]:
 
 
 def _having(column: Column, part: str) -> NDArray[np.bool_]:
-    return np.array([part in text.lower() for text in column.texts])[column.values]
+    return np.asarray(np.array([part in text.lower() for text in column.texts])[column.values])
 
 
 def _fulfils(columns: Sequence[Column], name: str, sign: str, value: str) -> NDArray[np.bool_]:
@@ -190,7 +190,7 @@ def _fulfils(columns: Sequence[Column], name: str, sign: str, value: str) -> NDA
     if column.texts:
         if sign != "=":
             raise ValueError(f"{column.name} is a text; write {column.name}=...")
-        return np.array([text.lower().startswith(value.lower()) for text in column.texts])[column.values]
+        return np.asarray(np.array([text.lower().startswith(value.lower()) for text in column.texts])[column.values])
     try:
         return np.asarray(OPERATORS[sign](column.values, float(value)))
     except ValueError:

@@ -65,7 +65,7 @@ class CellStrip(QWidget):
 
     def _height_of(self, lines: float) -> int:
         """px needed where a curve is so many lines of text high."""
-        n_curves = 2 + sum(map(self.document.is_measured, self.document.markers))
+        n_curves = 2.0 + sum(map(self.document.is_measured, self.document.markers))
         n_curves += BAND_SHARE * (self.document.fate_scores is not None)
         patches = PATCH + GAP if self.document.patches is not None else 0
         return round(self._band + patches + 2 * GAP + n_curves * (lines * self.fontMetrics().height() + GAP))

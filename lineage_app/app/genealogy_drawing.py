@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen
 
-from engine.changes import ONSET
+from engine.changes import NO_ONSET, ONSET
 from engine.lineage import DIED, LEFT, LOST, MOVIE_END
-from engine.onset import NO_ONSET
 from lineage_app.app.branches import Branches, Window
 from lineage_app.app.colouring import Colouring
 from lineage_app.app.document import Document

@@ -64,9 +64,10 @@ def read_scores(project: Project, n_table: int) -> FateScores | None:
         return None
     if table.num_rows != n_table or not n_table or not {*NUMBERS, *FLAGS} <= set(table.column_names):
         return None
-    numbers = [table[name].to_numpy().astype(np.float32) for name in NUMBERS]
-    flags = [table[name].to_numpy().astype(bool) for name in FLAGS]
-    return FateScores(*numbers, *flags, model=_name(table.schema.metadata or {}))
+    frame, cell, low, high = (table[name].to_numpy().astype(np.float32) for name in NUMBERS)
+    is_like, abstained = (table[name].to_numpy().astype(bool) for name in FLAGS)
+    model = (table.schema.metadata or {}).get(b"model_name", b"").decode()
+    return FateScores(frame, cell, low, high, is_like, abstained, model)
 
 
 def cell_scores(scores: FateScores, lineage: Lineage, line: Sequence[int] | None = None) -> CellScores:
@@ -93,11 +94,3 @@ def cell_scores(scores: FateScores, lineage: Lineage, line: Sequence[int] | None
 
     is_uncertain = mean(scores.abstained | ~scores.in_distribution) > MOST
     return CellScores(mean(scores.frame), mean(scores.low), mean(scores.high), is_uncertain)
-
-
-def _name(metadata: dict[bytes, bytes]) -> str:
-    """What the model is called in the table's metadata."""
-    for key in (b"model_name", b"name", b"model"):
-        if key in metadata:
-            return metadata[key].decode()
-    return "a model"
