@@ -18,7 +18,7 @@ from engine.parameters import from_dict, to_dict
 from engine.project import Project
 from engine.report import write_report
 from engine.simulate import SimulationParameters, simulate
-from lineage_app import curation_commands
+from lineage_app import curation_commands, fate_commands
 from lineage_app.app.tasks import DEMO_MARKERS
 from lineage_app.console import answer, progress_bars, say, warn_in_one_line
 from lineage_app.describe import describe, scores_in_words, summary
@@ -172,14 +172,19 @@ def run(
     positions: Positions = None,
     frames: Frames = None,
     tracker: Tracker = None,
+    model: Annotated[
+        Path | None, typer.Option(metavar="FATE.pt", help="A fate model: score every cell in the end.")
+    ] = None,
     discard_curation: Discard = False,
     as_json: AsJson = False,
 ) -> None:
-    """Segment, measure and track. Each step is skipped where it is up to date."""
+    """Segment, measure, track and, with --model, foretell fates. Each step is skipped where it is up to date."""
     opened = Project.open(project)
+    if model is not None:
+        fate_commands.check_model(model)
     parameters = _selected(pipeline.recorded(opened), positions, frames)
     parameters = _with(parameters, "track", {"tracker": tracker})
-    _run(opened, parameters, Workers(workers, scheduler), "track", as_json, discard_curation)
+    _run(opened, parameters, Workers(workers, scheduler), "track", as_json, discard_curation, model)
 
 
 @app.command(epilog="Example: lineage segment p.lineage --cell-diameter-um 14 --frames 0:20")
@@ -298,6 +303,7 @@ def app_command(
 
 
 curation_commands.add_commands(app)
+fate_commands.add_commands(app, evaluate_app)
 
 
 def _run(
@@ -307,11 +313,16 @@ def _run(
     until: str,
     as_json: bool,
     discard_curation: bool,
+    model: Path | None = None,
 ) -> None:
     with progress_bars() as bars:
         project, outcome = pipeline.run(project, parameters, workers, until, bars, discard_curation)
-    lines = [f"{step}: {said}" for step, said in outcome.items()]
-    answer({"outcome": outcome, **summary(project)}, [*lines, "", *describe(project)], as_json)
+    lines, fates = [f"{step}: {said}" for step, said in outcome.items()], {}
+    if model is not None:
+        said, found = fate_commands.predicted(project, model, workers)
+        outcome, fates = {**outcome, "predict": said}, {"fates": found}
+        lines += [f"predict: {said}", *fate_commands.fate_lines(found)]
+    answer({"outcome": outcome, **summary(project), **fates}, [*lines, "", *describe(project)], as_json)
 
 
 def _selected(parameters: pipeline.RunParameters, positions: str | None, frames: str | None) -> pipeline.RunParameters:
