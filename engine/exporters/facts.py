@@ -1,16 +1,18 @@
 """What people said of cells, and what the fate model did, as columns of every format that has room for them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from engine.changes import FATE, NO_ONSET, NOTE, ONSET, REVIEWED
+from engine.changes import FATE, NOTE, ONSET, REVIEWED
 from engine.lineage import Lineage
+from engine.onset import NOT_RELATIVE, fate_labels, project_onsets
 from engine.project import Project
 
-FACTS = (ONSET, FATE, NOTE, REVIEWED)  # the end reason has a column of its own
+SAID = (FATE, NOTE, REVIEWED)  # the end reason has a column of its own
 OF_CELL = {"cell_score": "fate_score", "low": "fate_score_low", "high": "fate_score_high"}
 OF_DETECTION = {
     "frame_score": "fate_frame_score",
@@ -20,40 +22,49 @@ OF_DETECTION = {
 BETWEEN = "; "  # several facts of one kind in a cell
 
 
-def detection_facts(lineage: Lineage) -> dict[str, NDArray[np.str_]]:
-    """For each kind of fact, (N,) what was said at each detection; "" where nothing."""
+def detection_facts(project: Project, lineage: Lineage) -> dict[str, NDArray[np.str_]]:
+    """(N,) what is known of single detections; "" where nothing.
+
+    onset : the marker that comes on there, and onset_by : "person" or "program"; then what people said.
+    """
+    facts: dict[str, Mapping[int, Any]] = {ONSET: project_onsets(project, lineage)}
+    facts["onset_by"] = {row: "person" if row in lineage.facts[ONSET] else "program" for row in facts[ONSET]}
+    facts |= {kind: lineage.facts[kind] for kind in SAID}
     columns = {}
-    for kind in FACTS:
-        said = [""] * len(lineage)
-        for detection, value in lineage.facts[kind].items():
-            said[detection] = str(value)
-        columns[kind] = np.array(said, dtype=np.str_)
+    for kind, values in facts.items():
+        told = [""] * len(lineage)
+        for detection, value in values.items():
+            told[detection] = str(value)
+        columns[kind] = np.array(told, dtype=np.str_)
     return columns
 
 
-def cell_facts(lineage: Lineage) -> dict[str, Any]:
-    """For each kind of fact, (C,) what was said in each cell, in order of time; onset_frame: of the first, or -1."""
+def cell_facts(project: Project, lineage: Lineage) -> dict[str, Any]:
+    """(C,) what is known of each cell; "" where nothing.
+
+    onset, onset_frame : the first in it, or -1; fate_status, fate_label, relative_generation : see `engine.onset`; then
+    what people said, in order of time.
+    """
     frame, n_cells = lineage.detections.frame, len(lineage.cells)
-    columns: dict[str, Any] = {}
-    for kind in FACTS:
+    onsets = project_onsets(project, lineage)
+    labels = fate_labels(lineage, onsets, project.markers)
+    first: dict[int, int] = {}
+    for row in sorted(onsets, key=lambda row: int(frame[row]), reverse=True):
+        first[int(lineage.cell[row])] = row
+    relative = labels.relative_generation
+    columns: dict[str, Any] = {
+        ONSET: [onsets[first[cell]] if cell in first else "" for cell in range(n_cells)],
+        "onset_frame": [int(frame[first[cell]]) if cell in first else -1 for cell in range(n_cells)],
+        "fate_status": labels.status,
+        "fate_label": labels.fate,
+        "relative_generation": np.where(relative == NOT_RELATIVE, "", relative.astype(np.str_)),
+    }
+    for kind in SAID:
         said: list[list[str]] = [[] for _ in range(n_cells)]
         for detection in sorted(lineage.facts[kind], key=lambda detection: int(frame[detection])):
             said[lineage.cell[detection]].append(str(lineage.facts[kind][detection]))
         columns[kind] = [BETWEEN.join(values) for values in said]
-        if kind == ONSET:
-            columns["onset_frame"] = _first_frames(lineage, ONSET)
     return columns
-
-
-def _first_frames(lineage: Lineage, kind: str) -> NDArray[np.int64]:
-    """(C,) the frame of the first fact of a kind in each cell, or -1."""
-    first = np.full(len(lineage.cells), -1)
-    for detection, value in lineage.facts[kind].items():
-        if value == NO_ONSET:
-            continue
-        cell, frame = lineage.cell[detection], int(lineage.detections.frame[detection])
-        first[cell] = frame if first[cell] < 0 else min(first[cell], frame)
-    return first
 
 
 def detection_scores(project: Project, lineage: Lineage) -> dict[str, NDArray[Any]]:

@@ -29,7 +29,8 @@ DESCRIPTIONS = {
     "generation": "0 for founders",
     "cell_number": "1 for founders, daughters 2n and 2n+1; 0 after generation 63",
     "end_reason": "why the cell ended, on its last detection",
-    "onset": "the marker seen here for the first time, as a person said",
+    "onset": "the marker that comes on here",
+    "onset_by": "who says so: person or program",
     "fate": "the fate seen here, as a person said",
     "note": "what a person noted",
     "reviewed": "right or wrong, as a person found the cell; on its first detection",
@@ -94,7 +95,7 @@ def _columns(project: Project, lineage: Lineage) -> dict[str, NDArray[Any]]:
         **_features(detections),
         **detection_scores(project, lineage),
         "end_reason": np.where(is_last, project_end_reasons(project, lineage)[cell], ""),
-        **detection_facts(lineage),
+        **detection_facts(project, lineage),
     }
 
 

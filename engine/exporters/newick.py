@@ -22,7 +22,9 @@ from engine.progress import Progress
 from engine.project import Project
 
 NHX_KEYS = ("position", "generation", "cell_number", "birth_frame", "end_frame", "n_detections", "is_complete")
-NHX_KNOWN = ("onset", "onset_frame", "fate", "note", "reviewed", *OF_CELL.values())  # only where something is known
+NHX_KNOWN = (  # only where something is known
+    "onset", "onset_frame", "fate_label", "relative_generation", "fate", "note", "reviewed", *OF_CELL.values(),
+)  # fmt: skip
 REPORT_EVERY = 1000  # genealogies
 
 

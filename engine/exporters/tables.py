@@ -52,7 +52,7 @@ def cell_columns(project: Project, lineage: Lineage) -> dict[str, Any]:
         "life_time_h": cells.life_time_h(project.frame_interval_s),
         "is_complete": cells.is_complete,
         "end_reason": project_end_reasons(project, lineage),
-        **cell_facts(lineage),
+        **cell_facts(project, lineage),
         **cell_scores(project, lineage),
     }
 
@@ -81,7 +81,7 @@ def track_columns(project: Project, lineage: Lineage) -> dict[str, Any]:
         "y_um": yx[:, 0] * project.um_per_px,
         "x_um": yx[:, 1] * project.um_per_px,
     }
-    others = {**detections.columns, **detection_facts(lineage), **detection_scores(project, lineage)}
+    others = {**detections.columns, **detection_facts(project, lineage), **detection_scores(project, lineage)}
     return columns | {name: column[order] for name, column in others.items() if name not in columns}
 
 

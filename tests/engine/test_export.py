@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -109,7 +110,8 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 def told(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Two genealogies, the first of a mother (0, 1, 2) and daughters 3 and 4; facts of all kinds, and fate scores."""
     lineage = forest([(0, 2), (2, 4), (4, 6), (4, 7), (1, 3), (3, 5), (5, 8)])
-    project = project_of(lineage, tmp_path_factory.mktemp("told") / "p.lineage")
+    project = replace(project_of(lineage, tmp_path_factory.mktemp("told") / "p.lineage"), markers={"GATA1": "MegE"})
+    project.save()
     with curate(project) as curation:
         for words, changes in {
             "onset": edits.set_onset(lineage, 6, "GATA1"),
@@ -132,12 +134,18 @@ def test_csv_tells_what_people_said_and_the_model_did(told: Project, tmp_path: P
     tracks = pd.read_csv(out / "tracks.csv", keep_default_na=False).set_index("detection")
     cells = pd.read_csv(out / "cells.csv", keep_default_na=False).set_index("track_id")
     assert tracks.onset[tracks.onset != ""].to_dict() == {6: "GATA1"}
+    assert tracks.onset_by[tracks.onset_by != ""].to_dict() == {6: "person"}
     assert tracks.fate[tracks.fate != ""].to_dict() == {6: "MegE"}
     assert tracks.note[tracks.note != ""].to_dict() == {2: "odd; [&&NHX] "}
     assert tracks.reviewed[tracks.reviewed != ""].to_dict() == {0: "right", 6: "right", 7: "right"}
     daughter = cells.loc[tracks.track_id[6]]
     assert (daughter.onset, daughter.onset_frame, daughter.fate, daughter.reviewed) == ("GATA1", 3, "MegE", "right")
     assert cells.onset_frame.tolist().count(-1) == len(cells) - 1
+    mother, sister, other = (cells.loc[tracks.track_id[row]] for row in (0, 7, 8))
+    assert (daughter.fate_status, daughter.fate_label, str(daughter.relative_generation)) == ("annotated", "MegE", "0")
+    assert (mother.fate_status, mother.fate_label, str(mother.relative_generation)) == ("latent", "MegE", "-1")
+    assert {sister.fate_status, other.fate_status} == {"unknown"}
+    assert other.relative_generation == ""
     assert set(tracks.fate_frame_score.astype(float)) == {0.25}
     assert tracks.index[tracks.fate_abstained.astype(str).str.lower() == "true"].tolist() == [7]
     scores = cells.fate_score.astype(str).replace("nan", "")
