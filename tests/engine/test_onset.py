@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from engine import edits
 from engine.changes import NO_ONSET, EditError
 from engine.detections import Detections
-from engine.exporters.facts import cell_facts
 from engine.lineage import Lineage
 from engine.onset import (
     ANNOTATED,
@@ -401,13 +400,3 @@ def test_labels_follow_their_definition(data: st.DataObject) -> None:
             assert labels.relative_generation[c] == -near
         else:
             assert labels.relative_generation[c] == NOT_RELATIVE and labels.onset[c] == -1
-
-
-def test_no_onset_has_no_frame_in_exports() -> None:
-    """The word that there is none stands in the table of cells; a frame does not."""
-    lineage = deep_line(1)
-    lineage.apply(edits.set_onset(lineage, 0, NO_ONSET))
-    lineage.apply(edits.set_onset(lineage, 1, "A"))
-    columns = cell_facts(lineage)
-    assert columns["onset"] == [NO_ONSET, "A", ""]
-    assert columns["onset_frame"].tolist() == [-1, 1, -1]
