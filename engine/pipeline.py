@@ -31,6 +31,7 @@ from engine.tracking import TrackingParameters
 
 STEPS = ("illumination", "segment", "measure", "track")
 STEP_VERSION = {"illumination": 1, "segment": 1, "measure": 1, "track": 1}  # raised when a step's result changes
+CAME_LATER = (("split", 1.0),)  # parameters that there were not always, with which results are as they were before
 IMPORTED_LABELS = {"labels": "imported"}  # the record of `segment` where the label images came from outside
 
 StepProgress = Callable[[str], Progress]  # step name -> its progress
@@ -167,7 +168,8 @@ def _fingerprint(step: str, project: Project, parameters: RunParameters, before:
     elif step == "segment" and _has_imported_labels(project):
         asked |= IMPORTED_LABELS
     else:
-        asked["parameters"] = to_dict(getattr(parameters, step))
+        values = to_dict(getattr(parameters, step))
+        asked["parameters"] = {name: value for name, value in values.items() if (name, value) not in CAME_LATER}
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -37,7 +37,7 @@ SAMPLE_FRAMES = 5
 MAX_ELONGATION = {"brightfield": (2.5, 5.0), "phase": (8.0, 12.0), "fluorescence": (5.0, 10.0)}
 
 
-POSITIVE = ("cell_diameter_um", "minimum_area_um2", "maximum_area_um2", "sensitivity", "um_per_px")
+POSITIVE = ("cell_diameter_um", "minimum_area_um2", "maximum_area_um2", "sensitivity", "um_per_px", "split")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class SegmentationParameters:
     centre. minimum_area_um2, maximum_area_um2 : objects outside are dropped. minimum_edge : the weakest edge of a
     cell, as contrast over one diameter, background = 1. floor : contrast to the surroundings below which no cell is
     looked for. sensitivity : above 1 finds fainter cells, below 1 only stronger ones. um_per_px : scale of the
-    images.
+    images. split : above 1 cuts touching cells at wider necks too, below 1 only at narrower ones ("threshold" alone).
     """
 
     method: Literal["threshold", "mser"] = "threshold"
@@ -64,6 +64,7 @@ class SegmentationParameters:
     floor: float | None = None
     sensitivity: float = 1.0
     um_per_px: float | None = None
+    split: float = 1.0
 
     def __post_init__(self) -> None:
         for name in POSITIVE:
@@ -219,12 +220,18 @@ def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
         labels = np.where(extra > 0, extra + len(rows), labels).astype(np.int32)
         fill = np.concatenate([fill, shaded.regions.fill[more]])
     levels = found.levels[found.regions.level[rows]]
-    labels = full_size(found, labels, fill, levels, look, image.shape)
+    labels = full_size(found, labels, fill, levels, look, image.shape, parameters.split)
     return numbered(with_rim(labels, image, rim), *bounds)
 
 
 def full_size(
-    found: Candidates, labels: Labels, fill: Floats, levels: Floats, look: Look, shape: tuple[int, ...]
+    found: Candidates,
+    labels: Labels,
+    fill: Floats,
+    levels: Floats,
+    look: Look,
+    shape: tuple[int, ...],
+    split: float = 1.0,
 ) -> Labels:
     """The objects in `labels` 1..n, cut where they touch, outlined, in the size of the frame.
 
@@ -234,7 +241,7 @@ def full_size(
     cell both have their edge where it is; otherwise at the level at which each candidate was chosen.
     """
     bent = np.flatnonzero(fill < BENT) + 1
-    labels, origin = split_necks(labels, bent, np.pi / 4 * (look.diameter / found.shrink) ** 2)
+    labels, origin = split_necks(labels, bent, np.pi / 4 * (look.diameter / found.shrink) ** 2, split)
     if look.is_flat:
         height = _half_height(labels, found.signal, look.diameter / found.shrink)
         labels = _grown(labels, found.signal > height, max(1, round(REACH * look.diameter / found.shrink)))

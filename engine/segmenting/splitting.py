@@ -8,14 +8,18 @@ Labels = NDArray[np.int32]
 Mask = NDArray[np.uint8]
 
 NECK = 0.70  # two lobes are two cells when the neck between them is this narrow, relative to the smaller lobe
+WIDEST_NECK = 0.95  # however strongly cells are to be cut apart
 SMALLEST_PART = 0.35  # of a typical cell's area
 STEPS = 12
 
 
-def split_necks(labels: Labels, suspects: NDArray[np.int64], area: float) -> tuple[Labels, Labels]:
+def split_necks(
+    labels: Labels, suspects: NDArray[np.int64], area: float, strength: float = 1.0
+) -> tuple[Labels, Labels]:
     """The label image with the suspect labels cut at their necks, and (n + 1,) the old label of each new one.
 
-    area : px, of a typical cell. The neck and the lobes are measured on the distance to the outside.
+    area : px, of a typical cell; strength : above 1 cuts at wider necks too, below 1 only at narrower ones. The neck
+    and the lobes are measured on the distance to the outside.
     """
     cut = labels.copy()
     origin = list(range(int(labels.max(initial=0)) + 1))
@@ -23,28 +27,28 @@ def split_necks(labels: Labels, suspects: NDArray[np.int64], area: float) -> tup
     for label in suspects.tolist():
         y0, x0, y1, x1 = boxes[label]
         own = np.pad((labels[y0:y1, x0:x1] == label).astype(np.uint8), 1)
-        parts = _lobes(own, SMALLEST_PART * area)
+        parts = _lobes(own, SMALLEST_PART * area, min(NECK * strength, WIDEST_NECK))
         for part in parts[1:]:
             cut[y0:y1, x0:x1][part[1:-1, 1:-1] > 0] = len(origin)
             origin.append(label)
     return cut, np.array(origin, np.int32)
 
 
-def _lobes(mask: Mask, smallest: float) -> list[Mask]:
+def _lobes(mask: Mask, smallest: float, neck: float) -> list[Mask]:
     """The parts of one object between its necks, itself where it has none."""
     if np.count_nonzero(mask) < 2 * smallest:
         return [mask]
     distance = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
     top = float(distance.max())
-    for depth in np.linspace(0.15, NECK, STEPS) * top:
+    for depth in np.linspace(min(0.15, neck), neck, STEPS) * top:
         count, seeds = cv2.connectedComponents((distance > depth).astype(np.uint8), connectivity=8, ltype=cv2.CV_32S)
         heights = [float(distance[seeds == seed].max()) for seed in range(1, count)] if count > 2 else []
-        summits = [seed for seed, height in enumerate(heights, 1) if depth <= NECK * height]
+        summits = [seed for seed, height in enumerate(heights, 1) if depth <= neck * height]
         if len(summits) < 2:
             continue
         parts = _nearest(mask, seeds, summits)
         if min(int(np.count_nonzero(part)) for part in parts) >= smallest:
-            return [lobe for part in parts for lobe in _lobes(part, smallest)]
+            return [lobe for part in parts for lobe in _lobes(part, smallest, neck)]
     return [mask]
 
 

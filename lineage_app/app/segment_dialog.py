@@ -26,8 +26,9 @@ from lineage_app.app.jobs import Latest
 from lineage_app.app.movie_view import MovieView
 from lineage_app.app.segment_preview import Failed, Preview, Trial
 
-STEPS_PER_FOLD = 10  # of the slider of sensitivity
+STEPS_PER_FOLD = 10  # of the sliders
 MOST_STEPS = 20  # a quarter to four times
+SPLIT_STEPS = 6
 METHODS = {"each cell at its own best threshold": "threshold", "as published in 2013 (MSER)": "mser"}
 LIGHTS = {"brightfield": "bright field", "phase": "phase contrast", "fluorescence": "fluorescence"}
 ESTIMATED = "estimated"
@@ -72,14 +73,10 @@ class SegmentDialog(QDialog):
         for text, name in METHODS.items():
             self.method.addItem(text, name)
         self.diameter, self.smallest, self.largest = _number(" µm", 200), _number(" µm²", 1e5), _number(" µm²", 1e5)
-        self.sensitivity = QSlider(Qt.Orientation.Horizontal)
-        self.sensitivity.setRange(-MOST_STEPS, MOST_STEPS)
-        self.sensitivity.setAccessibleName("Sensitivity")
-        row = QHBoxLayout()
-        for widget in (QLabel("fewer"), self.sensitivity, QLabel("more, fainter")):
-            row.addWidget(widget, 1 if widget is self.sensitivity else 0)
+        self.sensitivity, self.split = _slider("Sensitivity", MOST_STEPS), _slider("Cutting apart", SPLIT_STEPS)
         form = QFormLayout()
-        form.addRow("Cells", row)
+        form.addRow("Cells", _between("fewer", self.sensitivity, "more, fainter"))
+        form.addRow("Touching cells", _between("as one", self.split, "cut apart"))
         form.addRow("Diameter of a cell", self.diameter)
         form.addRow("Smallest area", self.smallest)
         form.addRow("Largest area", self.largest)
@@ -94,7 +91,8 @@ class SegmentDialog(QDialog):
             box.currentIndexChanged.connect(self.ask)
         for spin in (self.diameter, self.smallest, self.largest):
             spin.valueChanged.connect(self.ask)
-        self.sensitivity.valueChanged.connect(self.ask)
+        for slider in (self.sensitivity, self.split):
+            slider.valueChanged.connect(self.ask)
         self.setMinimumWidth(42 * self.fontMetrics().horizontalAdvance("n"))
 
     def _buttons(self) -> QVBoxLayout:
@@ -135,12 +133,16 @@ class SegmentDialog(QDialog):
             minimum_area_um2=self.smallest.value() or None,
             maximum_area_um2=self.largest.value() or None,
             sensitivity=round(2 ** (self.sensitivity.value() / STEPS_PER_FOLD), 3),
+            split=round(2 ** (self.split.value() / STEPS_PER_FOLD), 3),
         )
 
     def _fill(self, parameters: SegmentationParameters) -> None:
         """Show these, and try them."""
         self._given = parameters
-        fields = (self.light, self.centre, self.method, self.diameter, self.smallest, self.largest, self.sensitivity)
+        fields = (
+            *(self.light, self.centre, self.method, self.diameter, self.smallest, self.largest),
+            *(self.sensitivity, self.split),
+        )
         for field in fields:
             field.blockSignals(True)
         self.light.setCurrentIndex(self.light.findData(parameters.contrast))
@@ -150,6 +152,7 @@ class SegmentDialog(QDialog):
         self.smallest.setValue(parameters.minimum_area_um2 or 0)
         self.largest.setValue(parameters.maximum_area_um2 or 0)
         self.sensitivity.setValue(round(STEPS_PER_FOLD * log2(parameters.sensitivity)))
+        self.split.setValue(round(STEPS_PER_FOLD * log2(parameters.split)))
         for field in fields:
             field.blockSignals(False)
         self.ask()
@@ -187,6 +190,21 @@ class SegmentDialog(QDialog):
         self._latest.close()
         if isValid(self.movie):  # not when the project was closed under it
             self.movie.set_preview(None)
+
+
+def _slider(name: str, most: int) -> QSlider:
+    slider = QSlider(Qt.Orientation.Horizontal)
+    slider.setRange(-most, most)
+    slider.setAccessibleName(name)
+    return slider
+
+
+def _between(less: str, slider: QSlider, more: str) -> QHBoxLayout:
+    """A slider between the words for its ends."""
+    row = QHBoxLayout()
+    for widget in (QLabel(less), slider, QLabel(more)):
+        row.addWidget(widget, 1 if widget is slider else 0)
+    return row
 
 
 def _number(unit: str, most: float) -> QDoubleSpinBox:
