@@ -35,6 +35,7 @@ from lineage_app.app.start_page import MOST_RECENT, StartPage, keep_picture
 from lineage_app.app.work_hands import WorkHands
 from lineage_app.app.workspace import Workspace
 
+LEAST_SAID_MS, LETTER_MS = 4000, 60
 NEAR_ENOUGH = 3.0  # screen px per pixel when centring on a cell
 
 
@@ -59,7 +60,7 @@ class Window(QMainWindow):
         self.actions_: dict[str, QAction] = {}
         self._make_actions()
         self.jobs = JobBar()
-        self.jobs.said.connect(self.statusBar().showMessage)
+        self.jobs.said.connect(self.say)
         self.jobs.failed.connect(self.show_error)
         self.jobs.stopped.connect(self._reopen)
         self._to_reopen: Path | None = None
@@ -96,7 +97,7 @@ class Window(QMainWindow):
         place = self._shown.navigation.place if self._is_shown(document.project.path) else Place()
         self._leave()
         self.workspace = Workspace(document, self.look, Curator(opened))
-        self.workspace.said.connect(self.statusBar().showMessage)
+        self.workspace.said.connect(self.say)
         self.workspace.wanted.connect(lambda name: self.actions_[name].trigger())
         self.workspace.transport.toggled.connect(self.actions_["play"].setChecked)
         self.workspace.navigation.focus_changed.connect(self._enable)
@@ -159,6 +160,10 @@ class Window(QMainWindow):
     def run(self, name: str, work: Work, then: Callable[[Any], None]) -> None:
         """Do work in the background, one at a time, and then something with what came of it."""
         self.jobs.run(name, work, then)
+
+    def say(self, words: str) -> None:
+        """A line in the status bar, for as long as it takes to read it."""
+        self.statusBar().showMessage(words, LEAST_SAID_MS + LETTER_MS * len(words))
 
     def show_error(self, message: str) -> None:
         """Say what went wrong, without stopping anything."""
