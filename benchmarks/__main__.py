@@ -3,7 +3,17 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("linking", "segmentation", "genealogies", "curation", "viewer", "memory", "fate_speed", "onsets")
+BENCHMARKS = (
+    "linking",
+    "segmentation",
+    "genealogies",
+    "curation",
+    "review",
+    "viewer",
+    "memory",
+    "fate_speed",
+    "onsets",
+)
 
 
 def main() -> int:
