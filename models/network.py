@@ -17,6 +17,7 @@ from models.packing import PackedCells, level_rows, levels, running_mean, step_o
 PRESETS = ("heritage", "buggenthin2017")
 PATCH = 27  # px
 PUBLISHED_FEATURES = 50
+TEXTURE = 12  # features
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class FateConfig:
     memory: bool = True
     dropout: float = 0.2
     drop_morphology: float = 0.3
+
+    @property
+    def picture_features(self) -> int:
+        """How many features come from the patch: learned ones and texture."""
+        return self.image_features + TEXTURE
 
     @classmethod
     def published(cls) -> "FateConfig":
@@ -87,7 +93,7 @@ class FateNetwork(nn.Module):
     def describe(self, features: Tensor) -> Tensor:
         """(N, E) the extras as guessed from the picture alone: a task to train the encoder by. Ours only."""
         assert isinstance(self.encoder, Encoder)
-        guessed: Tensor = self.encoder.describes(features[:, : self.config.image_features])
+        guessed: Tensor = self.encoder.describes(features[:, : self.config.picture_features])
         return guessed
 
     def cell_scores(self, logits: Tensor, lengths: Tensor) -> Tensor:
@@ -102,8 +108,42 @@ class FateNetwork(nn.Module):
         return total.index_add(0, cell, torch.sigmoid(logits)) / lengths
 
 
+class Texture(nn.Module):
+    """How much the inside of a cell varies at four widths of structure, within three radii: (N, 12), logarithms.
+
+    Granularity is told from few genealogies only where it need not be discovered first.
+    """
+
+    SIGMA_PX, RADII_PX = (0.7, 1.2, 2.0, 3.5), (3.0, 5.0, 7.0)
+
+    bands: Tensor
+    discs: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        place = torch.arange(PATCH) - PATCH // 2
+        radius = torch.hypot(*torch.meshgrid(place.float(), place.float(), indexing="ij")).flatten()
+        inside = radius < max(self.RADII_PX)
+        blurs = [torch.eye(PATCH**2)]
+        for sigma in self.SIGMA_PX:
+            kernel = torch.exp(-((place - place[:, None]) ** 2) / (2 * sigma**2))
+            kernel = kernel / kernel.sum(1, keepdim=True)
+            blurs.append(torch.kron(kernel, kernel))  # (729, 729): from patch to blurred patch
+        bands = torch.cat([(a - b)[inside] for a, b in pairwise(blurs)])
+        bands[bands.abs() < 1e-7] = 0  # numbers near the least that a float can be are slow
+        self.register_buffer("bands", bands, persistent=False)  # (4 * P, 729), P pixels inside
+        discs = torch.stack([(radius[inside] < limit).float() for limit in self.RADII_PX])
+        self.register_buffer("discs", discs / discs.sum(1, keepdim=True), persistent=False)  # (3, P)
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """(N, 12) from (N, 1, 27, 27)."""
+        structure = functional.linear(patches.reshape(-1, PATCH**2), self.bands)  # (N, 4 * P)
+        power = structure.reshape(len(patches), 4, -1) ** 2 @ self.discs.T  # (N, 4, 3)
+        return torch.log(power + 1e-4).flatten(1)
+
+
 class Encoder(nn.Module):
-    """A small residual network, and the extras beside it with a sign for each that is missing."""
+    """A small residual network, texture, and the extras beside it with a sign for each that is missing."""
 
     def __init__(self, config: FateConfig) -> None:
         super().__init__()
@@ -112,17 +152,18 @@ class Encoder(nn.Module):
         widths = (config.stem, *config.widths)
         self.blocks = nn.Sequential(*(Block(a, b) for a, b in pairwise(widths)))
         self.pool = nn.Linear(widths[-1], config.image_features)
-        self.norm = nn.BatchNorm1d(config.image_features, affine=False)
+        self.texture = Texture()
+        self.norm = nn.BatchNorm1d(config.picture_features, affine=False)
         n_extras = len(config.extras)
-        self.head = nn.Linear(config.image_features + 2 * n_extras, 1)
-        self.describes = nn.Linear(config.image_features, n_extras)
+        self.head = nn.Linear(config.picture_features + 2 * n_extras, 1)
+        self.describes = nn.Linear(config.picture_features, n_extras)
 
     def forward(self, patches: Tensor, extras: Tensor) -> Tensor:
-        """(N, 32 + 2 E): picture, extras with 0 where unknown, and 1 where known."""
+        """(N, 44 + 2 E): picture, extras with 0 where unknown, and 1 where known."""
         x = patches.contiguous(memory_format=torch.channels_last)
         x = functional.relu(self.stem_norm(self.stem(x)))
         x = self.blocks(x)  # (N, 48, 4, 4)
-        x = self.norm(self.pool(x.mean((2, 3))))  # (N, 32)
+        x = self.norm(torch.cat([self.pool(x.mean((2, 3))), self.texture(patches)], 1))  # (N, 32 + 12)
         known = torch.isfinite(extras)
         return torch.cat([x, torch.where(known, extras, 0.0), known.to(x.dtype)], 1)
 
@@ -162,7 +203,7 @@ class Memory(nn.Module):
     def __init__(self, config: FateConfig) -> None:
         super().__init__()
         self.config = config
-        n_features = config.image_features + 2 * len(config.extras)
+        n_features = config.picture_features + 2 * len(config.extras)
         self.evidence = nn.Sequential(
             nn.Linear(n_features, 2 * config.evidence), nn.GELU(), nn.Linear(2 * config.evidence, config.evidence)
         )
@@ -218,7 +259,7 @@ class Memory(nn.Module):
 
     def _without_some_morphology(self, cells: PackedCells) -> Tensor:
         """The features; for some genealogies as if nothing but patches, displacement and age were known."""
-        n, e = self.config.image_features, len(self.config.extras)
+        n, e = self.config.picture_features, len(self.config.extras)
         founder = cells.founder()
         gone = (torch.rand(len(cells.lengths), device=founder.device) < self.config.drop_morphology)[founder]
         column = torch.arange(n + 2 * e, device=founder.device)

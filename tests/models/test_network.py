@@ -1,13 +1,16 @@
 """The fate network: shapes, who sees what, and cells of unequal length."""
 
 from dataclasses import replace
+from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from models.inputs import network_input
-from models.network import FateConfig, FateNetwork, PeepholeLSTM
+from models.network import FateConfig, FateNetwork, PeepholeLSTM, Texture
 from models.packing import PackedCells, levels, running_mean
 
 EXTRAS = ("displacement", "age", "log_area", "eccentricity")
@@ -129,12 +132,26 @@ def test_missing_measures_are_told_from_usual_ones():
 def test_training_drops_the_morphology_of_whole_genealogies():
     """In training, morphology vanishes in all frames of a genealogy or in none; displacement and age never do."""
     net = network(replace(OURS, drop_morphology=0.5)).train()
-    cells = packed(torch.ones(FRAMES, 40), LENGTHS, [-1, -1, 1, 2])
+    n = net.config.picture_features
+    cells = packed(torch.ones(FRAMES, n + 8), LENGTHS, [-1, -1, 1, 2])
     dropped = [net.memory._without_some_morphology(cells) for _ in range(20)]
-    kept = torch.stack([d[:, 34:36].amax(1) for d in dropped])
+    kept = torch.stack([d[:, n + 2 : n + 4].amax(1) for d in dropped])
     assert 0 < kept.mean() < 1
     assert (kept[:, :5] == kept[:, :1]).all() and (kept[:, 5:] == kept[:, 5:6]).all()
-    assert all((d[:, :34] == 1).all() and (d[:, 36:38] == 1).all() for d in dropped)
+    assert all((d[:, : n + 2] == 1).all() and (d[:, n + 4 : n + 6] == 1).all() for d in dropped)
+
+
+def test_texture_is_the_power_of_each_width_in_the_middle():
+    """The differences of a patch blurred more and more, squared and averaged over discs, as scipy makes them."""
+    patches = torch.randn(2, 1, 27, 27)
+    layers = [
+        patches[1, 0].numpy(),
+        *(gaussian_filter(patches[1, 0], s, truncate=20, mode="constant") for s in Texture.SIGMA_PX),
+    ]
+    y, x = np.mgrid[:27, :27] - 13
+    means = [((a - b) ** 2)[np.hypot(y, x) < r].mean() for a, b in pairwise(layers) for r in Texture.RADII_PX]
+    found = Texture()(patches)[1].exp()
+    np.testing.assert_allclose(found[:9], np.add(means, 1e-4)[:9], rtol=0.02)
 
 
 def test_mothers_come_before_daughters():
