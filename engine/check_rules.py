@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ KINDS = (
     JUMP, SWAP, AREA, FUSED, BRIGHTNESS, GAP, BROKEN, APPEARS, VANISHES, SHORT,
     EARLY_DIVISION, LOST_DAUGHTER, UNEQUAL, FAR_DAUGHTER, THIRD, BETTER,
 )  # fmt: skip
+NEAREST = 3  # neighbours that a cell may have been exchanged with
+BLOCK = 20_000  # cells
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,7 @@ def _swaps(scene: Scene) -> Found:
     if sigma <= 0 or len(plain) < 2:
         return nothing(SWAP)
     child, parent = scene.child[plain], scene.parent[plain]
-    places = _places(scene, child, in_frame=True)
-    nearest = np.asarray(cKDTree(places).query(places, min(4, len(child)), distance_upper_bound=1e4)[1])
-    pairs = np.stack([np.repeat(np.arange(len(child)), nearest.shape[1]), nearest.ravel()], axis=1)
-    pairs = np.unique(np.sort(pairs[(nearest.ravel() < len(child)) & (pairs[:, 0] != pairs[:, 1])], axis=1), axis=0)
+    pairs = _neighbours(_places(scene, child, in_frame=True), scene.child_frame[plain])
     yx = scene.lineage.detections.yx.astype(np.float64) * scene.um_per_px
     before, after = (yx[ids[pairs[:, 0]]] - yx[ids[pairs[:, 1]]] for ids in (parent, child))
     gain = -(before * after).sum(axis=1) / sigma**2
@@ -81,6 +81,29 @@ def _swaps(scene: Scene) -> Found:
     reason = [f"fits better the other way round with cell {cell} beside it" for cell in beside]
     score = _graded(gain[found] / scene.parameters.swap_gain, 0.5, 0.85)
     return Found(SWAP, child[pairs[found, 0]], score, reason, child[pairs[found, 1]])
+
+
+def _neighbours(places: Floats, frame: Ids) -> Ids:
+    """(K, 2) rows of cells of one frame that are near each other, each pair once.
+
+    places : (N, 3) as `_places` gives them; frame : (N,) a number for each frame. Block by block of frames: numpy on
+    all pairs at once would keep other threads waiting.
+    """
+    order = np.argsort(frame, kind="stable")
+    starts = np.searchsorted(frame[order], frame[order][::BLOCK])
+    blocks = [order[a:b] for a, b in pairwise([*sorted(set(starts.tolist())), len(order)])]
+    return np.concatenate(
+        [rows[_pairs_in(places[rows])] for rows in blocks if len(rows) > 1] or [np.zeros((0, 2), int)]
+    )
+
+
+def _pairs_in(places: Floats) -> Ids:
+    n = len(places)
+    nearest = np.asarray(cKDTree(places).query(places, min(NEAREST + 1, n), distance_upper_bound=1e4)[1])
+    one, other = np.repeat(np.arange(n), nearest.shape[1]), nearest.ravel()
+    is_pair = (other < n) & (one != other)
+    keys = np.sort(np.minimum(one, other)[is_pair] * n + np.maximum(one, other)[is_pair])  # np.unique is far slower
+    return np.stack(np.divmod(keys[np.diff(keys, prepend=-1) > 0], n), axis=1)
 
 
 def _third_daughters(scene: Scene) -> Found:
