@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PySide6.QtCore import QSettings, Qt
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
@@ -23,6 +22,7 @@ from lineage_app.app.command_palette import CommandPalette
 from lineage_app.app.curator import Curator, Opened, open_curated
 from lineage_app.app.edit_hands import EditHands
 from lineage_app.app.fact_hands import FactHands
+from lineage_app.app.go_hands import GoHands
 from lineage_app.app.job_bar import JobBar
 from lineage_app.app.jobs import Work
 from lineage_app.app.key_editor import KeyEditor
@@ -36,7 +36,6 @@ from lineage_app.app.work_hands import WorkHands
 from lineage_app.app.workspace import Workspace
 
 LEAST_SAID_MS, LETTER_MS = 4000, 60
-NEAR_ENOUGH = 3.0  # screen px per pixel when centring on a cell
 
 
 class Window(QMainWindow):
@@ -51,6 +50,7 @@ class Window(QMainWindow):
         self.setCentralWidget(self.pages)
         self.facts, self.work = FactHands(self), WorkHands(self)
         self.hands: tuple[object, ...] = (
+            GoHands(self),
             EditHands(self),
             MaskHands(self),
             QueueHands(self),
@@ -226,11 +226,6 @@ class Window(QMainWindow):
         if path:
             self.open_project(Path(path))
 
-    def import_movie(self, request: tasks.ImportRequest | None) -> None:
-        """Import in the background, and open what was made."""
-        if request is not None:
-            self.run("import", partial(tasks.import_project, request), self.open_project)
-
     def do_demo(self) -> None:
         folder = Path(str(self.settings.value("demo_folder", Path.home() / "lineage-demo")))
         self.run("demo", partial(tasks.make_demo, folder), self.open_project)
@@ -289,78 +284,6 @@ class Window(QMainWindow):
 
     def do_play(self, on: bool) -> None:
         self._shown.transport.play(on)
-
-    def do_next(self) -> None:
-        self._step(1)
-
-    def do_previous(self) -> None:
-        self._step(-1)
-
-    def do_ten_on(self) -> None:
-        self._step(10)
-
-    def do_ten_back(self) -> None:
-        self._step(-10)
-
-    def _step(self, frames: int) -> None:
-        self._shown.navigation.go(self._shown.navigation.place.frame + frames)
-
-    def do_first(self) -> None:
-        self._shown.navigation.go(0)
-
-    def do_last(self) -> None:
-        self._shown.navigation.go(self._shown.navigation.n_frames - 1)
-
-    def do_down(self) -> None:
-        self._shown.navigation.along(1)
-
-    def do_up(self) -> None:
-        self._shown.navigation.along(-1)
-
-    def do_sister(self) -> None:
-        self._shown.navigation.sister()
-
-    def do_to_birth(self) -> None:
-        self._shown.navigation.to_end(-1)
-
-    def do_to_end(self) -> None:
-        self._shown.navigation.to_end(1)
-
-    def do_centre(self) -> None:
-        self._shown.movie.centre_on(self._shown.navigation.place.focus, NEAR_ENOUGH)
-
-    def do_find(self) -> None:
-        self._shown.show_table()
-
-    def do_back(self) -> None:
-        self._shown.navigation.back()
-
-    def do_forward(self) -> None:
-        self._shown.navigation.forward()
-
-    def do_next_position(self) -> None:
-        self._change_position(1)
-
-    def do_previous_position(self) -> None:
-        self._change_position(-1)
-
-    def _change_position(self, by: int) -> None:
-        n, navigation = len(self._shown.document.movies), self._shown.navigation
-        navigation.go_to_position((navigation.place.position + by) % n)
-
-    def do_select_progeny(self) -> None:
-        self._select(self._shown.navigation.focused_cell)
-
-    def do_select_genealogy(self) -> None:
-        self._select(int(self._shown.document.lineage.cells.founder[self._shown.navigation.focused_cell]))
-
-    def _select(self, ancestor: int) -> None:
-        lineage = self._shown.document.lineage
-        self._shown.navigation.select(lineage.cells.first[np.array(lineage.progeny(ancestor))])
-
-    def do_clear(self) -> None:
-        self._shown.navigation.select(np.zeros(0, np.int64))
-        self._shown.navigation.focus(-1)
 
     def do_palette(self) -> None:
         palette = CommandPalette(list(self.actions_.values()), self)

@@ -1,7 +1,6 @@
 """An opened project: movie, genealogies, table, strip and side panel around one Navigation."""
 
 from collections.abc import Callable, Iterable
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -19,9 +18,9 @@ from PySide6.QtWidgets import (
 )
 
 from engine import edits
-from engine.changes import DETECTION, FATE, MASK, NOTE, ONSET, PRESENT, REVIEWED, Change
+from engine.changes import DETECTION, MASK, PRESENT, Change
 from engine.journal import REDO, UNDO, Entry
-from engine.lineage import Lineage
+from lineage_app.app.about import about, in_a_line, link_in_words
 from lineage_app.app.ask_bar import AskBar
 from lineage_app.app.cell_strip import CellStrip
 from lineage_app.app.cell_table import CellTable
@@ -42,7 +41,6 @@ from lineage_app.app.review_queue import ReviewQueue
 from lineage_app.app.theme import Theme
 from lineage_app.app.transport import Transport
 
-SAID = (ONSET, FATE, REVIEWED, NOTE)
 NEAR_ENOUGH = 3.0  # screen px per pixel at which a cell can be judged
 ADDING = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
 
@@ -277,7 +275,7 @@ class Workspace(QWidget):
 
     def _offer(self, conflict: Conflict) -> None:
         """Ask whether the links in the way of an edit are to be cut."""
-        found = " and ".join(_link_in_words(self.document.lineage, id) for id in conflict.cut)
+        found = " and ".join(link_in_words(self.document.lineage, id) for id in conflict.cut)
         links = "that link" if len(conflict.cut) == 1 else "those links"
         question = f"{found.capitalize()} already. Cut {links}?"
         self.ask.ask(question, "Cut", "No", lambda: self.curator.do(conflict.words, conflict.edit, force=True))
@@ -324,55 +322,10 @@ class Workspace(QWidget):
     # ---- words
 
     def _say_about(self) -> None:
-        cell, document = self.navigation.focused_cell, self.document
-        if not document.is_tracked:
-            self.about.setText("The steps find the cells in every frame and link them into genealogies.")
-        elif cell < 0:
-            n, founders = len(document.lineage.cells), int((document.lineage.cells.mother < 0).sum())
-            self.about.setText(f"{n:,} cells in {founders:,} genealogies. Click one.")
-        else:
-            rows = "".join(f"<tr><td>{name}&nbsp;&nbsp;</td><td>{value}</td></tr>" for name, value in self._facts(cell))
-            self.about.setText(f"<table>{rows}</table>")
-
-    def _facts(self, cell: int) -> list[tuple[str, str]]:
-        cells, document = self.document.lineage.cells, self.document
-        kin = [str(int(d) + 1) for d in cells.daughters[cell] if d >= 0]
-        mother, sister = int(cells.mother[cell]), int(cells.sister[cell])
-        return [
-            ("cell", f"<b>{cell + 1}</b>"),
-            ("detection", str(self.navigation.place.focus)),
-            ("genealogy", str(int(cells.founder[cell]) + 1)),
-            ("generation", str(int(cells.generation[cell]))),
-            ("mother", str(mother + 1) if mother >= 0 else "–"),
-            ("sister", str(sister + 1) if sister >= 0 else "–"),
-            ("daughters", ", ".join(kin) or "–"),
-            ("from", document.clock(int(cells.birth_frame[cell])).replace(" ", "&nbsp;")),
-            ("to", document.clock(int(cells.end_frame[cell])).replace(" ", "&nbsp;")),
-            ("end", str(document.end_reasons[cell])),
-            *self._said(cell),
-        ]
-
-    def _said(self, cell: int) -> list[tuple[str, str]]:
-        """What people wrote down about a cell."""
-        facts, members = self.document.lineage.facts, self.document.lineage.members(cell).tolist()
-        found = [(kind, facts[kind][i], i) for kind in SAID for i in members if i in facts[kind]]
-        frame = self.document.lineage.detections.frame
-        return [
-            (kind, f"{escape(str(value))}{f', {self.document.clock(int(frame[i]))}' if kind == ONSET else ''}")
-            for kind, value, i in found
-        ]
+        self.about.setText(about(self.document, self.navigation.place.focus))
 
     def _say_highlight(self, detection: int) -> None:
-        if detection < 0:
-            self.said.emit("")
-            return
-        cell, cells = self.navigation.cell_of(detection), self.document.lineage.cells
-        end = self.document.end_reasons[cell]
-        born, ended = (self.document.clock(int(f[cell])) for f in (cells.birth_frame, cells.end_frame))
-        self.said.emit(
-            f"cell {cell + 1} · generation {cells.generation[cell]} · genealogy {int(cells.founder[cell]) + 1} · "
-            f"{born} to {ended} · {end}"
-        )
+        self.said.emit(in_a_line(self.document, detection))
 
 
 def frames_redrawn(document: Document, changes: Iterable[Change]) -> set[tuple[int, int]]:
@@ -380,15 +333,6 @@ def frames_redrawn(document: Document, changes: Iterable[Change]) -> set[tuple[i
     detections = document.lineage.detections
     ids = {change.id for change in changes if change.kind in (MASK, PRESENT, DETECTION)}
     return {(document.project_position(int(detections.position[id])), int(detections.frame[id])) for id in ids}
-
-
-def _link_in_words(lineage: Lineage, detection: int) -> str:
-    """What leads to a detection."""
-    before = int(lineage.link[detection])
-    cell, former = int(lineage.cell[detection]) + 1, int(lineage.cell[before]) + 1
-    if cell == former:
-        return f"cell {cell} goes on from frame {lineage.detections.frame[before]}"
-    return f"cell {cell} comes from cell {former}"
 
 
 def _heading(text: str) -> QLabel:

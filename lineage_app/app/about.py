@@ -1,0 +1,71 @@
+"""What the app says of a cell in words: in the side panel, in the status bar, in questions."""
+
+from html import escape
+
+from engine.changes import FATE, NOTE, ONSET, REVIEWED
+from engine.lineage import Lineage
+from lineage_app.app.document import Document
+
+SAID = (ONSET, FATE, REVIEWED, NOTE)
+
+
+def about(document: Document, focus: int) -> str:
+    """HTML for the side panel: the cell of the focused detection; the whole project where it is -1."""
+    lineage = document.lineage
+    if not document.is_tracked:
+        return "The steps find the cells in every frame and link them into genealogies."
+    if focus < 0:
+        return f"{len(lineage.cells):,} cells in {int((lineage.cells.mother < 0).sum()):,} genealogies. Click one."
+    rows = "".join(f"<tr><td>{name}&nbsp;&nbsp;</td><td>{value}</td></tr>" for name, value in _facts(document, focus))
+    return f"<table>{rows}</table>"
+
+
+def in_a_line(document: Document, detection: int) -> str:
+    """The cell of a detection for the status bar; nothing for -1."""
+    if detection < 0:
+        return ""
+    cells, cell = document.lineage.cells, int(document.lineage.cell[detection])
+    born, ended = (document.clock(int(frames[cell])) for frames in (cells.birth_frame, cells.end_frame))
+    return (
+        f"cell {cell + 1} · generation {cells.generation[cell]} · genealogy {int(cells.founder[cell]) + 1} · "
+        f"{born} to {ended} · {document.end_reasons[cell]}"
+    )
+
+
+def link_in_words(lineage: Lineage, detection: int) -> str:
+    """What leads to a detection."""
+    before = int(lineage.link[detection])
+    cell, former = int(lineage.cell[detection]) + 1, int(lineage.cell[before]) + 1
+    if cell == former:
+        return f"cell {cell} goes on from frame {lineage.detections.frame[before]}"
+    return f"cell {cell} comes from cell {former}"
+
+
+def _facts(document: Document, focus: int) -> list[tuple[str, str]]:
+    cells, cell = document.lineage.cells, int(document.lineage.cell[focus])
+    kin = [str(int(d) + 1) for d in cells.daughters[cell] if d >= 0]
+    mother, sister = int(cells.mother[cell]), int(cells.sister[cell])
+    return [
+        ("cell", f"<b>{cell + 1}</b>"),
+        ("detection", str(focus)),
+        ("genealogy", str(int(cells.founder[cell]) + 1)),
+        ("generation", str(int(cells.generation[cell]))),
+        ("mother", str(mother + 1) if mother >= 0 else "–"),
+        ("sister", str(sister + 1) if sister >= 0 else "–"),
+        ("daughters", ", ".join(kin) or "–"),
+        ("from", document.clock(int(cells.birth_frame[cell])).replace(" ", "&nbsp;")),
+        ("to", document.clock(int(cells.end_frame[cell])).replace(" ", "&nbsp;")),
+        ("end", str(document.end_reasons[cell])),
+        *_said(document, cell),
+    ]
+
+
+def _said(document: Document, cell: int) -> list[tuple[str, str]]:
+    """What people wrote down about a cell."""
+    facts, frame = document.lineage.facts, document.lineage.detections.frame
+    members = document.lineage.members(cell).tolist()
+    found = [(kind, facts[kind][i], i) for kind in SAID for i in members if i in facts[kind]]
+    return [
+        (kind, f"{escape(str(value))}{f', {document.clock(int(frame[i]))}' if kind == ONSET else ''}")
+        for kind, value, i in found
+    ]
