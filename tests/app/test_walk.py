@@ -231,10 +231,6 @@ class Person:
         if seen:
             kind, before = str(self.queue.doubts.kind[row]), len(self.wrong())
             n = self.keys.total()
-            import os
-            if os.environ.get("DBG"):
-                q = self.queue
-                print(kind, self.queue.place, int(q.doubts.other[row]), "seen", seen, q.suggestion, [e for e in self.walk.errors if set(e.wrong) & seen], self.walk.fused, self.walk.link[list(seen)])
             self.mend(seen)
             self.settle()
             assert len(self.wrong()) < before, f"{kind} at {self.queue.place} was not mended"
@@ -251,7 +247,7 @@ class Person:
             self.mend_by_hand(min(seen))
 
     def mend_by_hand(self, wrong: int) -> None:
-        """Split with X what was found as one; cut a wrong link with B, link with L: the cell, then what it comes from."""
+        """Split with X what was found as one; cut a wrong link with B; link with L: the cell and what it comes from."""
         navigation, truth = self.workspace.navigation, int(self.walk.link[wrong])
         navigation.go(int(self.lineage.detections.frame[wrong]))
         self.settle()
