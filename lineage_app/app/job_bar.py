@@ -57,6 +57,7 @@ class JobBar(QWidget):
         self.job.failed.connect(self._failed)
         self.job.cancelled.connect(self._cancelled)
         self._began = ("", 0.0, 0)
+        self.step.clear()
         self._show(name, 0, 0)
         self._switch(to_job=True)
         self.show()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 
+from engine.project import UNFINISHED_IMPORT
 from lineage_app.app import tasks
 from lineage_app.app.export_dialog import ExportDialog
 from lineage_app.app.import_dialog import ImportDialog
@@ -35,8 +36,26 @@ class WorkHands(QObject):
         """The import dialog; images : where they are, if that is known."""
         dialog = ImportDialog(self.window, images)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.accepted.connect(lambda: self.window.import_movie(dialog.request))
+        dialog.accepted.connect(lambda: self.import_movie(dialog.request))
         dialog.open()
+
+    def import_movie(self, request: tasks.ImportRequest | None) -> None:
+        """Import and track in the background, and open what was made, also where it was stopped after the import."""
+        jobs = self.window.jobs
+        if request is None or jobs.job is not None:
+            return
+
+        def show_what_is_there() -> None:
+            jobs.stopped.disconnect(show_what_is_there)
+            if (request.project / "project.json").is_file() and not (request.project / UNFINISHED_IMPORT).exists():
+                self.window.open_project(request.project)
+
+        def show(project: Path) -> None:
+            jobs.stopped.disconnect(show_what_is_there)
+            self.window.open_project(project)
+
+        jobs.stopped.connect(show_what_is_there)
+        self.window.run("import", partial(tasks.import_project, request), show)
 
     def take(self, path: Path) -> None:
         """Open what was dropped on the window: a project, or else a movie to be imported."""

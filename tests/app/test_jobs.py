@@ -37,8 +37,8 @@ def bar(qtbot) -> JobBar:
 
 @pytest.mark.parametrize(
     ("seconds", "done", "words"),
-    [(1, 5, ""), (10, 10, ""), (10, 15, "about 3 min left"), (10, 85, "less than a minute left"), (60, 20, "about 8 min left"),
-     (3600, 20, "about 8.0 h left"), (10, 100, "")],
+    [(1, 5, ""), (10, 10, ""), (10, 15, "about 3 min left"), (10, 85, "less than a minute left"),
+     (60, 20, "about 8 min left"), (3600, 20, "about 8.0 h left"), (10, 100, "")],
 )  # fmt: skip
 def test_what_remains_is_told_by_what_is_done(seconds: float, done: int, words: str) -> None:
     """From the step's own pace, begun at 10 of 100; nothing before it can be told."""
@@ -129,9 +129,33 @@ def test_a_cancelled_import_goes_on_where_it_stopped(qtbot, window, tmp_path: Pa
     qtbot.waitUntil(lambda: window.jobs.job is None, timeout=20_000)
     with pytest.raises(InputError, match="unfinished"):
         Project.open(tmp_path / "a.lineage")
-    window.import_movie(request)
+    window.work.import_movie(request)
     qtbot.waitUntil(lambda: window.workspace is not None, timeout=30_000)
     assert window.workspace.document.project.positions[0].n_frames == 120
+
+
+def test_tracking_that_is_stopped_after_an_import_leaves_the_movie_to_be_seen(
+    qtbot, window, tmp_path: Path, monkeypatch
+) -> None:
+    """The project is opened as far as it is, and the next work says its own step."""
+    write_tiffs(tmp_path / "images", [disc_image(t) for t in range(4)])
+    begun, go_on = threading.Event(), threading.Event()
+
+    def run(project, progress):
+        begun.set()
+        go_on.wait(10)
+        progress("segment")(1, 4)
+
+    monkeypatch.setattr(tasks.pipeline, "run", run)
+    window.work.import_movie(ImportRequest(tmp_path / "a.lineage", tmp_path / "images", None, 1.0, 300.0, track=True))
+    qtbot.waitUntil(begun.is_set, timeout=20_000)
+    QTest.mouseClick(window.jobs.cancel, LEFT)
+    assert window.jobs.step.text() == "stopping…"
+    go_on.set()
+    qtbot.waitUntil(lambda: window.workspace is not None, timeout=20_000)
+    assert not window.workspace.document.is_tracked
+    window.run("count", lambda report: time.sleep(0.1), lambda _: None)
+    assert window.jobs.step.text() == "count"
 
 
 def test_a_cancelled_export_leaves_nothing(qtbot, window, workspace) -> None:

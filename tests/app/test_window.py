@@ -424,7 +424,7 @@ def test_the_start_page_says_what_to_do(window) -> None:
 def test_a_movie_is_imported_tracked_and_shown(qtbot, window, tmp_path: Path) -> None:
     """From the dialog's answers to the views, in the background."""
     write_tiffs(tmp_path / "images", [disc_image(t) for t in range(4)])
-    window.import_movie(ImportRequest(tmp_path / "a.lineage", tmp_path / "images", None, 1.0, 300.0, track=True))
+    window.work.import_movie(ImportRequest(tmp_path / "a.lineage", tmp_path / "images", None, 1.0, 300.0, track=True))
     assert window.jobs.isVisible()
     qtbot.waitUntil(lambda: window.workspace is not None, timeout=60_000)
     assert window.workspace.document.is_tracked
@@ -434,7 +434,7 @@ def test_a_movie_is_imported_tracked_and_shown(qtbot, window, tmp_path: Path) ->
 def test_a_movie_that_is_not_tracked_can_be_looked_at_and_tracked(qtbot, window, tmp_path: Path) -> None:
     """The frames are shown, and what is to do next."""
     write_tiffs(tmp_path / "images", [disc_image(t) for t in range(4)])
-    window.import_movie(ImportRequest(tmp_path / "a.lineage", tmp_path / "images", None, 1.0, 300.0, track=False))
+    window.work.import_movie(ImportRequest(tmp_path / "a.lineage", tmp_path / "images", None, 1.0, 300.0, track=False))
     qtbot.waitUntil(lambda: window.workspace is not None and window.workspace.movie.frame is not None, timeout=60_000)
     assert not window.workspace.document.is_tracked
     assert not window.actions_["find"].isEnabled()
