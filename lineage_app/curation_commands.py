@@ -10,7 +10,7 @@ import typer
 
 from engine import edits, gestures, review
 from engine.changes import NO_ONSET
-from engine.checks import project_doubts
+from engine.checks import project_doubts, project_scene
 from engine.ctc import read_mask
 from engine.curation import Curation, curate, curated_lineage
 from engine.edits import Changes
@@ -19,6 +19,7 @@ from engine.journal import FILE, Entry, read_journal
 from engine.lineage import Lineage
 from engine.onset import accept, call_onsets
 from engine.project import Project
+from engine.repairs import CUT, SPLIT, SWAP, Repair, Scales, repairs
 from engine.resegment import resegment
 from lineage_app.console import answer
 
@@ -231,7 +232,10 @@ def check(
     user: User = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the doubtful places, worst first, each with its reason; those of reviewed cells are left out."""
+    """List the doubtful places, worst first, each with its reason and the edits that most likely mend it.
+
+    Those accepted in the app, and those of reviewed cells, are left out.
+    """
     opened = Project.open(project)
     accepted = 0
     if accept is not None:
@@ -239,24 +243,26 @@ def check(
             settled = curation.lineage.settled()
             changes = review.accept(curation.lineage, project_doubts(opened, settled), settled.ids, accept)
             accepted = len(curation.do(f"accept cells without a doubt of {accept:g}", changes).changes)
-    rows = _doubtful(opened, opened.lineage())
+    n, rows = _doubtful(opened, opened.lineage(), most)
     lines = [
         f"{row['score']:.2f}  detection {row['detection']}, {row['position']} frame {row['frame']}: {row['reason']}"
-        for row in rows[:most]
+        f"{''.join(f'  [{edit}]' for edit in row['edits'])}"
+        for row in rows
     ]
     if accept is not None:
         lines.insert(0, f"{accepted:,} cells marked as right")
-    if len(rows) > most:
-        lines.append(f"and {len(rows) - most:,} more (--most)")
-    values = {"n": len(rows), "accepted": accepted, "doubts": rows[:most]}
+    if n > most:
+        lines.append(f"and {n - most:,} more (--most)")
+    values = {"n": n, "accepted": accepted, "doubts": rows}
     answer(values, lines or ["no place looks doubtful"], as_json)
 
 
-def _doubtful(project: Project, lineage: Lineage) -> list[dict[str, Any]]:
-    """The doubts about cells that nobody reviewed."""
+def _doubtful(project: Project, lineage: Lineage, most: int) -> tuple[int, list[dict[str, Any]]]:
+    """How many doubtful places nobody looked at, and the worst of them."""
     found, detections = project_doubts(project, lineage), lineage.detections
     found = found.take(np.flatnonzero(review.is_open(lineage, found.detection)))
-    return [
+    worst, scales = found.take(np.arange(min(most, len(found)))), Scales.of(project_scene(project, lineage))
+    return len(found), [
         {
             "detection": int(lineage.ids[row]),
             "position": detections.positions[detections.position[row]],
@@ -266,9 +272,22 @@ def _doubtful(project: Project, lineage: Lineage) -> list[dict[str, Any]]:
             "score": round(float(score), 4),
             "kind": str(kind),
             "reason": str(reason),
+            "edits": _edits(lineage, repairs(lineage, scales, int(row), int(other))[:1]),
         }
-        for row, score, kind, reason in zip(found.detection, found.score, found.kind, found.reason, strict=True)
+        for row, score, kind, reason, other in zip(
+            worst.detection, worst.score, worst.kind, worst.reason, worst.other, strict=True
+        )
     ]
+
+
+def _edits(lineage: Lineage, found: list[Repair]) -> list[str]:
+    """A repair as edits of `lineage edit`."""
+    ids = lineage.ids
+    for repair in found:
+        if repair.name in (SWAP, CUT, SPLIT):
+            return [" ".join((repair.name, *(str(ids[row]) for row in repair.ids)))]
+        return [f"relink {ids[change.new]} {ids[change.id]}" for change in repair.changes or ()]
+    return []
 
 
 def review_sample(

@@ -16,6 +16,7 @@ from engine.pipeline import run
 from engine.project import Project
 from lineage_app import cli
 from lineage_app.curation_commands import EDITS
+from tests.app.conftest import N_FRAMES, disc_lineage
 from tests.genealogies import deep_line, forest, project_of, three_generations, two_founders
 from tests.movies import disc_project
 
@@ -177,6 +178,21 @@ def test_check_gives_places_with_reasons_until_they_are_reviewed(
     for id in ids:
         call(capsys, "edit", project.path, "review", id, "right")
     assert call(capsys, "check", project.path)[1]["doubts"] == []
+
+
+def test_check_names_the_edit_that_mends_a_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Done as it stands there, by stable ids, it takes the place off the list and makes the link true."""
+    truth = disc_lineage()
+    cut = int(truth.members(1)[10])
+    project = disc_project(tmp_path / "discs.lineage", N_FRAMES, labels=True)
+    truth.detections.save(project.table("detections"))
+    save_links(project.table("links"), np.where(np.arange(len(truth)) == cut, -1, truth.link))
+    call(capsys, "edit", project.path, "delete", 0)
+    row = call(capsys, "check", project.path)[1]["doubts"][0]
+    assert row["detection"] == cut and row["edits"] == [f"relink {truth.link[cut]} {cut}"]
+    call(capsys, "edit", project.path, *row["edits"][0].split())
+    assert curated_lineage(project).link[cut] == truth.link[cut]
+    assert cut not in {row["detection"] for row in call(capsys, "check", project.path)[1]["doubts"]}
 
 
 def test_cells_without_doubt_are_accepted_in_one_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
