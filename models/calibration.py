@@ -19,8 +19,8 @@ DEFAULT_RISK = 0.10
 _LEVEL = 0.9  # of the interval, and of the confidence that a promised risk is kept
 _LEAST_SPREAD = 0.25  # logits that members are taken to differ by at least
 _BINS = 10
-_RESAMPLES = 200
-_LEAST_COVERAGE = 0.1  # share of cells called, below which no margin is tried
+_NOMINAL_REACH, _LONGEST_REACH = 1.645, 6.0  # spreads; the first would do if networks knew how sure they are
+_LEAST_COVERAGE = 0.25  # share of cells called, below which no margin is tried
 _FEW = 20  # cells of an experiment, fewer of which say nothing about its error
 
 
@@ -102,27 +102,27 @@ def _spread(logits: NDArray[Any], slope: float) -> Floats:
 
 
 def _reach(fitted: Calibration, logits: Floats, labels: Floats, genealogy: NDArray[Any]) -> float:
-    """The shortest reach whose intervals hold the share of GM in 90 % of score bins of resampled genealogies."""
+    """The shortest reach whose intervals hold the share of GM in nine of ten score bins, within its standard error."""
     middle, spread = fitted._logit(logits), _spread(logits, fitted.slope)
     edges = np.unique(np.quantile(middle, np.linspace(0, 1, _BINS + 1))[1:-1])
-    bins, n_bins = np.searchsorted(edges, middle), len(edges) + 1
-    trees, tree = np.unique(genealogy, return_inverse=True)
-    rng = np.random.default_rng(0)
-    draws = [np.bincount(rng.integers(len(trees), size=len(trees)), minlength=len(trees)) for _ in range(_RESAMPLES)]
-    weights = np.array(draws)[:, tree]  # (R, C)
-    in_bin = np.eye(n_bins)[bins]  # (C, B)
-    n = weights @ in_bin
-    share = np.divide((weights * labels) @ in_bin, n, out=np.full(n.shape, np.nan), where=n > 0)
-    for reach in np.arange(0.5, 12, 0.25):
-        low, high = (
-            np.divide(
-                (weights * _sigmoid(middle + side * reach * spread)) @ in_bin, n, out=np.zeros(n.shape), where=n > 0
-            )
-            for side in (-1, 1)
-        )
-        if np.mean((share >= low) & (share <= high), where=n > 0) >= _LEVEL:
+    in_bin = np.eye(len(edges) + 1)[np.searchsorted(edges, middle)]  # (C, B)
+    n = np.maximum(in_bin.sum(0), 1)
+    share = labels @ in_bin / n
+    error = _standard_error(in_bin, labels - in_bin @ share, genealogy)
+    for reach in np.arange(_NOMINAL_REACH, _LONGEST_REACH, 0.25):
+        low, high = (_sigmoid(middle + side * reach * spread) @ in_bin / n for side in (-1, 1))
+        if np.mean((share >= low - error) & (share <= high + error)) >= _LEVEL:
             return float(reach)
-    return 12.0
+    return _LONGEST_REACH
+
+
+def _standard_error(in_bin: Floats, residual: Floats, genealogy: NDArray[Any]) -> Floats:
+    """(B,) of the share of GM in each bin; relatives count together, and no share is known better than one cell."""
+    _, tree = np.unique(genealogy, return_inverse=True)
+    by_tree = np.zeros((tree.max() + 1, in_bin.shape[1]))
+    np.add.at(by_tree, tree, in_bin * residual[:, None])
+    n = np.maximum(in_bin.sum(0), 1)
+    return np.asarray(np.sqrt(np.sum(by_tree**2, axis=0) + 1) / n)
 
 
 def _margins(
@@ -136,7 +136,7 @@ def _margins(
     """
     distance = np.abs(score - 0.5)
     together = _correlation(wrong, genealogy)
-    tries = np.unique(np.quantile(distance, np.linspace(0, 1 - _LEAST_COVERAGE, 91)))[::-1]
+    tries = np.unique(np.quantile(distance, np.linspace(0, 1 - _LEAST_COVERAGE, 76)))[::-1]
     kept = [distance >= margin for margin in tries]
     n = np.array([_effective_size(genealogy[k], together) for k in kept])
     error = np.array([wrong[k].mean() for k in kept])

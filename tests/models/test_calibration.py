@@ -28,14 +28,14 @@ def test_scores_become_probabilities():
 
 
 def test_intervals_hold_the_share_of_each_score():
-    """In new genealogies, the share of GM among cells of like score mostly lies within their mean interval."""
+    """In new genealogies, the true probability of cells of like score mostly lies within their mean interval."""
     found = fit_calibration(*held_out(150, 1)[:3])
     inside = []
     for seed in range(10, 16):
-        logits, labels, _, _ = held_out(150, seed)
+        logits, _, _, probability = held_out(150, seed)
         low, high = found.interval(logits)
         for part in np.array_split(np.argsort(found.score(logits)), 10):
-            inside.append(low[part].mean() <= labels[part].mean() <= high[part].mean())
+            inside.append(low[part].mean() <= probability[part].mean() <= high[part].mean())
     assert np.mean(inside) > 0.8
     assert (low < found.score(logits)).all() and (found.score(logits) < high).all()
 
