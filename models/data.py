@@ -19,12 +19,13 @@ from engine.errors import InputError
 from engine.files import atomic, remove
 from engine.lineage import Lineage
 from engine.measure import PATCH_PX, PATCH_UM_PER_PX
-from engine.onset import NOT_RELATIVE, project_labels
+from engine.onset import project_labels
 from engine.patches import MORPHOLOGY, brightfield, sequences
 from engine.pipeline import recorded
 from engine.progress import Progress, no_progress
 from engine.project import Project
 from models.inputs import Typical, raw_extras, relative, typical
+from models.split import folds, known_fates
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -151,8 +152,7 @@ def _check_alike(projects: Sequence[Project]) -> None:
 def _load_one(project: Project, progress: Progress) -> FateCells:
     lineage = project.lineage()
     labels = project_labels(project, lineage)
-    label = np.select([labels.fate == "GM", labels.fate == "MegE"], [1.0, 0.0], np.nan)
-    label[labels.relative_generation == NOT_RELATIVE] = np.nan
+    label = known_fates(labels)
     if not np.isfinite(label).any():
         raise InputError(
             f"{project.path}: no cell with a known fate; give markers their fates at import (--marker GATA1=MegE) and "
@@ -269,17 +269,7 @@ def leave_one_out(cells: FateCells, parts: int = 3) -> list[Split]:
 
 def genealogy_folds(cells: FateCells, parts: int, seed: int) -> Ints:
     """(C,) a number below `parts` for each cell: the same for a whole genealogy, evenly spread in every experiment."""
-    rng = np.random.default_rng(seed)
-    fold = np.zeros(len(cells), np.int64)
-    for experiment in range(len(cells.names)):
-        mine = cells.experiment == experiment
-        labelled = np.unique(cells.genealogy[mine & cells.has_label])
-        others = np.setdiff1d(np.unique(cells.genealogy[mine]), labelled)
-        for trees in (labelled, others):
-            numbers = dict(zip(rng.permutation(trees).tolist(), np.arange(len(trees)) % parts, strict=True))
-            rows = np.flatnonzero(mine & np.isin(cells.genealogy, trees))
-            fold[rows] = [numbers[tree] for tree in cells.genealogy[rows].tolist()]
-    return fold
+    return folds(cells.experiment, cells.genealogy, cells.has_label, parts, seed)
 
 
 def check_split(cells: FateCells, split: Split) -> None:

@@ -1,6 +1,8 @@
-"""What in which frame drove a cell's score."""
+"""What in which frame drove a cell's score, its ancestors' frames included."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +12,7 @@ from torch import Tensor
 
 from models.inputs import Typical
 from models.packing import PackedCells
-from models.score import CellScore, check_cell, show
+from models.score import BATCH, CellScore, Shown, check_cell, show
 
 if TYPE_CHECKING:
     from models.files import Model
@@ -20,7 +22,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Explanation:
-    """How much the pictures and measures of a cell push the logit of its score, + to GM, - to MegE.
+    """How much the pictures and measures of a cell push the logit of a score, + to GM, - to MegE.
 
     pixels : (T, 27, 27), by pixel of each patch; measures : (T, E), by extra, as named in the model's config; frames :
     (T,) the sums of both. NaN in frames that the model leaves out.
@@ -40,32 +42,66 @@ def explain_cell(
     morphology: Any = None,
     usual: Typical | None = None,
 ) -> Explanation:
-    """The explanation of a cell's score; arguments as in `models.score.score_cell`.
+    """The explanation of a cell's score by its own frames; arguments as in `models.score.score_cell`."""
+    patches, displacement = check_cell(model, patches, displacement)
+    return explain_line(model, [show(model, patches, displacement, age_h, morphology, usual)], mother)[0]
+
+
+def explain_line(model: "Model", line: Sequence[Shown], mother: CellScore | None = None) -> list[Explanation]:
+    """How the frames of a cell, and of the ancestors it inherits from, push the score of the last cell of the line.
+
+    line : cells as `models.score.show` gives them, each the daughter of the one before; mother : of the first one.
 
     Gradient times input (Shrikumar et al. 2016), the input counted from the background of the patch: how the logit
     would change if what is seen there grew a little stronger. Mean over the networks of the model.
     """
-    patches, displacement = check_cell(model, patches, displacement)
-    shown = show(model, patches, displacement, age_h, morphology, usual)
-    n_frames, n_extras = len(patches), shown.extras.shape[1]
-    pixels, measures = np.full((n_frames, *patches.shape[1:]), np.nan), np.full((n_frames, n_extras), np.nan)
-    if shown.kept.any():
-        pushes = [_pushes(model, k, shown.patches, shown.extras, mother) for k in range(len(model.networks))]
-        pixels[shown.kept] = np.mean([p.numpy() for p, _ in pushes], 0)[:, 0]
-        measures[shown.kept] = np.mean([m.numpy() for _, m in pushes], 0)
-    frames = pixels.sum((1, 2)) + measures.sum(1)
-    return Explanation(*(values.astype(np.float32) for values in (pixels, measures, frames)))
+    used = [shown for shown in line if shown.kept.any()]
+    if not used or not line[-1].kept.any():
+        return [_explanation(shown, None, None) for shown in line]
+    pushes = [_pushes(model, k, used, mother) for k in range(len(model.networks))]
+    pixels, measures = (torch.stack(parts).mean(0).numpy() for parts in zip(*pushes, strict=True))
+    ends = np.cumsum([0, *(int(shown.kept.sum()) for shown in line)])
+    spans = [slice(start, stop) for start, stop in pairwise(ends.tolist())]
+    return [_explanation(shown, pixels[span], measures[span]) for shown, span in zip(line, spans, strict=True)]
 
 
-def _pushes(model: "Model", k: int, patches: Tensor, extras: Tensor, mother: CellScore | None) -> tuple[Tensor, Tensor]:
-    """Gradient times input of one network: (n, 1, 27, 27) and (n, E), 0 for measures that are not known."""
+def _explanation(shown: Shown, pushes: NDArray[Any] | None, by_measure: NDArray[Any] | None) -> Explanation:
+    """Laid out over all frames of a cell; NaN without pushes."""
+    n = len(shown.kept)
+    pixels = np.full((n, *shown.patches.shape[2:]), np.nan, np.float32)
+    measures = np.full((n, shown.extras.shape[1]), np.nan, np.float32)
+    if pushes is not None and by_measure is not None:
+        pixels[shown.kept], measures[shown.kept] = pushes[:, 0], by_measure
+    return Explanation(pixels, measures, pixels.sum((1, 2)) + measures.sum(1))
+
+
+def _pushes(model: "Model", k: int, line: Sequence[Shown], mother: CellScore | None) -> tuple[Tensor, Tensor]:
+    """Gradient times input of one network: (n, 1, 27, 27) and (n, E), 0 for measures that are not known.
+
+    First the gradient of the features, then, some frames at a time, that of what they were made from.
+    """
     network = model.networks[k]
-    pictures, known = patches.clone().requires_grad_(), extras.clone().requires_grad_()
-    n = torch.tensor([len(patches)])
-    outside = None if mother is None else torch.as_tensor(mother.state[k][None], dtype=torch.float32)
+    patches, extras = torch.cat([shown.patches for shown in line]), torch.cat([shown.extras for shown in line])
+    lengths = torch.tensor([int(shown.kept.sum()) for shown in line])
+    parts = list(zip(torch.split(patches, BATCH), torch.split(extras, BATCH), strict=True))
+    with torch.no_grad():
+        features = torch.cat([network.encode(p, e) for p, e in parts])
+    outside = None if mother is None else torch.full((len(line), len(mother.state[k])), torch.nan)
+    if mother is not None and outside is not None:
+        outside[0] = torch.as_tensor(mother.state[k])
     with torch.enable_grad():
-        logits = network.remember(PackedCells(network.encode(pictures, known), n, torch.tensor([-1]), outside))
-        of_cell = torch.logit(network.cell_scores(logits, n)).sum()
-        by_pixel, by_measure = torch.autograd.grad(of_cell, (pictures, known))
+        features.requires_grad_()
+        logits = network.remember(PackedCells(features, lengths, torch.arange(-1, len(line) - 1), outside))
+        of_cell = torch.logit(network.cell_scores(logits, lengths))[-1]
+        (by_feature,) = torch.autograd.grad(of_cell, (features,))
+    found = [_input_pushes(network, p, e, g) for (p, e), g in zip(parts, torch.split(by_feature, BATCH), strict=True)]
+    return torch.cat([pixels for pixels, _ in found]), torch.cat([measures for _, measures in found])
+
+
+def _input_pushes(network: Any, patches: Tensor, extras: Tensor, by_feature: Tensor) -> tuple[Tensor, Tensor]:
+    pictures, known = patches.clone().requires_grad_(), extras.clone().requires_grad_()
+    with torch.enable_grad():
+        reached = (network.encode(pictures, known) * by_feature).sum()
+        by_pixel, by_measure = torch.autograd.grad(reached, (pictures, known))
     background = patches.flatten(1).median(1).values[:, None, None, None]
     return by_pixel * (patches - background), torch.nan_to_num(by_measure) * torch.nan_to_num(extras)

@@ -7,8 +7,9 @@ from typing import Any
 from engine.errors import InputError
 from models.data import EXTRAS
 from models.network import FateConfig
+from models.split import FOLDS
 
-FOLDS = 5  # of the genealogies; each network is trained without one of them
+__all__ = ["DEFAULTS", "FOLDS", "Epoch", "Report", "TrainParameters", "no_report"]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.explain import explain_cell
+from models.explain import explain_cell, explain_line
 from models.network import FateConfig
 from models.packing import PackedCells
 from models.score import show
@@ -53,3 +53,26 @@ def test_the_mother_counts_too():
     mother = model.score(*some_cell(5, 1))
     alone, with_mother = explain_cell(model, *some_cell(3)), explain_cell(model, *some_cell(3), mother=mother)
     assert (alone.pixels != with_mother.pixels).any()
+
+
+def test_what_an_ancestor_looked_like_counts_where_it_is_inherited():
+    """Strengthening a frame of the mother changes the daughter's logit by the sum of its map."""
+    model = made_model(members=1)
+    mother, daughter = (show(model, *some_cell(n, n)) for n in (5, 3))
+    found = explain_line(model, [mother, daughter])
+    stronger = replace(mother, patches=mother.patches.clone())
+    stronger.patches[1] += 1e-3 * (stronger.patches[1] - stronger.patches[1].median())
+    before, after = (line_logit(model, [first, daughter]) for first in (mother, stronger))
+    assert 1e3 * (after - before) == pytest.approx(found[0].pixels[1].sum(), rel=0.05, abs=1e-5)
+    assert [len(one.frames) for one in found] == [5, 3] and (found[0].pixels != 0).any()
+
+
+def line_logit(model, line):
+    """The logit of the last cell of a line."""
+    network = model.networks[0].double()
+    features = torch.cat([network.encode(shown.patches.double(), shown.extras.double()) for shown in line])
+    n = torch.tensor([len(shown.kept) for shown in line])
+    logits = network.remember(PackedCells(features, n, torch.arange(-1, len(line) - 1)))
+    value = torch.logit(network.cell_scores(logits, n))[-1]
+    network.float()
+    return float(value)
