@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.fate_scores import CellScores, FateScores, cell_scores
 from lineage_app.app.document import Document
-from lineage_app.app.scores import CellScores, FateScores, cell_scores
 
 Floats = NDArray[np.float64]
 EITHER = 0.5  # the fate score that says nothing

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainter, QPen, QPolygonF
 
+from engine.fate_scores import CellScores
 from engine.forest import Cells
 from lineage_app.app.cell_curves import EITHER, Curve, Way
-from lineage_app.app.scores import CellScores
 from lineage_app.app.theme import GM, MEGE, Theme
 
 RIGHTWARDS = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from engine.changes import END
 from engine.curation import curated_lineage
 from engine.detections import Detections
+from engine.fate_scores import CellScores, FateScores, cell_scores, read_scores
 from engine.lineage import Lineage, long_steps, project_end_reasons
 from engine.movie import Movie, open_array
 from engine.project import Project
-from lineage_app.app.scores import CellScores, FateScores, cell_scores, read_scores
 from lineage_app.app.theme import marker_colour
 
 PERCENTILES = (0.1, 99.95)  # black and white of the first channel

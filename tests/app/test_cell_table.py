@@ -11,12 +11,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from engine import edits
+from engine.fate_scores import cell_scores, read_scores
 from engine.lineage import Lineage
 from engine.project import Project
 from lineage_app.app.cell_columns import Column, columns_of, matching
 from lineage_app.app.document import document_of
 from lineage_app.app.fate_caller import fates_of
-from lineage_app.app.scores import cell_scores, read_scores
 from tests.app.invented_scores import write_scores
 
 LEFT = Qt.MouseButton.LeftButton
