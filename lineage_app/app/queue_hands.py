@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit
 
 from engine import review
 from engine.changes import SAMPLE
+from engine.edits import Changes
 from engine.lineage import Lineage
 from lineage_app.app.queue_model import NOTHING, Queue
 from lineage_app.app.sample_box import next_drawn
@@ -91,7 +92,7 @@ class QueueHands(QObject):
             self.workspace.said.emit("the cell in focus was not drawn; `Judge a random sample` goes to one that was")
             return
 
-        def edit(lineage: Lineage) -> review.Changes:
+        def edit(lineage: Lineage) -> Changes:
             return review.judge(lineage, first, answer)
 
         if self.workspace.curator.do(f"cell {navigation.focused_cell + 1} is {answer}", edit):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
-from engine import review
+from engine import edits, review
 from engine.changes import DETECTION, END, LINK, MASK, PRESENT, Change
 from engine.check_rules import RULES
 from engine.checks import Doubts, merged, project_scene, ranked
@@ -214,7 +214,7 @@ class Queue(QObject):
 
         def edit(lineage: Lineage) -> Changes:
             place_is_right = review.accept_place(lineage, place)
-            return place_is_right if others.any() else (*place_is_right, *review.review(lineage, [place]))
+            return place_is_right if others.any() else (*place_is_right, *edits.review(lineage, [place]))
 
         return bool(self.curator.do(f"right as it is: {self.doubts.kind[row]}, cell {cell + 1}", edit))
 
@@ -229,7 +229,7 @@ class Queue(QObject):
         """Mark those cells as right, as one step."""
         firsts = self.surely_right(limit).tolist()
         words = f"right: {len(firsts):,} cells without a doubt of {limit:.2f} or more"
-        return bool(self.curator.do(words, lambda lineage: review.review(lineage, firsts)))
+        return bool(self.curator.do(words, lambda lineage: edits.review(lineage, firsts)))
 
     # ---- after edits
 
