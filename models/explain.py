@@ -10,8 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.errors import InputError
+from engine.patches import sequences
+from engine.project import Project
 from models.inputs import Typical
 from models.packing import PackedCells
+from models.predict import usual_of
 from models.score import BATCH, CellScore, Shown, check_cell, show
 
 if TYPE_CHECKING:
@@ -31,6 +35,21 @@ class Explanation:
     pixels: Floats
     measures: Floats
     frames: Floats
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why a cell of a project scores as it does: for n detections of it and of the ancestors it inherits from.
+
+    ids : (n,) of the detections; pixels : (n, 27, 27), frames : (n,) and measures : (n, E) as in Explanation; names :
+    of the measures.
+    """
+
+    ids: NDArray[np.int64]
+    pixels: Floats
+    frames: Floats
+    measures: Floats
+    names: tuple[str, ...]
 
 
 def explain_cell(
@@ -63,6 +82,25 @@ def explain_line(model: "Model", line: Sequence[Shown], mother: CellScore | None
     ends = np.cumsum([0, *(int(shown.kept.sum()) for shown in line)])
     spans = [slice(start, stop) for start, stop in pairwise(ends.tolist())]
     return [_explanation(shown, pixels[span], measures[span]) for shown, span in zip(line, spans, strict=True)]
+
+
+def explain_in_project(project: Project, model: "Model", detection: int) -> Why:
+    """Why the cell of a detection scores as it does; raises InputError where there is no such detection."""
+    lineage = project.lineage()
+    row = np.flatnonzero(lineage.ids == detection)
+    if not len(row):
+        raise InputError(f"{project.path}: no detection {detection}; it may have been deleted meanwhile")
+    line = [int(lineage.cell[row[0]])]
+    while model.config.inherits and (mother := int(lineage.cells.mother[line[0]])) >= 0:
+        line.insert(0, mother)
+    usual = usual_of(project, lineage, model)
+    cells = list(sequences(project, lineage, line))
+    shown = [show(model, c.patches, c.displacement, c.hours - c.hours[0], c.morphology, usual) for c in cells]
+    found = explain_line(model, shown)
+    pixels, frames, measures = (
+        np.concatenate([getattr(f, n) for f in found]) for n in ("pixels", "frames", "measures")
+    )
+    return Why(np.concatenate([cell.ids for cell in cells]), pixels, frames, measures, model.config.extras)
 
 
 def _explanation(shown: Shown, pushes: NDArray[Any] | None, by_measure: NDArray[Any] | None) -> Explanation:

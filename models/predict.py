@@ -87,7 +87,7 @@ def predict_project(
         with ThreadPoolExecutor(
             workers.threads or cpu_count(), initializer=torch.set_num_threads, initargs=(1,)
         ) as pool:
-            job = _Job(project, lineage, model, _usual(project, lineage, model), risk, pool)
+            job = _Job(project, lineage, model, usual_of(project, lineage, model), risk, pool)
             try:
                 written = _predict_positions(job, parts, progress)
             finally:
@@ -139,7 +139,7 @@ def _parts(project: Project, fingerprint: str) -> Path:
     return parts
 
 
-def _usual(project: Project, lineage: Lineage, model: Model) -> Typical | None:
+def usual_of(project: Project, lineage: Lineage, model: Model) -> Typical | None:
     """What is typical of the project's own cells."""
     if model.config.preset == "buggenthin2017":
         return None

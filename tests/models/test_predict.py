@@ -47,7 +47,7 @@ def test_scores_are_those_of_the_cells_one_by_one(project, model, no_table):
     """Each row holds what Model.score gives the cell, daughters starting from their mothers."""
     assert predict_project(project, model, Workers(2)) == "done"
     found, lineage = table_of(project), project.lineage()
-    usual = predict._usual(project, lineage, model)
+    usual = predict.usual_of(project, lineage, model)
     scored = {}
     assert len(found["cell_score"]) == len(lineage) and (lineage.cells.mother >= 0).any()
     for cell in sequences(project, lineage, np.argsort(lineage.cells.generation, kind="stable").tolist()):

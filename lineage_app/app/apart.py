@@ -1,0 +1,106 @@
+"""Functions in a process of their own: what needs torch, whose import would hold up the window, and can be stopped."""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+from engine.errors import InputError
+
+Tell = Callable[..., None]
+NICENESS = 5  # the window comes first
+_POLL_S = 0.1
+_SAID, _DONE, _REFUSED, _FAILED = range(4)
+
+
+class Apart:
+    """A process that does one thing after another; it begins with the first, and ends with `close`.
+
+    Each function takes `tell` beside its arguments; what it tells comes to the caller while it works.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # of the process: begun by one thread, ended by another
+        self._process: Any = None
+        self._connection: Connection | None = None
+        self._ends = False
+
+    def __enter__(self) -> "Apart":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def do(self, function: Callable[..., Any], *arguments: Any, tell: Tell = lambda *_: None) -> Any:
+        """What function(*arguments, tell=...) returns.
+
+        tell : called with what it tells, and with nothing several times a second; where it raises, the work ends.
+        Raises InputError as the function does, RuntimeError for its other errors and where its process was ended.
+        """
+        connection = self._begun()
+        try:
+            connection.send((function, arguments))
+            while True:
+                while not connection.poll(_POLL_S):
+                    tell()
+                kind, found = connection.recv()
+                if kind == _SAID:
+                    tell(*found)
+                elif kind == _DONE:
+                    return found
+                else:
+                    raise InputError(found) if kind == _REFUSED else RuntimeError(found)
+        except (EOFError, OSError) as error:
+            self._end()
+            raise RuntimeError("the process that did it was ended from outside") from error
+
+    def close(self) -> None:
+        """End the process, whatever it does, for good."""
+        self._ends = True
+        self._end()
+
+    def _begun(self) -> Connection:
+        with self._lock:
+            if self._ends:
+                raise RuntimeError("closed")
+            if self._connection is None:
+                context = multiprocessing.get_context("spawn")
+                self._connection, theirs = context.Pipe()
+                self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+                self._process.start()
+                theirs.close()
+            return self._connection
+
+    def _end(self) -> None:
+        with self._lock:
+            if self._process is not None and self._connection is not None:
+                self._process.terminate()
+                self._process.join()
+                self._process.close()
+                self._connection.close()
+            self._process = self._connection = None
+
+
+def _serve(connection: Connection) -> None:
+    """In that process: do what is asked until nobody asks any more."""
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    try:
+        while True:
+            function, arguments = connection.recv()
+            connection.send(_answer(connection, function, arguments))
+    except (EOFError, OSError, KeyboardInterrupt):
+        return
+
+
+def _answer(connection: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[int, Any]:
+    try:
+        return _DONE, function(*arguments, tell=lambda *said: connection.send((_SAID, said)))
+    except InputError as error:
+        return _REFUSED, str(error)
+    except BrokenPipeError:  # nobody is there to be told
+        raise
+    except Exception as error:  # noqa: BLE001  a bug: said as one where it was asked for
+        return _FAILED, f"{type(error).__name__}: {error}"
