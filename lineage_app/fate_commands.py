@@ -121,8 +121,8 @@ def evaluate_fate(
     for name, found in results["models"].items():
         lines += ["", in_words(name, found), *_auc_lines(found["generations"]), _kept_line(found["kept"])]
     if page is not None:
-        write_json(page.with_suffix(".json"), results)
         lines += ["", f"{write_fate_page(results, page)}  (open it in a browser)"]
+        write_json(page.with_suffix(".json"), results)
     answer(results, lines, as_json)
 
 

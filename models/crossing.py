@@ -43,6 +43,16 @@ class Judged:
     early: Floats
     abstained: NDArray[np.bool_]
 
+    def fill(self, other: "Judged", cells: NDArray[np.bool_]) -> None:
+        """Take these cells' scores from another."""
+        self.score[cells], self.early[cells] = other.score[cells], other.early[cells]
+        self.abstained[cells] = other.abstained[cells]
+
+
+def nothing_judged(n: int) -> Judged:
+    """No score yet."""
+    return Judged(np.full(n, np.nan), np.full(n, np.nan), np.ones(n, bool))
+
 
 def say_nothing(words: str) -> None:
     """Show nothing."""
@@ -50,8 +60,7 @@ def say_nothing(words: str) -> None:
 
 def judge(model: Model, cells: FateCells, wanted: Ints) -> Judged:
     """The scores of the wanted cells and their ancestors."""
-    n = len(cells)
-    judged = Judged(np.full(n, np.nan), np.full(n, np.nan), np.ones(n, bool))
+    judged = nothing_judged(len(cells))
     members = cells.lineages(wanted)
     trees = np.unique(cells.genealogy[members])
     for group in np.array_split(trees, max(1, len(members) // _AT_ONCE)):
@@ -158,8 +167,11 @@ def crossed(
     names = list(models or all_models())
     if unknown := sorted(set(names) - set(all_models())):
         raise InputError(f"no model {', '.join(unknown)}; there are {', '.join(all_models())}")
-    splits = leave_one_out(cells)
-    return {name: _crossed_one(cells, splits, name, parameters, say) for name in names}
+    found = {name: nothing_judged(len(cells)) for name in names}
+    for split in leave_one_out(cells):
+        for name in names:
+            found[name].fill(judge_left_out(cells, split, name, parameters, say), split.held_out)
+    return found
 
 
 def all_models() -> tuple[str, ...]:
@@ -174,22 +186,16 @@ def parameters_of(name: str, parameters: TrainParameters) -> TrainParameters:
     return replace(parameters, network=replace(parameters.network, **_ABLATIONS.get(name, {})))
 
 
-def _crossed_one(cells: FateCells, splits: Sequence[Split], name: str, parameters: TrainParameters, say: Say) -> Judged:
-    n = len(cells)
-    found = Judged(np.full(n, np.nan), np.full(n, np.nan), np.ones(n, bool))
-    for split in splits:
-        check_split(cells, split)
-        say(f"{name}: without {split.name}")
-        rows = np.flatnonzero(split.held_out & cells.has_label)
-        if name in _BOOSTED:
-            judged = _boosted(cells, split, _BOOSTED[name], parameters.seed)
-        else:
-            model = train_model(cells, split.train, parameters_of(name, parameters), report=_told(name, say))
-            judged = judge(model, cells, rows)
-        held = split.held_out
-        found.score[held], found.early[held] = judged.score[held], judged.early[held]
-        found.abstained[held] = judged.abstained[held]
-    return found
+def judge_left_out(
+    cells: FateCells, split: Split, name: str, parameters: TrainParameters, say: Say = say_nothing
+) -> Judged:
+    """The scores of the cells left out by a model of that name that was trained on the others."""
+    check_split(cells, split)
+    say(f"{name}: without {split.name}")
+    if name in _BOOSTED:
+        return _boosted(cells, split, _BOOSTED[name], parameters.seed)
+    model = train_model(cells, split.train, parameters_of(name, parameters), report=_told(name, say))
+    return judge(model, cells, np.flatnonzero(split.held_out & cells.has_label))
 
 
 def _told(name: str, say: Say) -> Callable[[Epoch], None]:

@@ -55,8 +55,8 @@ def train_networks(
     """Train an ensemble on cells with a fate among those in `train` (C,); nothing else of the cells is looked at.
 
     checkpoint : a file that keeps what was done after each epoch; called again with it after an interruption, training
-    goes on from there. The same seed gives the same networks on the same machine. Raises InputError where a fate is
-    missing on either side of a fold.
+    goes on from there. The same seed gives the same networks on the same machine. Raises InputError where genealogies
+    are too few, or of one fate.
     """
     usable = train & cells.has_label
     fold = genealogy_folds(cells, FOLDS, parameters.seed)
@@ -64,12 +64,12 @@ def train_networks(
     networks, held_out = [], np.full(len(cells), np.nan)
     for member in range(parameters.members):
         mine, others = usable & (fold != member), usable & (fold == member)
-        for side, where in ((mine, "to train on"), (others, "held out")):
-            if len(np.unique(cells.label[side])) < 2:
-                raise InputError(
-                    f"training: genealogies {where} hold {int(side.sum())} cells of one fate or none, expected both; "
-                    "add projects or genealogies"
-                )
+        if len(np.unique(cells.label[mine])) < 2 or not others.any():
+            n = len(np.unique(cells.genealogy[usable]))
+            raise InputError(
+                f"training: {n} genealogies with cells of known fate are too few, or all of one fate, to learn from "
+                "some and hold others out; add projects or curate more onsets"
+            )
         torch_seed = parameters.seed * 1000 + member
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(torch_seed)
@@ -109,7 +109,7 @@ def _fit(
             break
         loss = run.epoch(epoch)
         found = _held_out_auc(network, cells, others, run.is_single(epoch))
-        if run.forget_best(epoch) or found > best["auc"]:
+        if run.forget_best(epoch) or found >= best["auc"]:
             best = {"auc": found, "weights": _weights(network), "epoch": epoch}
         seconds = time.monotonic() - begun
         said = Epoch(member + 1, parameters.members, epoch + 1, run.epochs, loss, found, seconds)
@@ -300,8 +300,8 @@ def _logits(network: FateNetwork, batch: Batch, single: bool) -> NDArray[np.floa
 
 def _held_out_auc(network: FateNetwork, cells: FateCells, others: Mask, single: bool) -> float:
     """How well held-out cells are ranked: the mean of the AUC before onset and from onset on, where there are both."""
-    rows = np.flatnonzero(others & (np.abs(cells.generation) <= 4))
-    logits = cell_logits(network, cells, rows, 16, single)
+    rows = np.flatnonzero(others & (cells.generation >= -4) & (cells.generation <= 2))
+    logits = cell_logits(network, cells, rows, 8, single)
     scores = Scores.of(logits, cells.label[rows], cells.generation[rows], cells.genealogy[rows], cells.experiment[rows])
     values = [auc(scores.take(scores.generation < 0)), auc(scores.take(scores.generation >= 0))]
     known = [value for value in values if math.isfinite(value)]

@@ -78,17 +78,22 @@ def train_model(
     )
 
 
-def _calibration(cells: FateCells, held_out: Ints, trained: Trained) -> Calibration:
-    """Fitted on cells up to their onset, those that are worth a prediction; they are harder than those after it."""
+def _calibration(cells: FateCells, held_out: Ints, trained: Trained) -> Calibration | None:
+    """Fitted on cells up to their onset, those that are worth a prediction; they are harder than those after it.
+
+    None where the held-out genealogies are all of one fate.
+    """
+    if len(np.unique(cells.label[held_out])) < 2:
+        return None
     early = held_out[cells.generation[held_out] <= 0]
     rows = early if len(np.unique(cells.label[early])) == 2 else held_out
     logits = trained.held_out_logit[rows, None]
     return fit_calibration(logits, cells.label[rows], cells.genealogy[rows], cells.experiment[rows])
 
 
-def _metrics(cells: FateCells, held_out: Ints, trained: Trained, calibration: Calibration) -> dict[str, Any]:
+def _metrics(cells: FateCells, held_out: Ints, trained: Trained, calibration: Calibration | None) -> dict[str, Any]:
     """AUC by generation on the held-out genealogies of the training experiments."""
-    score = calibration.score(trained.held_out_logit[held_out, None])
+    score = (calibration or Calibration()).score(trained.held_out_logit[held_out, None])
     of = (cells.label[held_out], cells.generation[held_out], cells.genealogy[held_out], cells.experiment[held_out])
     rows = by_generation(Scores.of(score, *of), resamples=200)
     return {"on": "held-out genealogies of the training experiments", "generations": rows}

@@ -27,10 +27,10 @@ class TrainParameters:
     epochs: int = 24
     trees: int = 8
     labelled: int = 16
-    frames: int = 12
+    frames: int = 10
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
-    patience: int = 8
+    patience: int = 10
     single: float = 0.3
     describe: float = 0.1
     blur: float = 0.7
@@ -48,7 +48,7 @@ class TrainParameters:
     @classmethod
     def published(cls, **values: Any) -> "TrainParameters":
         """The network of Buggenthin et al. 2017, one of it, in two stages."""
-        return replace(cls(network=FateConfig.published(), members=1, labelled=24), **values)
+        return replace(cls(network=FateConfig.published(), members=1, frames=8), **values)
 
 
 @dataclass(frozen=True)
