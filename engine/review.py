@@ -122,8 +122,11 @@ def accept_place(lineage: Lineage, detection: int) -> Changes:
     return (Change(ACCEPTED, int(detection), said, links),)
 
 
-def is_open(lineage: Lineage, detections: Ids) -> NDArray[np.bool_]:
-    """(D,) whether places are still to be looked at: not accepted as they stand, nor in a reviewed cell."""
+def is_open(lineage: Lineage, detections: Ids, of_fate: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+    """(D,) whether places are still to be looked at: not accepted as they stand, nor in a reviewed cell.
+
+    of_fate : (D,) which are about fates, that a review of the tracking has not settled.
+    """
     open = np.asarray(lineage.present[detections])
     ids = lineage.ids
     accepted = [
@@ -132,7 +135,10 @@ def is_open(lineage: Lineage, detections: Ids) -> NDArray[np.bool_]:
         if links == [int(ids[link]) if link >= 0 else -1 for link in _links(lineage, row)]
     ]
     reviewed = [int(lineage.cell[id]) for id in lineage.facts[REVIEWED]]
-    return open & ~np.isin(detections, accepted) & ~np.isin(lineage.cell[detections], reviewed)
+    is_reviewed = np.isin(lineage.cell[detections], reviewed)
+    if of_fate is not None:
+        is_reviewed &= ~of_fate
+    return open & ~np.isin(detections, accepted) & ~is_reviewed
 
 
 def _links(lineage: Lineage, detection: int) -> list[int]:

@@ -9,15 +9,18 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
 from engine import edits, review
-from engine.changes import DETECTION, END, LINK, MASK, PRESENT, Change
+from engine.changes import DETECTION, END, FATE, LINK, MASK, ONSET, PRESENT, Change
 from engine.check_rules import RULES
 from engine.checks import Doubts, merged, project_scene, ranked
 from engine.edits import Changes
+from engine.fate_doubts import FATE_KINDS, fate_doubts, with_found
 from engine.journal import Entry
 from engine.lineage import Lineage
-from engine.project import Project
 from engine.repairs import Repair, Scales, changes_of, repairs
 from engine.usual import Scene
+from lineage_app.app.colouring import fates
+from lineage_app.app.document import Document
+from lineage_app.app.fate_caller import fates_of
 from lineage_app.app.jobs import Latest
 
 NOTHING = -1
@@ -26,19 +29,28 @@ MATTERS = (LINK, PRESENT, DETECTION, MASK, END)  # kinds of changes after which 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the background found: the doubts of a lineage, and what is usual in it."""
+    """What the background found: the doubts of a lineage, those of its tracking alone, and what is usual in it."""
 
     lineage: Lineage
     doubts: Doubts
+    of_tracking: Doubts
     scales: Scales
 
 
-def look(project: Project, lineage: Lineage, before: Doubts | None, edited: set[int]) -> Answer:
-    """All doubtful places, worst first; `before` : those known before these detections were edited."""
-    scene = project_scene(project, lineage)
+def look(document: Document, before: Doubts | None, edited: set[int]) -> Answer:
+    """All doubtful places, worst first; `before` : those of the tracking before these detections were edited."""
+    scene = project_scene(document.project, document.lineage)
     found = merged([rule(scene) for rule in RULES])
     new = ranked(scene, found) if before is None else renewed(before, found, scene, edited)
-    return Answer(lineage, new, Scales.of(scene))
+    return Answer(document.lineage, with_fates(document, new), new, Scales.of(scene))
+
+
+def with_fates(document: Document, doubts: Doubts) -> Doubts:
+    """Also the places where a model disagrees, if one has scored the cells."""
+    if document.fate_scores is None:
+        return doubts
+    words = fates(document, fates_of(document))
+    return with_found(doubts, fate_doubts(document.lineage, document.fate_scores, words))
 
 
 def touched(changes: Iterable[Change]) -> set[int]:
@@ -100,7 +112,7 @@ class Queue(QObject):
     def __init__(self, curator: Any, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.curator = curator
-        self.doubts = merged([])
+        self.doubts = self._of_tracking = merged([])
         self.shown = np.zeros(0, np.int64)  # rows of the doubts that are open and of the kind chosen
         self.kind, self.place, self.is_ready = "", NOTHING, False
         self._row = 0
@@ -234,38 +246,49 @@ class Queue(QObject):
     # ---- after edits
 
     def _ask(self) -> None:
-        document = self.curator.document
-        project, lineage, edited = document.project, document.lineage.copy(), set(self._edited)
-        before = self.doubts if self.is_ready else None
-        self._latest.ask(lambda: look(project, lineage, before, edited))
+        document, edited = self.curator.document, set(self._edited)
+        document = document.edited(document.lineage.copy())
+        before = self._of_tracking if self.is_ready else None
+        self._latest.ask(lambda: look(document, before, edited))
+
+    def renew(self) -> None:
+        """Look again: cells have other scores."""
+        self._ask()
 
     def _entry_made(self, entry: Entry) -> None:
         edited = touched(entry.changes)
         if edited and self.is_ready:
             self._drop(edited)
         self._edited |= edited
-        if edited or not self.is_ready:
+        has_scores = self.curator.document.fate_scores is not None
+        if edited or not self.is_ready or (has_scores and any(c.kind in (FATE, ONSET) for c in entry.changes)):
             self._ask()
         self._arrange()
 
     def _drop(self, edited: set[int]) -> None:
         """Take away the places that an edit was about, until they are looked at again."""
-        ids = np.array(sorted(edited), np.int64)
-        about = np.isin(self.doubts.detection, ids) | np.isin(self.doubts.other, ids)
-        about |= ~self.lineage.present[self.doubts.detection]
+        about = self._is_about(self.doubts, edited)
         self._mended |= set(self.doubts.detection[about & self._open].tolist())
         self.doubts = self.doubts.take(np.flatnonzero(~about))
+        self._of_tracking = self._of_tracking.take(np.flatnonzero(~self._is_about(self._of_tracking, edited)))
+
+    def _is_about(self, doubts: Doubts, edited: set[int]) -> NDArray[np.bool_]:
+        ids = np.array(sorted(edited), np.int64)
+        named = np.isin(doubts.detection, ids) | np.isin(doubts.other, ids)
+        return np.asarray(named | ~self.lineage.present[doubts.detection])
 
     def _take(self, answer: Answer) -> None:
         new = answer.doubts
         self._mended -= set(new.detection.tolist())
         self.doubts, self._scales, self._edited, self.is_ready = new, answer.scales, set(), True
+        self._of_tracking = answer.of_tracking
         self._suggested = (None, None)
         self._arrange()
 
     def _arrange(self) -> None:
         """Which places are open and shown; one stays at the same place, or where it was."""
-        self._open = review.is_open(self.lineage, self.doubts.detection)
+        of_fate = np.isin(self.doubts.kind, FATE_KINDS)
+        self._open = review.is_open(self.lineage, self.doubts.detection, of_fate)
         chosen = self._open if not self.kind else self._open & (self.doubts.kind == self.kind)
         self.shown = np.flatnonzero(chosen)
         at = self.row_of(self.place)

@@ -1,4 +1,4 @@
-"""Where a fate model disagrees - with the markers, with itself - as places for the review; no Qt, no torch.
+"""Where a fate model disagrees - with the markers, with itself - as places for the review.
 
 A disagreement is no error of the tracking, and none of the model: it says where either is worth a look.
 """
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from engine.check_rules import Found
 from engine.checks import Doubts, merged
+from engine.fate_scores import CellScores, FateScores, cell_scores
 from engine.lineage import Lineage
-from lineage_app.app.scores import CellScores, FateScores, cell_scores
 
 AGAINST, APART, LEAP, UNLIKE = "against marker", "sisters apart", "score leaps", "unlike"
 FATE_KINDS = (AGAINST, APART, LEAP, UNLIKE)
@@ -64,9 +64,10 @@ def _against(lineage: Lineage, scores: FateScores, of_cell: CellScores, fates: N
     score = 0.2 + 1.2 * np.abs(of_cell.score[cells] - 0.5)
     later = np.char.startswith(fates[cells], "later")
     score = np.where(later, score - 0.1, score)
+    said = np.where(later, "its progeny becomes", "its marker says")
     reason = [
-        f"scores {value:.2f} ({_fate(value)}), {'its progeny becomes' if is_later else 'its marker says'} {fate.split()[-1]}"
-        for value, is_later, fate in zip(of_cell.score[cells], later, fates[cells].tolist(), strict=True)
+        f"scores {value:.2f} ({_fate(value)}), {says} {fate.split()[-1]}"
+        for value, says, fate in zip(of_cell.score[cells], said, fates[cells].tolist(), strict=True)
     ]
     contrary = scores.at("frame", np.arange(len(lineage)))
     places = [_most(lineage, cell, -marked[cell] * contrary) for cell in cells.tolist()]
@@ -75,7 +76,7 @@ def _against(lineage: Lineage, scores: FateScores, of_cell: CellScores, fates: N
 
 def _marked(fates: NDArray[np.str_]) -> NDArray[np.int64]:
     """(C,) 1 GM, -1 MegE, 0 where nothing is said."""
-    return np.select([np.char.endswith(fates, "GM"), np.char.endswith(fates, "MegE")], [1, -1], 0)
+    return np.char.endswith(fates, "GM").astype(np.int64) - np.char.endswith(fates, "MegE")
 
 
 def _most(lineage: Lineage, cell: int, values: NDArray[np.float64]) -> int:
@@ -90,10 +91,7 @@ def _apart(lineage: Lineage, of_cell: CellScores, fates: NDArray[np.str_]) -> Fo
     mothers = np.flatnonzero(cells.is_divided)
     one, other = cells.daughters[mothers].T
     differ = says[one] * says[other] < 0
-    known = [
-        np.select([np.char.endswith(fates[d], "GM"), np.char.endswith(fates[d], "MegE")], [1, -1], 0)
-        for d in (one, other)
-    ]
+    known = [_marked(fates)[daughters] for daughters in (one, other)]
     is_so = (known[0] == says[one]) & (known[1] == says[other])
     one, other, mothers = (values[differ & ~is_so] for values in (one, other, mothers))
     of_mother = np.nan_to_num(of_cell.score[mothers], nan=0.5)
