@@ -34,6 +34,7 @@ from lineage_app.app.movie_tools import MovieTools
 from lineage_app.app.navigation import NOTHING, Navigation
 from lineage_app.app.painting import Box, Point
 from lineage_app.app.picture import Camera, Channel, Pixels, compose, draw_dots, draw_edges, fitted
+from lineage_app.app.place_links import PlaceLink, draw_links
 from lineage_app.app.segment_preview import Preview
 from lineage_app.app.theme import Theme
 
@@ -61,6 +62,7 @@ class MovieView(QWidget):
         self.colouring: Colouring | None = None
         self.outlines_shown, self.tails_shown, self.ids_shown = True, False, False
         self.frame: Frame | None = None
+        self.links: tuple[PlaceLink, ...] = ()
         self.camera: Camera | None = None
         self._is_fitted = True
         self.preview: Preview | None = None
@@ -109,6 +111,12 @@ class MovieView(QWidget):
         self.document, self._picture = document, None
         self.show_place()
         self.update()
+
+    def set_links(self, links: tuple[PlaceLink, ...]) -> None:
+        """Which links are drawn: those at a doubtful place."""
+        if links != self.links:
+            self.links = links
+            self.update()
 
     def set_channels(self, channels: dict[str, Channel]) -> None:
         """Which channels are shown, from black to white."""
@@ -216,6 +224,7 @@ class MovieView(QWidget):
         self._draw_picture(painter, scene, ids)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._draw_marked(painter, scene, ids)
+        draw_links(painter, scene, self.links, self.theme)
         self.tools.draw(painter, scene.camera, event.rect())
         draw_scale_bar(painter, scene, self.font(), self.width(), self.height())
         draw_clock(painter, scene, self.font(), set(self.channels))

@@ -35,6 +35,7 @@ from lineage_app.app.history_panel import HistoryPanel
 from lineage_app.app.legend import Legend
 from lineage_app.app.movie_view import MovieView
 from lineage_app.app.navigation import NOTHING, Navigation
+from lineage_app.app.place_links import links_of
 from lineage_app.app.pointer import Pointer
 from lineage_app.app.queue_model import Queue
 from lineage_app.app.review_queue import ReviewQueue
@@ -126,6 +127,10 @@ class Workspace(QWidget):
         self.navigation.focus(detection)
         self.navigation.select(others[others >= 0])
         self.movie.centre_on(detection, NEAR_ENOUGH)
+        self._show_links()
+
+    def _show_links(self) -> None:
+        self.movie.set_links(links_of(self.document.lineage, self.queue.suggestion))
 
     # ---- building
 
@@ -238,6 +243,7 @@ class Workspace(QWidget):
         scores = self.queue.scores()
         for view in (self.colouring, self.table, self.transport):
             view.set_doubts(scores)
+        self._show_links()
 
     def _take_fates(self, fates: Fates) -> None:
         """Onsets and fates have been called."""

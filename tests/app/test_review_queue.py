@@ -1,4 +1,4 @@
-"""The tab "Review" and its keys: places are gone through, mended, accepted one by one and in bulk, and a sample judged."""
+"""The tab "Review" and its keys: places are gone through, mended, accepted, one by one or in bulk; a sample is judged."""
 
 import numpy as np
 import pytest
@@ -128,6 +128,19 @@ def test_what_is_suggested_is_done_with_one_key_as_one_step(person, truth):
     assert person.queue.n_done >= 2
     person.press(KEY.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert not np.array_equal(person.lineage.link, truth.link)
+
+
+def test_the_movie_shows_what_would_go_and_what_would_come(person):
+    """The links of the suggestion, until it is done."""
+    person.press(KEY.Key_Space)
+    repair = person.queue.suggestion
+    new = {(link.before, link.after) for link in person.workspace.movie.links if link.is_new}
+    assert new == {(change.new, change.id) for change in repair.changes}
+    before = person.workspace.movie.grab().toImage()
+    person.workspace.movie.set_links(())
+    assert person.workspace.movie.grab().toImage() != before
+    person.press(KEY.Key_J)
+    assert person.workspace.movie.links == ()
 
 
 def test_after_a_repair_space_goes_on_with_the_next_place(person):
