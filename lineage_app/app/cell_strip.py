@@ -1,6 +1,7 @@
 """The life of the focused cell: pictures from its founder on, curves below them, its generations above."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -27,6 +28,7 @@ from engine.patches import patches_of
 from lineage_app.app.cell_curves import Way, way_to
 from lineage_app.app.curve_drawing import Sheet, draw_curve
 from lineage_app.app.document import Document
+from lineage_app.app.explain_view import Explained, draw_pull
 from lineage_app.app.jobs import Latest
 from lineage_app.app.navigation import NOTHING, Navigation
 from lineage_app.app.theme import GENERATIONS, Theme
@@ -47,6 +49,7 @@ class CellStrip(QWidget):
         self.document, self.navigation, self.theme = document, navigation, theme
         self.way: Way | None = None
         self.onsets: Mapping[int, str] = {}
+        self.explained: Explained | None = None
         self._patches: dict[int, QImage] = {}
         self._still: QPixmap | None = None  # all but the line of the clock
         self._line_at = 0.0
@@ -68,6 +71,7 @@ class CellStrip(QWidget):
         n_curves = 2.0 + sum(map(self.document.is_measured, self.document.markers))
         n_curves += BAND_SHARE * (self.document.fate_scores is not None)
         patches = PATCH + GAP if self.document.patches is not None else 0
+        patches += self.fontMetrics().height() if self.is_explaining else 0
         return round(self._band + patches + 2 * GAP + n_curves * (lines * self.fontMetrics().height() + GAP))
 
     @property
@@ -92,6 +96,8 @@ class CellStrip(QWidget):
     def set_document(self, document: Document) -> None:
         """Show the life of the focused cell after an edit; pictures of masks that were not changed are kept."""
         masks = (self.document.lineage.masks, document.lineage.masks)
+        if document.fate_scores is not self.document.fate_scores:
+            self.explained = None
         self._patches = {i: image for i, image in self._patches.items() if masks[0].get(i) is masks[1].get(i)}
         self.document = document
         self.rebuild()
@@ -100,6 +106,20 @@ class CellStrip(QWidget):
         """Where markers come on: detection -> marker."""
         self.onsets = onsets
         self._redraw()
+
+    def explain(self, explained: Explained | None) -> None:
+        """Show why the cell scores so, while it is in focus; None: no more."""
+        self.explained = explained
+        self.updateGeometry()
+        self._want_patches()
+        self._redraw()
+
+    @property
+    def is_explaining(self) -> bool:
+        """Whether it is shown why the cell in focus scores so."""
+        if self.explained is None or self.way is None:
+            return False
+        return int(self.document.lineage.cell[self.explained.detection]) == self.way.cells[-1]
 
     def set_theme(self, theme: Theme) -> None:
         self.theme = theme
@@ -156,11 +176,17 @@ class CellStrip(QWidget):
     # ---- patches
 
     def _slots(self) -> NDArray[np.int64]:
-        """The detections whose pictures fit side by side."""
+        """The detections whose pictures fit side by side; where it is explained why, those that pull the most."""
         assert self.way is not None
         n = max(1, self._wide // PATCH)
-        middles = self._left + (np.arange(n) + 0.5) * self._wide / n
-        return np.array([self.way.nearest(self._frame_at(x)) for x in middles], np.int64)
+        edges = self._left + np.arange(n + 1) * self._wide / n
+        spans = [(self._frame_at(a), self._frame_at(b)) for a, b in pairwise(edges.tolist())]
+        middles = [self.way.nearest((first + last) / 2) for first, last in spans]
+        if not self.is_explaining or self.explained is None:
+            return np.array(middles, np.int64)
+        inside = [self.way.ids[(self.way.frames >= first) & (self.way.frames < last)] for first, last in spans]
+        strongest = [self.explained.strongest(ids) if len(ids) else id for ids, id in zip(inside, middles, strict=True)]
+        return np.array(strongest, np.int64)
 
     def _want_patches(self) -> None:
         if self.way is None or self.document.patches is None:
@@ -180,41 +206,40 @@ class CellStrip(QWidget):
     # ---- drawing
 
     def paintEvent(self, _: QPaintEvent) -> None:
-        painter = QPainter(self)
-        if self.way is None:
-            painter.fillRect(self.rect(), QColor(self.theme.panel))
-            painter.setPen(QColor(self.theme.quiet))
-            text = "Click a cell in the movie, the genealogies or the table to see its life here."
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, text if self.document.is_tracked else "")
-            return
-        if self._still is None:
-            self._still = self._drawn(self.way)
-        painter.drawPixmap(0, 0, self._still)
-        x = self._line_at = self.x_of(self.navigation.place.frame)
-        if self._left - 1 <= x <= self.width() - RIGHT + 1:
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.setPen(QPen(QColor(self.theme.accent), 1.4))
-            painter.drawLine(QPointF(x, 2), QPointF(x, self.height()))
+        with QPainter(self) as painter:
+            if self.way is None:
+                painter.fillRect(self.rect(), QColor(self.theme.panel))
+                painter.setPen(QColor(self.theme.quiet))
+                text = "Click a cell in the movie, the genealogies or the table to see its life here."
+                painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, text if self.document.is_tracked else "")
+                return
+            if self._still is None:
+                self._still = self._drawn(self.way)
+            painter.drawPixmap(0, 0, self._still)
+            x = self._line_at = self.x_of(self.navigation.place.frame)
+            if self._left - 1 <= x <= self.width() - RIGHT + 1:
+                painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+                painter.setPen(QPen(QColor(self.theme.accent), 1.4))
+                painter.drawLine(QPointF(x, 2), QPointF(x, self.height()))
 
     def _drawn(self, way: Way) -> QPixmap:
         still = QPixmap(self.size())
         still.fill(QColor(self.theme.panel))
-        painter = QPainter(still)
-        painter.setFont(self.font())
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        top = self._draw_generations(painter, way)
-        if self.document.patches is not None:
-            top = self._draw_patches(painter, top)
-        shares = [BAND_SHARE if curve.band is not None else 1.0 for curve in way.curves]
-        line = max((self.height() - top - GAP) / sum(shares), self.fontMetrics().height())
-        sheet = Sheet(way, self.document.lineage.cells, self.x_of, self._left, self.theme, self.font())
-        for curve, share in zip(way.curves, shares, strict=True):
-            draw_curve(painter, sheet, curve, QRectF(self._left, top, self._wide, share * line - GAP))
-            top += share * line
-        self._draw_divisions(painter, way)
-        self._draw_onsets(painter, way)
-        painter.end()
+        with QPainter(still) as painter:
+            painter.setFont(self.font())
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            top = self._draw_generations(painter, way)
+            if self.document.patches is not None:
+                top = self._draw_patches(painter, top)
+            shares = [BAND_SHARE if curve.band is not None else 1.0 for curve in way.curves]
+            line = max((self.height() - top - GAP) / sum(shares), self.fontMetrics().height())
+            sheet = Sheet(way, self.document.lineage.cells, self.x_of, self._left, self.theme, self.font())
+            for curve, share in zip(way.curves, shares, strict=True):
+                draw_curve(painter, sheet, curve, QRectF(self._left, top, self._wide, share * line - GAP))
+                top += share * line
+            self._draw_divisions(painter, way)
+            self._draw_onsets(painter, way)
         return still
 
     def _draw_generations(self, painter: QPainter, way: Way) -> float:
@@ -249,7 +274,15 @@ class CellStrip(QWidget):
                 painter.fillRect(box, QColor(self.theme.rule))
             else:
                 painter.drawImage(box, image)
-        return top + PATCH + GAP
+            if self.is_explaining and self.explained is not None:
+                draw_pull(painter, self.explained, detection, box)
+        if not self.is_explaining or self.explained is None:
+            return top + PATCH + GAP
+        line = self.fontMetrics().height()
+        painter.setPen(QColor(self.theme.quiet))
+        words = QRectF(self._left, top + PATCH, self._wide, line)
+        painter.drawText(words, Qt.AlignmentFlag.AlignLeft, self.explained.words)
+        return top + PATCH + line + GAP
 
     def _draw_divisions(self, painter: QPainter, way: Way) -> None:
         painter.setPen(QPen(QColor(self.theme.quiet), 1, Qt.PenStyle.DotLine))

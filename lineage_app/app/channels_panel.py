@@ -43,19 +43,19 @@ class RangeSlider(QWidget):
         return KNOB + (value - low) / (high - low) * (self.width() - 2 * KNOB)
 
     def paintEvent(self, _: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        middle = self.height() / 2
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(self.theme.rule))
-        painter.drawRoundedRect(QRectF(KNOB, middle - 2, self.width() - 2 * KNOB, 4), 2, 2)
-        left, right = (self.x_of(value) for value in self.values)
-        painter.setBrush(QColor(self.colour or self.theme.accent))
-        painter.drawRoundedRect(QRectF(left, middle - 2, right - left, 4), 2, 2)
-        for x, fill in ((left, "#000000"), (right, "#ffffff")):
-            painter.setBrush(QColor(fill))
-            painter.setPen(QColor(self.theme.quiet))
-            painter.drawEllipse(QPointF(x, middle), KNOB - 1, KNOB - 1)
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            middle = self.height() / 2
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(self.theme.rule))
+            painter.drawRoundedRect(QRectF(KNOB, middle - 2, self.width() - 2 * KNOB, 4), 2, 2)
+            left, right = (self.x_of(value) for value in self.values)
+            painter.setBrush(QColor(self.colour or self.theme.accent))
+            painter.drawRoundedRect(QRectF(left, middle - 2, right - left, 4), 2, 2)
+            for x, fill in ((left, "#000000"), (right, "#ffffff")):
+                painter.setBrush(QColor(fill))
+                painter.setPen(QColor(self.theme.quiet))
+                painter.drawEllipse(QPointF(x, middle), KNOB - 1, KNOB - 1)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         distances = [abs(self.x_of(value) - event.position().x()) for value in self.values]

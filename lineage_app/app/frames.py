@@ -183,7 +183,6 @@ class FrameLoader(QObject):
             return True
 
     def _say(self, signal: Any, *values: Any) -> None:
-        with self._condition:
-            if self._ends:
-                return
-        signal.emit(*values)
+        with self._condition:  # so that this object is there until it has said so
+            if not self._ends:
+                signal.emit(*values)

@@ -250,28 +250,28 @@ class GenealogyView(QWidget):
 
     def paintEvent(self, _: QPaintEvent) -> None:
         scene = self._scene()
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor(self.theme.panel))
-        draw_time(painter, scene)
-        if not len(self.branches.layout.cell):
-            painter.setPen(QColor(self.theme.quiet))
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "No genealogies here yet.")
-            return
-        painter.setClipRect(AXIS, 0, self.width() - AXIS, self.height())
-        trees, marks = self._drawn(scene)
-        painter.drawPixmap(0, 0, trees)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._draw_marked(painter)
-        painter.drawPixmap(0, 0, marks)
-        y = self._line_at = scene.window.y(self.navigation.place.frame)
-        painter.setPen(QPen(QColor(self.theme.accent), 1.2))
-        painter.drawLine(QPointF(AXIS, y), QPointF(self.width(), y))
-        painter.setClipping(False)
-        if self.offer is not None:
-            self._draw_offer(painter, self.offer)
-        elif self.is_shown(self._handle):
-            painter.setPen(QPen(QColor(self.theme.accent), 2))
-            painter.drawEllipse(self.branch_of(self._handle).p1(), 5, 5)
+        with QPainter(self) as painter:
+            painter.fillRect(self.rect(), QColor(self.theme.panel))
+            draw_time(painter, scene)
+            if not len(self.branches.layout.cell):
+                painter.setPen(QColor(self.theme.quiet))
+                painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "No genealogies here yet.")
+                return
+            painter.setClipRect(AXIS, 0, self.width() - AXIS, self.height())
+            trees, marks = self._drawn(scene)
+            painter.drawPixmap(0, 0, trees)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            self._draw_marked(painter)
+            painter.drawPixmap(0, 0, marks)
+            y = self._line_at = scene.window.y(self.navigation.place.frame)
+            painter.setPen(QPen(QColor(self.theme.accent), 1.2))
+            painter.drawLine(QPointF(AXIS, y), QPointF(self.width(), y))
+            painter.setClipping(False)
+            if self.offer is not None:
+                self._draw_offer(painter, self.offer)
+            elif self.is_shown(self._handle):
+                painter.setPen(QPen(QColor(self.theme.accent), 2))
+                painter.drawEllipse(self.branch_of(self._handle).p1(), 5, 5)
 
     def _scene(self) -> Scene:
         return Scene(
@@ -287,9 +287,8 @@ class GenealogyView(QWidget):
             for draw in (draw_trees, draw_marks):
                 pixmaps.append(QPixmap(self.width(), self.height()))
                 pixmaps[-1].fill(Qt.GlobalColor.transparent)
-                painter = QPainter(pixmaps[-1])
-                draw(painter, scene)
-                painter.end()
+                with QPainter(pixmaps[-1]) as painter:
+                    draw(painter, scene)
             self._pictures = (key, pixmaps)
         return self._pictures[1]
 

@@ -51,7 +51,7 @@ class JobBar(QWidget):
         if self.job is not None:
             self.said.emit(f"still busy: {self.job.name}; cancel it or wait")
             return
-        self.job = Job(name, work)
+        self.job = Job(name, work, self)  # deleted here, never in its own thread
         self.job.progressed.connect(self._show)
         self.job.done.connect(partial(self._done, then))
         self.job.failed.connect(self._failed)
@@ -92,6 +92,7 @@ class JobBar(QWidget):
                 signal.disconnect()
             job.cancel()
             job.wait()
+            job.deleteLater()
 
     def _show(self, step: str, done: int, total: int) -> None:
         now = time.monotonic()
@@ -103,6 +104,8 @@ class JobBar(QWidget):
         self.progress.setValue(done)
 
     def _end(self) -> None:
+        if self.job is not None:
+            self.job.deleteLater()
         self.job = None
         self.hide()
 

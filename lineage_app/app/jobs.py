@@ -25,8 +25,8 @@ class Job(QObject):
     failed = Signal(str)
     cancelled = Signal()
 
-    def __init__(self, name: str, work: Work) -> None:
-        super().__init__()
+    def __init__(self, name: str, work: Work, parent: QObject | None = None) -> None:
+        super().__init__(parent)
         self.name = name
         self._work = work
         self._is_cancelled = threading.Event()
@@ -123,7 +123,7 @@ class Latest(QObject):
                 problem = str(error)
             except Exception as error:  # noqa: BLE001  a bug: said as one, the next question is answered
                 problem = f"unexpected: {type(error).__name__}: {error}; please report this"
-            with self._lock:
+            with self._lock:  # so that this object is there until it has said so
                 if self._ends:
                     return
-            self._came.emit(number, answer, problem)
+                self._came.emit(number, answer, problem)

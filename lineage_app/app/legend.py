@@ -66,14 +66,14 @@ class Legend(QWidget):
     def paintEvent(self, _: QPaintEvent) -> None:
         if self.colouring is None:
             return
-        painter = QPainter(self)
-        if self.colouring.ramp:
-            self._draw_scale(painter, self.colouring)
-            return
-        for text, colour, box in self._boxes(self.width()):
-            painter.fillRect(QRectF(box.x(), box.center().y() - SWATCH / 2, SWATCH, SWATCH), QColor(colour))
-            painter.setPen(QColor(self.theme.quiet))
-            painter.drawText(box.adjusted(SWATCH + GAP, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, text)
+        with QPainter(self) as painter:
+            if self.colouring.ramp:
+                self._draw_scale(painter, self.colouring)
+                return
+            for text, colour, box in self._boxes(self.width()):
+                painter.fillRect(QRectF(box.x(), box.center().y() - SWATCH / 2, SWATCH, SWATCH), QColor(colour))
+                painter.setPen(QColor(self.theme.quiet))
+                painter.drawText(box.adjusted(SWATCH + GAP, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, text)
 
     def _draw_scale(self, painter: QPainter, colouring: Colouring) -> None:
         wide = self.width() / len(colouring.ramp)

@@ -132,13 +132,12 @@ class Numbers:
             text = str(number)
             found = QPixmap(int(self._metrics.horizontalAdvance(text)) + 6, int(self._metrics.height()) + 4)
             found.fill(Qt.GlobalColor.transparent)
-            painter = QPainter(found)
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            path = QPainterPath()
-            path.addText(3, self._metrics.ascent() + 2, self.font, text)
-            painter.strokePath(path, QPen(QColor(0, 0, 0, 200), 3.4))
-            painter.fillPath(path, QColor("#ffffff"))
-            painter.end()
+            with QPainter(found) as painter:
+                painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+                path = QPainterPath()
+                path.addText(3, self._metrics.ascent() + 2, self.font, text)
+                painter.strokePath(path, QPen(QColor(0, 0, 0, 200), 3.4))
+                painter.fillPath(path, QColor("#ffffff"))
             self._made[number] = found
         return found
 

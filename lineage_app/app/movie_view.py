@@ -215,19 +215,19 @@ class MovieView(QWidget):
     # ---- drawing
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.fillRect(event.rect(), QColor(self.theme.canvas))
-        if self.frame is None:
-            return
-        scene = Scene(self.document, self.frame, self._seen())
-        ids = self.document.ids(self.frame.position, self.frame.number)
-        self._draw_picture(painter, scene, ids)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._draw_marked(painter, scene, ids)
-        draw_links(painter, scene, self.links, self.theme)
-        self.tools.draw(painter, scene.camera, event.rect())
-        draw_scale_bar(painter, scene, self.font(), self.width(), self.height())
-        draw_clock(painter, scene, self.font(), set(self.channels))
+        with QPainter(self) as painter:
+            painter.fillRect(event.rect(), QColor(self.theme.canvas))
+            if self.frame is None:
+                return
+            scene = Scene(self.document, self.frame, self._seen())
+            ids = self.document.ids(self.frame.position, self.frame.number)
+            self._draw_picture(painter, scene, ids)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            self._draw_marked(painter, scene, ids)
+            draw_links(painter, scene, self.links, self.theme)
+            self.tools.draw(painter, scene.camera, event.rect())
+            draw_scale_bar(painter, scene, self.font(), self.width(), self.height())
+            draw_clock(painter, scene, self.font(), set(self.channels))
 
     def _draw_picture(self, painter: QPainter, scene: Scene, ids: Ids) -> None:
         """The frame with its outlines, tails and numbers: one picture, made anew only where something in it changed."""
@@ -253,19 +253,18 @@ class MovieView(QWidget):
             self._draw_pixels(bgra, scene, window, seen)
         height, width = bgra.shape[:2]
         image = QImage(bgra.data, width, height, 4 * width, QImage.Format.Format_RGB32).copy()
-        painter = QPainter(image)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.translate(-window[0], -window[1])
-        if preview is not None:
-            preview.draw(painter, camera, (self.width(), self.height()))
-        elif self.colouring is not None and len(seen):
-            if self.tails_shown:
-                draw_tails(painter, scene, seen, self.colouring)
-            if self.outlines_shown and as_lines:
-                draw_polygons(painter, scene, seen, self.colouring)
-            if self.ids_shown:
-                self._numbers.draw(painter, scene, seen)
-        painter.end()
+        with QPainter(image) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.translate(-window[0], -window[1])
+            if preview is not None:
+                preview.draw(painter, camera, (self.width(), self.height()))
+            elif self.colouring is not None and len(seen):
+                if self.tails_shown:
+                    draw_tails(painter, scene, seen, self.colouring)
+                if self.outlines_shown and as_lines:
+                    draw_polygons(painter, scene, seen, self.colouring)
+                if self.ids_shown:
+                    self._numbers.draw(painter, scene, seen)
         return image
 
     def _draw_pixels(self, bgra: Pixels, scene: Scene, window: tuple[int, int, int, int], seen: Ids) -> None:

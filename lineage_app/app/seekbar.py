@@ -50,17 +50,17 @@ class Seekbar(QSlider):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._draw_doubts(painter)
-        painter.setPen(QPen(self.palette().placeholderText().color(), 1.4))
-        for frame in self.marks.divisions:
-            x = self.x_of(frame)
-            painter.drawLine(QPointF(x, 0), QPointF(x, MARKS - 2))
-        painter.setPen(Qt.PenStyle.NoPen)
-        for frame, colour in self.marks.onsets:
-            painter.setBrush(colour)
-            painter.drawEllipse(QPointF(self.x_of(frame), MARKS / 2), 3, 3)
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            self._draw_doubts(painter)
+            painter.setPen(QPen(self.palette().placeholderText().color(), 1.4))
+            for frame in self.marks.divisions:
+                x = self.x_of(frame)
+                painter.drawLine(QPointF(x, 0), QPointF(x, MARKS - 2))
+            painter.setPen(Qt.PenStyle.NoPen)
+            for frame, colour in self.marks.onsets:
+                painter.setBrush(colour)
+                painter.drawEllipse(QPointF(self.x_of(frame), MARKS / 2), 3, 3)
 
     def _draw_doubts(self, painter: QPainter) -> None:
         doubts = self.marks.doubts

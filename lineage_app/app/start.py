@@ -2,7 +2,9 @@
 
 import signal
 import sys
+from functools import partial
 from pathlib import Path
+from types import TracebackType
 
 from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication
@@ -20,8 +22,16 @@ def start(project: Path | None) -> int:
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl+C in the terminal ends it
     window = Window(QSettings("Lineage", "Lineage"))
     window.show()
+    sys.excepthook = partial(tell, window)
     if project is not None:
         window.open_project(project)
     code = int(application.exec())
     signal.signal(signal.SIGINT, before)
+    sys.excepthook = sys.__excepthook__
     return code
+
+
+def tell(window: Window, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """An error that nobody expected: all of it in the terminal, a line in the window, which goes on."""
+    sys.__excepthook__(kind, error, trace)
+    window.say(f"unexpected: {kind.__name__}: {error}. Your edits are saved; please report this")

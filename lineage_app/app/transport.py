@@ -145,16 +145,15 @@ class Transport(QWidget):
     def _show_icon(self) -> None:
         pixmap = QPixmap(32, 32)
         pixmap.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(pixmap)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self.palette().windowText())
-        if self.is_playing:
-            painter.drawRect(8, 6, 6, 20)
-            painter.drawRect(18, 6, 6, 20)
-        else:
-            painter.drawPolygon([QPointF(9, 5), QPointF(27, 16), QPointF(9, 27)])
-        painter.end()
+        with QPainter(pixmap) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self.palette().windowText())
+            if self.is_playing:
+                painter.drawRect(8, 6, 6, 20)
+                painter.drawRect(18, 6, 6, 20)
+            else:
+                painter.drawPolygon([QPointF(9, 5), QPointF(27, 16), QPointF(9, 27)])
         self.play_button.setIcon(QIcon(pixmap))
 
     def changeEvent(self, event: QEvent) -> None:

@@ -1,0 +1,45 @@
+"""An error while a view is drawn is said, and the program goes on: an open painter would take it down."""
+
+import pytest
+
+pytest.importorskip("PySide6")
+
+from PySide6.QtWidgets import QApplication
+
+from lineage_app.app import cell_strip, genealogy_view, movie_view, seekbar
+
+PLACES = {
+    "movie": (movie_view, "draw_clock"),
+    "outlines": (movie_view, "draw_polygons"),
+    "time": (genealogy_view, "draw_time"),
+    "trees": (genealogy_view, "draw_trees"),
+    "curves": (cell_strip, "draw_curve"),
+    "slider": (seekbar, "QPen"),
+}
+
+
+def draw_anew(workspace) -> None:
+    """All views, with all that is in them."""
+    workspace.movie.zoom(2)
+    workspace.genealogies.zoom(1.1)
+    workspace.strip.set_theme(workspace.theme)
+    workspace.transport.slider.update()
+    QApplication.processEvents()
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_view_is_drawn_again_after_an_error(qtbot, workspace, monkeypatch, place) -> None:
+    """Its painter was closed, and so was that of a picture it was making."""
+
+    def fails(*_: object) -> None:
+        raise ArithmeticError(place)
+
+    workspace.navigation.focus(0)
+    module, name = PLACES[place]
+    with qtbot.captureExceptions() as caught, monkeypatch.context() as patched:
+        patched.setattr(module, name, fails)
+        draw_anew(workspace)
+    assert any(place in str(error) for _, error, _ in caught)
+    draw_anew(workspace)
+    assert not workspace.grab().isNull()
+    assert not any(view.paintingActive() for view in (workspace.movie, workspace.genealogies, workspace.strip))
