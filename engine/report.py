@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.files import atomic
-from engine.onset import generation_counts
-from engine.reporting import charts, pictures, trees, words
+from engine.reporting import charts, fates, pictures, trees, words
 from engine.reporting.findings import Findings, find
 from engine.reporting.page import Section, flat, page, table, tile_list
 
@@ -19,13 +18,14 @@ if TYPE_CHECKING:
 
 MOST_DOUBTS = 30
 MOST_PICTURES = 12
+FATE_PAGE = "fate.html"  # of `lineage evaluate fate --page`, where it lies beside the report
 
 
 def write_report(project: "Project", out: Path | None = None, scores: Mapping[str, Any] | None = None) -> Path:
     """Write the report of a tracked project, atomically; returns its path. The same project gives the same bytes.
 
     out : default PROJECT/reports/report.html; scores : from `engine.evaluate`. Genealogies are coloured by fate where
-    markers come on. Reads some 30 frames, however long the movie.
+    markers come on, and once more by fate score where a model gave one. Reads some 30 frames, however long the movie.
     Raises InputError where the project is not tracked yet.
     """
     path = project.path / "reports" / "report.html" if out is None else Path(out)
@@ -33,7 +33,7 @@ def write_report(project: "Project", out: Path | None = None, scores: Mapping[st
     html = page(
         title=project.path.resolve().stem,
         opening=_opening(findings),
-        sections=[section for section in _sections(findings, scores) if section[2]],
+        sections=[section for section in _sections(findings, scores, path) if section[2]],
         closing=f'<p class="quiet">Made by Lineage {escape(_version())}.</p>',
     )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def _scale_warning(findings: Findings) -> str:
     )
 
 
-def _sections(findings: Findings, scores: Mapping[str, Any] | None) -> list[Section]:
+def _sections(findings: Findings, scores: Mapping[str, Any] | None, path: Path) -> list[Section]:
     quality = ("quality", "How right it is", _quality(scores))
     made = ("made", "How it was made", _made(findings))
     if not len(findings.cells):
@@ -67,7 +67,8 @@ def _sections(findings: Findings, scores: Mapping[str, Any] | None) -> list[Sect
         ("cells", "The cells", _COLOURS + pictures.frames_with_cells(findings)),
         ("counts", "Cells over time", _over_time(findings)),
         ("genealogies", "Genealogies", _genealogies(findings)),
-        ("fates", "Fates", _fates(findings)),
+        ("fates", "Fates", fates.counts(findings)),
+        ("scores", "Fate foretold", fates.foretold(findings) + _link_to_fates(path, findings)),
         ("life", "Life times", _life_times(findings)),
         ("doubts", "Where the tracking is doubtful", _doubts(findings)),
         quality,
@@ -92,21 +93,11 @@ def _genealogies(findings: Findings) -> str:
     return intro + trees.genealogies(findings)
 
 
-def _fates(findings: Findings) -> str:
-    """How many cells there are by generation relative to the onset, as Buggenthin et al. 2017 count them."""
-    if not findings.onsets:
+def _link_to_fates(path: Path, findings: Findings) -> str:
+    """To the page of how right the scores are, where it lies beside this one."""
+    if findings.scores is None or not path.with_name(FATE_PAGE).is_file():
         return ""
-    counts = generation_counts(findings.labels)
-    by_generation = sorted({**counts["latent"], **counts["annotated"]}.items())
-    fates = sorted({fate for _, cells in by_generation for fate in cells})
-    rows = [(f"{g:+d}" if g else "0", *(f"{cells[fate]:,}" for fate in fates)) for g, cells in by_generation]
-    intro = (
-        f"<p>{words.count(len(findings.onsets), 'marker onset')}. Generation 0 is the cell in which a marker comes on; "
-        "later ones have inherited its fate, earlier ones are its ancestors, where all onsets in their progeny agree. "
-        f"{words.count(counts['mixed'], 'cell')} with onsets of two fates, and {counts['unknown']:,} without any, are "
-        f"left out; of {counts['censored']:,} cells a line without onset was still alive at the end of the movie.</p>"
-    )
-    return intro + table(["generation", *map(escape, fates)], rows, numeric=frozenset(range(len(fates) + 1)))
+    return f'<p class="next"><a href="{FATE_PAGE}">How far ahead these scores can be trusted</a></p>'
 
 
 def _life_times(findings: Findings) -> str:

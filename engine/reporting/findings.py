@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.checks import Doubts, project_doubts
+from engine.fate_scores import CellScores, cell_scores, read_scores
 from engine.forest import Cells, Ids
 from engine.lineage import Lineage, project_end_reasons, tracked_frames
 from engine.onset import ANNOTATED, FateLabels, fate_labels, project_onsets
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Findings:
-    """A tracked project with its doubts. end_reasons : (C,) in words; onsets : row -> marker; labels : of the cells."""
+    """A tracked project with its doubts.
+
+    end_reasons : (C,) in words; onsets : row -> marker; labels : of the cells; scores : of the cells by the fate model
+    `model`, None where none was asked.
+    """
 
     project: "Project"
     lineage: Lineage
@@ -27,6 +32,8 @@ class Findings:
     end_reasons: NDArray[np.str_]
     onsets: Mapping[int, str]
     labels: FateLabels
+    scores: CellScores | None = None
+    model: str = ""
 
     @cached_property
     def fates(self) -> NDArray[np.str_]:
@@ -99,6 +106,8 @@ def find(project: "Project") -> Findings:
     """All that the report says, but for the pictures. Raises InputError where the project is not tracked yet."""
     lineage = project.lineage()
     onsets = project_onsets(project, lineage)
+    n_table = lineage.detections.n_table
+    read = read_scores(project, len(lineage) if n_table is None else n_table)
     return Findings(
         project=project,
         lineage=lineage,
@@ -106,4 +115,6 @@ def find(project: "Project") -> Findings:
         end_reasons=project_end_reasons(project, lineage),
         onsets=onsets,
         labels=fate_labels(lineage, onsets, project.markers),
+        scores=cell_scores(read, lineage) if read else None,
+        model=read.model if read else "",
     )

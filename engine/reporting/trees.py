@@ -7,6 +7,7 @@ import numpy as np
 
 from engine.checks import CLEAR
 from engine.lineage import DIED, DIVIDED, LEFT, LOST, MOVIE_END
+from engine.reporting.colours import Paint, by_kin, key, onset_mark
 from engine.reporting.findings import Findings
 from engine.reporting.svg import (
     DOUBT_COLOUR,
@@ -15,9 +16,7 @@ from engine.reporting.svg import (
     ON_GREY,
     QUIET,
     RULE,
-    UNKNOWN_COLOUR,
     circle,
-    generation_colour,
     line,
     picture,
     rectangle,
@@ -32,7 +31,6 @@ WIDTH, AXIS, HEAD, FOOT = 1040.0, 46.0, 40.0, 14.0
 TIME_HEIGHT = 300.0
 LEAF, TIGHT_LEAF, BETWEEN, NARROWEST = 13.0, 5.0, 18.0, 44.0
 MOST_ROOMY = 16  # leaves; those beyond are set more tightly
-MOST_KEYS = 7  # generations in the legend
 END_WORDS = {
     DIED: "died",
     LEFT: "left the picture",
@@ -55,18 +53,19 @@ class _Tree:
         return max(min(wanted, WIDTH - AXIS - BETWEEN), NARROWEST)
 
 
-def genealogies(findings: Findings) -> str:
-    """The largest genealogies, founders side by side in rows, with a legend."""
+def genealogies(findings: Findings, paint: Paint | None = None) -> str:
+    """The largest genealogies, founders side by side in rows, with a legend. paint : default by fate or generation."""
+    paint = paint or by_kin(findings)
     chosen = _chosen(findings)
     trees = [_layout(findings, founder) for founder in chosen]
-    marked = _marked(findings)
+    marked = _marked(findings) if paint.shows_doubts else {}
     rows = _packed(trees)
-    drawn = "".join(f'<div class="scroll">{_row(findings, row, marked)}</div>' for row in rows)
+    drawn = "".join(f'<div class="scroll">{_row(findings, paint, row, marked)}</div>' for row in rows)
     n_drawn, n_all = sum(map(len, rows)), len(findings.genealogies)
     note = (
         f"The {n_drawn} largest of {n_all:,} are drawn; {n_all - n_drawn:,} are not shown." if n_drawn < n_all else ""
     )
-    return f'{_legend(findings)}{drawn}<p class="quiet">{note}</p>'
+    return f'{_legend(findings, paint)}{drawn}<p class="quiet">{note}</p>'
 
 
 def _chosen(findings: Findings) -> list[int]:
@@ -122,7 +121,7 @@ def _marked(findings: Findings) -> dict[int, list[int]]:
     return marked
 
 
-def _row(findings: Findings, trees: list[_Tree], marked: dict[int, list[int]]) -> str:
+def _row(findings: Findings, paint: Paint, trees: list[_Tree], marked: dict[int, list[int]]) -> str:
     """Trees side by side over one axis of hours."""
     end = max(findings.end_h, 1e-3)
     parts = []
@@ -132,17 +131,17 @@ def _row(findings: Findings, trees: list[_Tree], marked: dict[int, list[int]]) -
         parts.append(text(AXIS - 8, y + 4, f"{round_number(hour)} h", text_anchor="end", class_="tick"))
     left = AXIS + BETWEEN / 2
     for tree in trees:
-        parts += _draw(findings, tree, left, marked)
+        parts += _draw(findings, paint, tree, left, marked)
         left += tree.width() + BETWEEN
     return picture(WIDTH, HEAD + TIME_HEIGHT + FOOT, parts, "genealogies", fixed=True)
 
 
-def _draw(findings: Findings, tree: _Tree, left: float, marked: dict[int, list[int]]) -> list[str]:
+def _draw(findings: Findings, paint: Paint, tree: _Tree, left: float, marked: dict[int, list[int]]) -> list[str]:
     unit = tree.width() / max(tree.n_leaves, 1)
     x = {cell: left + at * unit for cell, at in tree.x.items()}
     parts = _heading(findings, tree, left)
     for cell in sorted(tree.x):
-        parts += _draw_cell(findings, cell, x, min(unit, LEAF))
+        parts += _draw_cell(findings, paint, cell, x, min(unit, LEAF))
         parts += [
             _diamond(x[cell], _y(findings, int(findings.lineage.detections.frame[d]))) for d in marked.get(cell, [])
         ]
@@ -165,17 +164,26 @@ def _heading(findings: Findings, tree: _Tree, left: float) -> list[str]:
     return parts
 
 
-def _draw_cell(findings: Findings, cell: int, x: dict[int, float], unit: float) -> list[str]:
+def _draw_cell(findings: Findings, paint: Paint, cell: int, x: dict[int, float], unit: float) -> list[str]:
     """A cell's line from birth to end, with the bar of its division or the mark of its end."""
     cells = findings.cells
     top, bottom = _y(findings, int(cells.birth_frame[cell])), _y(findings, int(cells.end_frame[cell]) + 1)
-    colour = _colour(findings, cell)
-    tip = f"<title>{escape(_describe(findings, cell))}</title>"
-    parts = [line(x[cell], top, x[cell], bottom, stroke=colour, stroke_width=min(2.4, 0.6 * unit))]
+    colour = paint.colours[cell]
+    tip = f"<title>{escape(_describe(findings, paint, cell))}</title>"
+    parts = [
+        line(
+            x[cell],
+            top,
+            x[cell],
+            bottom,
+            stroke=colour,
+            stroke_width=min(1.0 if paint.is_thin[cell] else 2.4, 0.6 * unit),
+        )
+    ]
     onset = int(findings.labels.onset[cell])
     if findings.labels.relative_generation[cell] == 0:
         at = _y(findings, int(findings.lineage.detections.frame[onset]))
-        parts.append(_onset(x[cell], at, colour))
+        parts.append(onset_mark(x[cell], at, FATE_COLOURS.get(str(findings.labels.fate[cell]), colour)))
     reason = str(findings.end_reasons[cell])
     if reason == DIVIDED:
         one, other = (x[int(daughter)] for daughter in cells.daughters[cell])
@@ -202,17 +210,13 @@ def _diamond(x: float, y: float) -> str:
     return f'<path d="{shape}" fill="{DOUBT_COLOUR}" stroke="#fff" stroke-width=".7"/>'
 
 
-def _onset(x: float, y: float, colour: str) -> str:
-    return circle(x, y, 3.4, fill=colour, stroke="#fff", stroke_width=0.9)
-
-
-def _describe(findings: Findings, cell: int) -> str:
+def _describe(findings: Findings, paint: Paint, cell: int) -> str:
     cells = findings.cells
     first, last = int(cells.birth_frame[cell]), int(cells.end_frame[cell])
     hours = findings.hours(last - first + 1)
-    fate = f", {findings.fates[cell]}" if findings.fates[cell] else ""
+    said = f", {paint.words[cell]}" if paint.words[cell] else ""
     return (
-        f"cell {cell + 1}, generation {cells.generation[cell]}{fate}, frames {first} to {last} ({hours:.1f} h), "
+        f"cell {cell + 1}, generation {cells.generation[cell]}{said}, frames {first} to {last} ({hours:.1f} h), "
         f"{findings.end_reasons[cell]}"
     )
 
@@ -221,32 +225,13 @@ def _y(findings: Findings, frame: int) -> float:
     return HEAD + findings.hours(frame) / max(findings.end_h, 1e-3) * TIME_HEIGHT
 
 
-def _colour(findings: Findings, cell: int) -> str:
-    if findings.fates.any():
-        return FATE_COLOURS.get(str(findings.fates[cell]), UNKNOWN_COLOUR)
-    return generation_colour(int(findings.cells.generation[cell]), int(findings.cells.generation.max(initial=0)))
-
-
-def _legend(findings: Findings) -> str:
+def _legend(findings: Findings, paint: Paint) -> str:
     """What the colours and the marks mean; only end reasons that occur."""
-    keys = []
-    if findings.fates.any():
-        shown = {**FATE_COLOURS, "before an onset, or without": UNKNOWN_COLOUR}
-        keys += [_key(rectangle(2, 5, 12, 4, fill=colour), name) for name, colour in shown.items()]
-        keys.append(_key(_onset(8, 8, INK), "its marker comes on"))
-    else:
-        last = int(findings.cells.generation.max(initial=0))
-        for generation in np.unique(np.linspace(0, last, min(last + 1, MOST_KEYS)).round().astype(int)).tolist():
-            words = "founder" if generation == 0 else f"generation {generation}"
-            keys.append(_key(rectangle(2, 5, 12, 4, fill=generation_colour(generation, last)), words))
+    keys = list(paint.keys)
     occurring = set(np.unique(findings.end_reasons).tolist())
     for reason, words in END_WORDS.items():
         if reason in occurring:
-            keys.append(_key("".join(end_mark(reason, 8, 7, 4, QUIET)), words))
-    keys.append(_key(_diamond(8, 7), "clearly doubtful place"))
+            keys.append(key("".join(end_mark(reason, 8, 7, 4, QUIET)), words))
+    if paint.shows_doubts:
+        keys.append(key(_diamond(8, 7), "clearly doubtful place"))
     return f'<p class="keys">{"".join(keys)}</p>'
-
-
-def _key(mark: str, words: str) -> str:
-    drawn = f'<svg width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">{mark}</svg>'
-    return f'<span class="key">{drawn}{escape(words)}</span>'

@@ -5,6 +5,8 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from engine import edits
@@ -15,6 +17,8 @@ from engine.lineage import save_links
 from engine.measure import measure_frame
 from engine.project import Position, Project
 from engine.report import write_report
+from engine.reporting.colours import score_colour
+from engine.reporting.svg import UNKNOWN_COLOUR
 
 SHAPE = (120, 160)
 VOID = {"meta", "br", "img", "hr", "link", "input"}
@@ -276,6 +280,55 @@ def test_cells_are_counted_by_generation_to_the_onset(with_onset):
     assert page.ids == [*SECTIONS[:3], "fates", *SECTIONS[3:]]
     assert "1 marker onset." in page.text
     assert "generation GM -1 1 0 1 +1 2" in page.text
+
+
+@pytest.fixture(scope="module")
+def foretold(tmp_path_factory, with_onset):
+    """The same, scored: the first cell is MegE, the fourth is unsure, all others are GM; the scores fit as stored."""
+    project = with_onset
+    lineage = project.lineage()
+    score = np.select([lineage.cell == 0, lineage.cell == 3], [0.25, 0.5], 0.75).astype(np.float32)
+    numbers = dict.fromkeys(("frame_score", "cell_score", "low", "high"), score)
+    flags = {"in_distribution": np.ones(len(score), bool), "abstained": lineage.cell == 3}
+    table = pa.table(numbers | flags).replace_schema_metadata({"model_name": "my <model>"})
+    pq.write_table(table, project.table("fate_scores"))
+    out = tmp_path_factory.mktemp("foretold") / "report.html"
+    yield write_report(project, out)
+    project.table("fate_scores").unlink()
+
+
+def test_scores_colour_the_trees(foretold):
+    """Blue for GM, red for MegE, thin where no call is made; scores and calls are said when pointed at."""
+    text = foretold.read_text(encoding="utf-8")
+    section = text[text.index('id="scores"') : text.index('id="life"')]
+    assert len(re.findall("score 0.25 [(]0.25 to 0.25[)], MegE", section)) == 1
+    assert len(re.findall("score 0.50 .{14}, no call", section)) == 1
+    assert section.count(f'stroke="{score_colour(0.75)}" stroke-width="2.4"') == 4
+    assert section.count(f'stroke="{score_colour(0.5)}" stroke-width="1.0"') == 1
+    assert 'd="M' not in section.split("</p>", 3)[3], "doubts are not marked here"
+
+
+def test_calls_are_held_against_markers(foretold):
+    """Those of ancestors, those from the onset on, those withheld."""
+    text = Page(foretold.read_text(encoding="utf-8")).text
+    assert "my <model> scored 6 cells" in text
+    assert "made a call for 5 of them and withheld it for 1" in text
+    assert "right in 0 of 1 call in the ancestors of an onset and 3 of 3 calls from the onset on" in text
+
+
+def test_the_page_of_fates_is_linked_where_it_lies_beside(with_onset, foretold):
+    """A link to fate.html, and none without it."""
+    assert "fate.html" not in foretold.read_text(encoding="utf-8")
+    foretold.with_name("fate.html").write_text("")
+    assert 'href="fate.html"' in write_report(with_onset, foretold).read_text(encoding="utf-8")
+
+
+def test_the_colour_of_a_score_runs_from_red_over_grey_to_blue():
+    """The ends are the colours of the fates, none has the colour of the unknown."""
+    assert [score_colour(at) for at in (0.0, 1.0)] == ["#c8332d", "#2166ac"]
+    red, _, blue = (int(score_colour(0.5)[at : at + 2], 16) for at in (1, 3, 5))
+    assert abs(red - blue) < 20
+    assert score_colour(float("nan")) == UNKNOWN_COLOUR
 
 
 def test_what_it_was_made_with_is_listed(html):
