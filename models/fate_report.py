@@ -1,6 +1,6 @@
 """The page that shows how far ahead fate scores can be trusted: one HTML file, drawn with SVG."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -12,23 +12,26 @@ from engine.reporting.page import Section, figure, page, table, tile_list
 from engine.reporting.svg import INK, QUIET, SERIES, Plot, circle, line, text
 
 Results = Mapping[str, Any]
+_FEW = 5  # cells of a fate, below which an interval from resampling says too much
 _DASHES = ("", "6 3", "2 3", "8 3 2 3", "1 4", "10 4")
 
 
-def write_fate_page(results: Results, path: Path) -> Path:
-    """Write the page of what `models.crossing.evaluate_*` found; returns its path."""
+def write_fate_page(results: Results, path: Path, also: Sequence[Section] = ()) -> Path:
+    """Write the page of what `models.crossing.evaluate_*` found; returns its path. also : more sections to show."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as temporary:
-        temporary.write_text(fate_page(results), encoding="utf-8")
+        temporary.write_text(fate_page(results, also), encoding="utf-8")
     return path
 
 
-def fate_page(results: Results) -> str:
-    """The page: AUC by generation for each model, tables, calibration, abstention, lead, how it was made."""
+def fate_page(results: Results, also: Sequence[Section] = ()) -> str:
+    """The page: AUC by generation for each model, in words, calibration, abstention, lead, how it was made."""
     models = results["models"]
     first = next(iter(models))
     sections: list[Section] = [
         ("auc", "How far ahead", _auc_section(models)),
+        ("meaning", "What it means", _meaning_section(models[first])),
+        *also,
         ("trust", "How far to trust a score", _trust_section(first, models[first])),
     ]
     if models[first].get("lead"):
@@ -39,17 +42,56 @@ def fate_page(results: Results) -> str:
 
 def in_words(name: str, model: Mapping[str, Any]) -> str:
     """What the AUC by generation means, in a sentence or two."""
-    ahead = [row for row in model["generations"] if row["generation"] in range(-5, 0) and row["low"] is not None]
-    sure = [row for row in ahead if row["low"] > 0.5]
+    ahead = {row["generation"]: row for row in model["generations"] if row["low"] is not None}
+    sure = []
+    for generation in range(-1, -6, -1):  # without a gap from the onset backwards
+        row = ahead.get(generation)
+        if row is None or row["low"] <= 0.5 or min(row["gm"], row["mege"]) < _FEW:
+            break
+        sure.append(row)
     if not sure:
         return f"{name}: before onset its scores are not better than chance by more than the data can tell."
-    earliest = min(sure, key=lambda row: int(row["generation"]))
-    last = max(ahead, key=lambda row: int(row["generation"]))
-    times = _generations(-int(earliest["generation"]))
+    last, earliest = sure[0], sure[-1]
+    farther = f", and in {earliest['auc']:.0%} {_generations(len(sure))} before it" if len(sure) > 1 else ""
     return (
         f"{name}: of a cell that will become GM and one that will become MegE, the first has the higher score in "
-        f"{last['auc']:.0%} of pairs one generation before the marker, and in {earliest['auc']:.0%} {times} before it, "
-        "the earliest at which it is better than chance (half) beyond doubt."
+        f"{last['auc']:.0%} of pairs one generation before the marker{farther}, the earliest at which it is better "
+        "than chance (half) beyond doubt."
+    )
+
+
+def meaning(model: Mapping[str, Any]) -> list[str]:
+    """What a biologist may conclude from AUC, intervals and withheld calls, as sentences."""
+    said = [
+        "AUC is how often, of two cells of which one becomes GM and the other MegE, the GM cell has the higher score: "
+        "1 is always, 0.5 is tossing a coin. Generation -1 is the mother of the cell in which the marker comes on."
+    ]
+    row = next((row for row in model["generations"] if row["generation"] == -1 and row["low"] is not None), None)
+    if row is not None:
+        chance = "chance alone could do that" if row["low"] <= 0.5 else "chance alone does not do that"
+        said.append(
+            f"The interval says what other genealogies of the same kind could have shown: one generation before the "
+            f"marker {row['low']:.2f} to {row['high']:.2f}, so {chance}. It rests on {row['genealogies']} genealogies, "
+            "not on cells: those of one genealogy are alike. Where a generation has few cells, do not read its value."
+        )
+    said.append(_withheld(model["kept"], "In all"))
+    if model.get("latent_kept", {}).get("cells"):
+        said.append(_withheld(model["latent_kept"], "Before the onset"))
+    return said
+
+
+def _withheld(kept: Mapping[str, Any], where: str) -> str:
+    """What abstention did."""
+    promised = f"{kept['promised_risk']:.0%}"
+    if not kept["kept"]:
+        return (
+            f"{where} it made no call for any of {kept['cells']:,} cells: it saw no way to keep to {promised} of wrong "
+            "calls. Its scores still rank cells; none is a verdict."
+        )
+    kept_to = "within" if kept["error"] <= kept["promised_risk"] else "more than"
+    return (
+        f"{where} it made a call for {kept['kept']:,} of {kept['cells']:,} cells and withheld it for the others: it "
+        f"does not know. Of its calls {kept['error']:.0%} were wrong, {kept_to} the {promised} that it was asked for."
     )
 
 
@@ -132,6 +174,10 @@ def _cell(row: Mapping[str, Any]) -> str:
 
 def _scores(model: Mapping[str, Any]) -> list[str]:
     return [_auc_text(model["macro_f1"]), _auc_text(model["ece"])]
+
+
+def _meaning_section(model: Mapping[str, Any]) -> str:
+    return "".join(f"<p>{escape(sentence)}</p>" for sentence in meaning(model))
 
 
 def _trust_section(name: str, model: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from engine.errors import InputError
 from models.crossing import all_models, crossed, crossed_results, evaluate_model, judge, measures
 from models.data import with_labels
 from models.evaluate import Scores, auc, by_generation, swapped_fates
-from models.fate_report import fate_page, in_words, write_fate_page
+from models.fate_report import fate_page, in_words, meaning, write_fate_page
 from models.train import train_model
 from tests.models.made_cells import FRAMES, made_cells
 from tests.models.test_train import SMALL
@@ -114,10 +114,28 @@ def test_the_page_stands_alone(results, tmp_path):
     assert "http" not in text and "<svg" in text and "nan" not in text.lower()
 
 
-def test_the_auc_is_said_in_words(results):
-    """How often a GM cell scores higher one generation ahead, and how early that is beyond chance."""
-    row = {"generation": -1, "auc": 0.912, "low": 0.8, "high": 0.95}
-    early = {"generation": -3, "auc": 0.7, "low": 0.6, "high": 0.8}
-    words = in_words("ours", {"generations": [early, row]})
-    assert "91% of pairs one generation before" in words and "70% 3 generations before" in words
-    assert "not better than chance" in in_words("ours", {"generations": [{**row, "low": 0.4}]})
+def test_the_auc_is_said_in_words():
+    """How often a GM cell scores higher one generation ahead, and how early that is beyond chance, without a gap."""
+    row = {"generation": -1, "auc": 0.912, "low": 0.8, "high": 0.95, "gm": 20, "mege": 30}
+    early = {**row, "generation": -2, "auc": 0.7, "low": 0.6}
+    lucky = {**row, "generation": -3, "auc": 1.0, "low": 1.0, "gm": 2}
+    words = in_words("ours", {"generations": [lucky, early, row]})
+    assert "91% of pairs one generation before" in words and "70% 2 generations before" in words
+    assert "70%" not in in_words("ours", {"generations": [{**early, "low": 0.4}, row]})
+    assert "not better than chance" in in_words("ours", {"generations": [early, {**row, "low": 0.4}]})
+
+
+def test_the_page_says_what_the_numbers_mean(results):
+    """The interval one generation ahead, and what became of the calls, those kept to the promise and those not."""
+    row = {"generation": -1, "auc": 0.7, "low": 0.45, "high": 0.9, "gm": 9, "mege": 9, "genealogies": 12}
+    kept = {"promised_risk": 0.1, "cells": 40, "kept": 30, "coverage": 0.75, "error": 0.2}
+    said = " ".join(meaning({"generations": [row], "kept": kept, "latent_kept": {**kept, "kept": 0, "error": None}}))
+    for words in (
+        "0.45 to 0.90, so chance alone could do that",
+        "12 genealogies",
+        "30 of 40 cells",
+        "more than the 10%",
+    ):
+        assert words in said
+    assert "Before the onset it made no call for any of 40 cells" in said
+    assert "What it means" in fate_page(results)
