@@ -18,7 +18,7 @@ class Action:
     is_switch: bool = False
 
 
-MENUS = ("File", "Edit", "Review", "View", "Go", "Select", "Help")
+MENUS = ("File", "Edit", "Review", "Fate", "View", "Go", "Select", "Help")
 ACTIONS = (
     Action("open", "Open a project…", ("Ctrl+O",), "File", "a folder NAME.lineage", ALWAYS),
     Action("import", "Import a movie…", ("Ctrl+I",), "File", "make a project from images or masks", ALWAYS),
@@ -61,6 +61,11 @@ ACTIONS = (
     Action("sample", "Judge a random sample", (), "Review", "how many errors are left; draws cells, or goes on", EDIT),
     Action("cell_right", "Drawn cell is right", ("Z",), "Review", "and on to the next", EDIT),
     Action("cell_wrong", "Drawn cell is not right", ("Shift+Z",), "Review", "and on to the next", EDIT),
+    Action("train", "Train a model…", (), "Fate", "on cells of known fate, of this project and others"),
+    Action("predict", "Predict with a model…", (), "Fate", "a score for every cell, frame by frame", CELLS),
+    Action(
+        "why", "Why this score?", ("Shift+F",), "Fate", "what the model sees in the cell; again: hide it", FOCUS
+    ),
     Action("fit", "Fit to the window", ("0",), "View", "movie and genealogies as a whole"),
     Action("zoom_in", "Nearer", ("+", "="), "View", "also the wheel"),
     Action("zoom_out", "Farther", ("-",), "View", "also the wheel"),

@@ -22,7 +22,7 @@ class Apart:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # of the process: begun by one thread, ended by another
+        self._turn, self._lock = threading.Lock(), threading.Lock()  # of what is done; of the process
         self._process: Any = None
         self._connection: Connection | None = None
         self._ends = False
@@ -39,22 +39,17 @@ class Apart:
         tell : called with what it tells, and with nothing several times a second; where it raises, the work ends.
         Raises InputError as the function does, RuntimeError for its other errors and where its process was ended.
         """
-        connection = self._begun()
-        try:
-            connection.send((function, arguments))
-            while True:
-                while not connection.poll(_POLL_S):
-                    tell()
-                kind, found = connection.recv()
-                if kind == _SAID:
-                    tell(*found)
-                elif kind == _DONE:
-                    return found
-                else:
-                    raise InputError(found) if kind == _REFUSED else RuntimeError(found)
-        except (EOFError, OSError) as error:
-            self._end()
-            raise RuntimeError("the process that did it was ended from outside") from error
+        with self._turn:
+            try:
+                kind, found = _answer_to(self._begun(), (function, arguments), tell)
+            except BaseException as error:
+                self._end()
+                if isinstance(error, EOFError | OSError):
+                    raise RuntimeError("the process that did it was ended from outside") from error
+                raise
+        if kind == _DONE:
+            return found
+        raise InputError(found) if kind == _REFUSED else RuntimeError(found)
 
     def close(self) -> None:
         """End the process, whatever it does, for good."""
@@ -81,6 +76,17 @@ class Apart:
                 self._process.close()
                 self._connection.close()
             self._process = self._connection = None
+
+
+def _answer_to(connection: Connection, asked: Any, tell: Tell) -> tuple[int, Any]:
+    connection.send(asked)
+    while True:
+        while not connection.poll(_POLL_S):
+            tell()
+        kind, found = connection.recv()
+        if kind != _SAID:
+            return kind, found
+        tell(*found)
 
 
 def _serve(connection: Connection) -> None:

@@ -41,6 +41,12 @@ class Document:
         after.__dict__.update({name: self.__dict__[name] for name in kept if name in self.__dict__})
         return after
 
+    def with_scores(self, scores: FateScores | None) -> "Document":
+        """The same with other fate scores."""
+        after = self.edited(self.lineage)
+        after.__dict__["fate_scores"] = scores
+        return after
+
     def has_same_cells(self, other: "Document") -> bool:
         """Whether only facts differ."""
         return self.lineage.cells is other.lineage.cells

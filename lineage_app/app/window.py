@@ -22,6 +22,7 @@ from lineage_app.app.command_palette import CommandPalette
 from lineage_app.app.curator import Curator, Opened, open_curated
 from lineage_app.app.edit_hands import EditHands
 from lineage_app.app.fact_hands import FactHands
+from lineage_app.app.fate_hands import FateHands
 from lineage_app.app.go_hands import GoHands
 from lineage_app.app.job_bar import JobBar
 from lineage_app.app.jobs import Work
@@ -48,7 +49,7 @@ class Window(QMainWindow):
         self.workspace: Workspace | None = None
         self.pages = QStackedWidget()
         self.setCentralWidget(self.pages)
-        self.facts, self.work = FactHands(self), WorkHands(self)
+        self.facts, self.work, self.fate = FactHands(self), WorkHands(self), FateHands(self)
         self.hands: tuple[object, ...] = (
             GoHands(self),
             EditHands(self),
@@ -56,6 +57,7 @@ class Window(QMainWindow):
             QueueHands(self),
             self.work,
             self.facts,
+            self.fate,
         )  # do what the window does not
         self.actions_: dict[str, QAction] = {}
         self._make_actions()
@@ -330,6 +332,7 @@ class Window(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.jobs.close_job()
+        self.fate.close()
         self._leave()
         super().closeEvent(event)
 

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from engine import edits
 from engine.changes import DETECTION, MASK, PRESENT, Change
+from engine.fate_scores import FateScores
 from engine.journal import REDO, UNDO, Entry
 from lineage_app.app.about import about, in_a_line, link_in_words
 from lineage_app.app.ask_bar import AskBar
@@ -251,6 +252,21 @@ class Workspace(QWidget):
             view.set_onsets(fates.onsets)
         for view in (self.colouring, self.table):
             view.set_fates(fates)
+
+    def take_scores(self, scores: FateScores | None) -> None:
+        """Show other fate scores, and colour by them."""
+        self.curator.document = self.document = self.document.with_scores(scores)
+        for view in (self.movie, self.genealogies, self.strip, self.table):
+            view.set_document(self.document)
+        self.strip.updateGeometry()
+        blocked = self.colours.blockSignals(True)
+        self.colours.clear()
+        self.colours.addItems(names(self.document))
+        self.colours.setCurrentText("genealogy" if scores is None else "fate score")
+        self.colours.blockSignals(blocked)
+        self.colouring.name = self.colours.currentText()
+        self.colouring.set_document(self.document)
+        self.queue.renew()
 
     # ---- edits
 
