@@ -244,7 +244,7 @@ class EditHands(Hands):
         target = self.target()
         if target < 0:
             return
-        lineage, project = self.lineage, self.workspace.document.project
+        workspace, lineage, project = self.workspace, self.lineage, self.workspace.document.project
         detections, frame = lineage.detections, self.frame_of(target)
         y0, x0, y1, x1 = (float(detections[side][target]) for side in ("y0", "x0", "y1", "x1"))
         margin = AROUND * max(y1 - y0, x1 - x0)
@@ -260,6 +260,8 @@ class EditHands(Hands):
                 return error
 
         def then(found: Changes | EditError) -> None:
+            if self.window.workspace is not workspace:  # closed meanwhile
+                return
             if isinstance(found, EditError):
                 is_same = "the same cells" in str(found)
                 self.say(f"{how} finds the same cells here; draw them with the brush" if is_same else str(found))
