@@ -19,7 +19,7 @@ from engine.project import Project
 from engine.report import write_report
 from engine.simulate import SimulationParameters, simulate
 from lineage_app import curation_commands, fate_commands
-from lineage_app.app.tasks import DEMO_MARKERS
+from lineage_app import demo as made
 from lineage_app.console import answer, progress_bars, say, warn_in_one_line
 from lineage_app.describe import describe, scores_in_words, summary
 
@@ -80,21 +80,19 @@ def demo(
     open_: Annotated[bool, typer.Option("--open", help="Look at it in the app afterwards.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate a small movie, run everything on it, and write a report."""
-    folder.mkdir(parents=True, exist_ok=True)
-    movie, place = folder / "movie", folder / "demo.lineage"
+    """Simulate a small movie, track it, foretell fates in it, and write a report and a page on how right they are."""
     with progress_bars() as bars:
-        simulate(movie, SimulationParameters.demo(), bars("simulate"))
-        import_movie(place, images=movie / "images", markers=DEMO_MARKERS, progress=bars("import"))
-        project, _ = pipeline.run(Project.open(place), progress=bars)
-    truth = next((movie / "truth").glob("*_GT"))
-    scores = evaluate_tracks(project, truth)
+        project = made.tracked_movie(folder, bars)
+        scores = evaluate_tracks(project, next((folder / "movie" / "truth").glob("*_GT")))
+        foretold = made.foretell(folder, project, bars)
     page = write_report(project, scores=scores)
-    lines = scores_in_words(scores)
-    lines += ["", f"project: {place}", f"report:  {page}  (open it in a browser)"]
-    answer({"project": str(place), "report": str(page), "scores": scores}, lines, as_json)
+    lines = [*scores_in_words(scores), "", *fate_commands.evaluation_lines(foretold.results)]
+    lines += ["", f"project: {project.path}", f"report:  {page}", f"fates:   {foretold.page}  (open both in a browser)"]
+    values = {"project": str(project.path), "report": str(page), "scores": scores}
+    fates = {"page": str(foretold.page), "model": str(foretold.model), **foretold.results}
+    answer(values | {"fates": fates}, lines, as_json)
     if open_:
-        app_command(place)
+        app_command(project.path)
 
 
 @app.command("simulate", epilog="Example: lineage simulate my-movie --frames 200 --founders 12 --seed 1")

@@ -105,7 +105,7 @@ def evaluate_fate(
     from models import load
     from models.crossing import DEFAULT, crossed, crossed_results, evaluate_model
     from models.data import load_cells
-    from models.fate_report import in_words, write_fate_page
+    from models.fate_report import write_fate_page
 
     loaded = load(model) if model else None
     with progress_bars() as bars:
@@ -117,13 +117,21 @@ def evaluate_fate(
             judged = crossed(cells, parameters, None if compare else [DEFAULT], say)
             how = {"split": "leave one experiment out" if len(opened) > 1 else "leave a third of the genealogies out"}
             results = crossed_results(cells, judged, "Fate foretold in experiments left out", how | to_dict(parameters))
-    lines = [f"note: {note}" for note in results["notes"]]
-    for name, found in results["models"].items():
-        lines += ["", in_words(name, found), *_auc_lines(found["generations"]), _kept_line(found["kept"])]
+    lines = evaluation_lines(results)
     if page is not None:
         lines += ["", f"{write_fate_page(results, page)}  (open it in a browser)"]
         write_json(page.with_suffix(".json"), results)
     answer(results, lines, as_json)
+
+
+def evaluation_lines(results: dict[str, Any]) -> list[str]:
+    """What was found of each model, as lines to read."""
+    from models.fate_report import in_words
+
+    lines = [f"note: {note}" for note in results["notes"]]
+    for name, found in results["models"].items():
+        lines += ["", in_words(name, found), *_auc_lines(found["generations"]), _kept_line(found["kept"])]
+    return lines
 
 
 def predict(

@@ -5,17 +5,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine import pipeline
-from engine.errors import InputError
 from engine.export import export
 from engine.importing import import_movie
 from engine.progress import Progress
 from engine.project import Project
 from engine.report import write_report
 from engine.segmentation import SegmentationParameters
-from engine.simulate import SimulationParameters, simulate
+from lineage_app.demo import tracked_movie
 
 Report = Callable[[str], Progress]
-DEMO_MARKERS = {"CD16/32": "GM", "GATA1": "MegE"}
 
 
 @dataclass(frozen=True)
@@ -56,17 +54,7 @@ def import_project(request: ImportRequest, report: Report) -> Path:
 
 def make_demo(folder: Path, report: Report) -> Path:
     """Simulate a small movie, import and track it; what is there already is kept. Returns the project's folder."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: {error.strerror}; choose another folder") from error
-    movie, place = folder / "movie", folder / "demo.lineage"
-    if not movie.exists():
-        simulate(movie, SimulationParameters.demo(), report("simulate"))
-    if not (place / "project.json").exists():
-        import_movie(place, images=movie / "images", markers=DEMO_MARKERS, progress=report("import"))
-    pipeline.run(Project.open(place), progress=report)
-    return place
+    return tracked_movie(folder, report).path
 
 
 def track_project(folder: Path, report: Report) -> Path:
