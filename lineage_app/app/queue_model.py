@@ -29,12 +29,17 @@ MATTERS = (LINK, PRESENT, DETECTION, MASK, END)  # kinds of changes after which 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the background found: the doubts of a lineage, those of its tracking alone, and what is usual in it."""
+    """What the background found: the doubts of a lineage, those of its tracking alone, and what is usual in it.
+
+    names, number : the kinds of doubts, and (D,) which of them each is.
+    """
 
     lineage: Lineage
     doubts: Doubts
     of_tracking: Doubts
     scales: Scales
+    names: NDArray[np.str_]
+    number: NDArray[np.intp]
 
 
 def look(document: Document, before: Doubts | None, edited: set[int]) -> Answer:
@@ -42,7 +47,8 @@ def look(document: Document, before: Doubts | None, edited: set[int]) -> Answer:
     scene = project_scene(document.project, document.lineage)
     found = merged([rule(scene) for rule in RULES])
     new = ranked(scene, found) if before is None else renewed(before, found, scene, edited)
-    return Answer(document.lineage, with_fates(document, new), new, Scales.of(scene))
+    all = with_fates(document, new)
+    return Answer(document.lineage, all, new, Scales.of(scene), *np.unique(all.kind, return_inverse=True))
 
 
 def with_fates(document: Document, doubts: Doubts) -> Doubts:
@@ -75,6 +81,7 @@ def renewed(old: Doubts, new: Doubts, scene: Scene, edited: set[int]) -> Doubts:
     near = np.concatenate([cell, cells.mother[cell], cells.daughters[cell].ravel()]) if len(cell) else cell
     near = np.unique(near[near >= 0])
     kept, fresh = _about(old, lineage, near, False), _about(new, lineage, near, True)
+    kept = kept[~_names_any(old, edited)[kept]]
     same = {(int(d), str(k)): row for row, (d, k) in enumerate(zip(new.detection, new.kind, strict=True))}
     words = [
         new.reason[same[key]] if (key := (int(old.detection[row]), str(old.kind[row]))) in same else old.reason[row]
@@ -91,6 +98,12 @@ def renewed(old: Doubts, new: Doubts, scene: Scene, edited: set[int]) -> Doubts:
         np.concatenate([np.array(words, dtype=np.str_), again.reason])[order],
         np.concatenate([old.other[kept], again.other])[order],
     )
+
+
+def _names_any(doubts: Doubts, edited: set[int]) -> NDArray[np.bool_]:
+    """(D,) which places are about one of these detections."""
+    ids = np.array(sorted(edited), np.int64)
+    return np.asarray(np.isin(doubts.detection, ids) | np.isin(doubts.other, ids))
 
 
 def _about(doubts: Doubts, lineage: Lineage, near: NDArray[np.int64], is_about: bool) -> NDArray[np.int64]:
@@ -113,6 +126,8 @@ class Queue(QObject):
         super().__init__(parent)
         self.curator = curator
         self.doubts = self._of_tracking = merged([])
+        self._names, self._number = np.zeros(0, np.str_), np.zeros(0, np.intp)  # kinds, and which each doubt is of
+        self._is_gone = np.zeros(0, bool)  # what edits since were about
         self.shown = np.zeros(0, np.int64)  # rows of the doubts that are open and of the kind chosen
         self.kind, self.place, self.is_ready = "", NOTHING, False
         self._row = 0
@@ -147,7 +162,7 @@ class Queue(QObject):
     @property
     def n_done(self) -> int:
         """Places found right, and those mended since the project was opened."""
-        return len(self._open) - self.n_open + len(self._mended)
+        return len(self._open) - int(self._is_gone.sum()) - self.n_open + len(self._mended)
 
     def scores(self) -> NDArray[np.float64]:
         """(N,) how doubtful each detection is, by the places that are open."""
@@ -157,9 +172,9 @@ class Queue(QObject):
 
     def kinds(self) -> dict[str, int]:
         """How many open places there are of each kind, the most frequent first."""
-        names, counts = np.unique(self.doubts.kind[self._open], return_counts=True)
+        counts = np.bincount(self._number[self._open], minlength=len(self._names))
         order = np.argsort(-counts, kind="stable")
-        return {str(names[i]): int(counts[i]) for i in order}
+        return {str(self._names[i]): int(counts[i]) for i in order if counts[i]}
 
     def choose(self, kind: str) -> None:
         """Show the places of one kind; of all for an empty text."""
@@ -267,29 +282,24 @@ class Queue(QObject):
 
     def _drop(self, edited: set[int]) -> None:
         """Take away the places that an edit was about, until they are looked at again."""
-        about = self._is_about(self.doubts, edited)
+        about = _names_any(self.doubts, edited) | ~self.lineage.present[self.doubts.detection]
         self._mended |= set(self.doubts.detection[about & self._open].tolist())
-        self.doubts = self.doubts.take(np.flatnonzero(~about))
-        self._of_tracking = self._of_tracking.take(np.flatnonzero(~self._is_about(self._of_tracking, edited)))
-
-    def _is_about(self, doubts: Doubts, edited: set[int]) -> NDArray[np.bool_]:
-        ids = np.array(sorted(edited), np.int64)
-        named = np.isin(doubts.detection, ids) | np.isin(doubts.other, ids)
-        return np.asarray(named | ~self.lineage.present[doubts.detection])
+        self._is_gone |= about
 
     def _take(self, answer: Answer) -> None:
         new = answer.doubts
         self._mended -= set(new.detection.tolist())
         self.doubts, self._scales, self._edited, self.is_ready = new, answer.scales, set(), True
-        self._of_tracking = answer.of_tracking
+        self._of_tracking, self._names, self._number = answer.of_tracking, answer.names, answer.number
+        self._is_gone = np.zeros(len(new), bool)
         self._suggested = (None, None)
         self._arrange()
 
     def _arrange(self) -> None:
         """Which places are open and shown; one stays at the same place, or where it was."""
-        of_fate = np.isin(self.doubts.kind, FATE_KINDS)
-        self._open = review.is_open(self.lineage, self.doubts.detection, of_fate)
-        chosen = self._open if not self.kind else self._open & (self.doubts.kind == self.kind)
+        of_fate = np.isin(self._names, FATE_KINDS)[self._number]
+        self._open = review.is_open(self.lineage, self.doubts.detection, of_fate) & ~self._is_gone
+        chosen = self._open & (self._names == self.kind)[self._number] if self.kind else self._open
         self.shown = np.flatnonzero(chosen)
         at = self.row_of(self.place)
         self._row = at if at >= 0 else min(self._row, max(len(self.shown) - 1, 0))
