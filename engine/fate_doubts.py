@@ -4,6 +4,7 @@ A disagreement is no error of the tracking, and none of the model: it says where
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,10 +38,14 @@ def fate_doubts(lineage: Lineage, scores: FateScores, fates: NDArray[np.str_]) -
 
 
 def with_found(doubts: Doubts, found: Sequence[Found]) -> Doubts:
-    """The doubts and these, one row per detection, worst first."""
+    """The doubts and these, one row per detection, worst first; where there are both it is of the kind found here."""
     kinds = np.unique(doubts.kind).tolist()
     known = [_of_kind(doubts, kind) for kind in kinds]
-    return merged([*known, *(one for one in found if len(one.detection))])
+    both = merged([*known, *(one for one in found if len(one.detection))])
+    kind = both.kind.astype(object)
+    for one in found:
+        kind[np.isin(both.detection, one.detection)] = one.kind
+    return replace(both, kind=kind.astype(np.str_))
 
 
 def _of_kind(doubts: Doubts, kind: str) -> Found:

@@ -61,7 +61,7 @@ class Explained:
         totals += [(MEASURES.get(name, name), float(value)) for name, value in zip(self.why.names, summed, strict=True)]
         totals.sort(key=lambda part: -abs(part[1]))
         said = ", ".join(f"{name} to {'GM' if value > 0 else 'MegE'}" for name, value in totals[:3] if value)
-        return f"why: blue pulls to GM, red to MegE, shown where they pull most · in sum {said}"
+        return f"why: blue pulls to GM, red to MegE, shown where they pull most · in sum: {said}"
 
 
 def draw_pull(painter: QPainter, explained: Explained, detection: int, box: QRectF) -> None:

@@ -85,10 +85,10 @@ class FateHands(Hands):
         self.training = Training(request, self)
         self.training.changed.connect(self._show_training)
         self.training.ended.connect(self._training_ended)
-        if self.dialog is not None:
-            self.dialog.show_training(self.training)
         self.training.start()
         self._show_training()
+        if self.dialog is not None:
+            self.dialog.show_training(self.training)
 
     def _show_training(self) -> None:
         training = self.training

@@ -13,7 +13,7 @@ from engine.changes import DETECTION, END, FATE, LINK, MASK, ONSET, PRESENT, Cha
 from engine.check_rules import RULES
 from engine.checks import Doubts, merged, project_scene, ranked
 from engine.edits import Changes
-from engine.fate_doubts import FATE_KINDS, fate_doubts, with_found
+from engine.fate_doubts import AGAINST, FATE_KINDS, UNLIKE, fate_doubts, with_found
 from engine.journal import Entry
 from engine.lineage import Lineage
 from engine.repairs import Repair, Scales, changes_of, repairs
@@ -213,6 +213,8 @@ class Queue(QObject):
         row = self.doubt
         if row < 0 or self._scales is None:
             return None
+        if self.doubts.kind[row] in (AGAINST, UNLIKE) and self.place not in self._of_tracking.detection:
+            return None  # no edit makes that right
         lineage, other = self.lineage, int(self.doubts.other[row])
         if self._suggested[0] != (id(lineage), self.place):
             found = repairs(lineage, self._scales, self.place, other)

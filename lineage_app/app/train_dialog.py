@@ -31,7 +31,7 @@ from lineage_app.app.theme import Theme
 from lineage_app.app.training import Training
 from lineage_app.app.training_views import SplitView, TrainingCurves
 
-COLUMNS = ("learn from", "genealogies", "GM + latent", "MegE + latent")
+COLUMNS = ("learn from", "genealogies", "GM", "MegE")
 PRESETS = {"ours: it remembers a cell's ancestors": OURS, "Buggenthin et al. 2017": PUBLISHED}
 FEWEST = 5  # genealogies from which something can be learned
 SHOWN = {
@@ -42,8 +42,8 @@ SHOWN = {
     "annotated": "from it on",
 }
 SPLIT = (
-    "A network stops learning where it ranks best the genealogies that are held out from it, and by them it is judged. "
-    "Whole genealogies: no sisters on both sides."
+    "A network stops learning where it ranks best the genealogies that are held out from it; by them it is judged. "
+    "Whole genealogies: no sisters on both sides. GM, MegE: cells from the onset on + latent ones, before it."
 )
 SIMULATED = "Simulated cells show that the program works; they say nothing about biology."
 
@@ -70,7 +70,7 @@ class TrainDialog(QDialog):
             self.add(path, is_chosen=path == projects[0])
         self.out.line.setText(str(free_name(projects[0] / "models" / "fate.pt")))
         self._show_state()
-        self.resize(980, 640)
+        self.resize(1040, 660)
 
     # ---- building
 

@@ -140,9 +140,9 @@ class TrainingCurves(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.fillRect(self.rect(), QColor(self.theme.panel))
         line, left = self.fontMetrics().height(), self.fontMetrics().horizontalAdvance("0.00") + 14
-        high = (self.height() - 4 * line) / 2
+        high = (self.height() - 5 * line) / 2
         auc = QRectF(left, line + 4, self.width() - left - 12, high)
-        loss = auc.translated(0, high + 1.6 * line)
+        loss = auc.translated(0, high + 2.2 * line)
         least = min([CHANCE, *(e["auc"] for e in self.epochs)])
         self._draw(painter, auc, "auc", "AUC on held-out genealogies (1 is best, 0.5 is chance)", (least, 1.0))
         most = max((e["loss"] for e in self.epochs), default=1.0)

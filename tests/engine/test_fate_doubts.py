@@ -127,4 +127,4 @@ def test_they_rank_among_the_other_doubts():
     both = with_found(merged([jump]), [apart])
     assert both.detection.tolist() == [born, other]
     assert both.score.tolist() == pytest.approx([0.7, 0.6])
-    assert both.kind.tolist() == [JUMP, JUMP] and both.reason[0] == "jumped; scores 0.10" and both.other[0] == other
+    assert both.kind.tolist() == [APART, JUMP] and both.reason[0] == "jumped; scores 0.10" and both.other[0] == other

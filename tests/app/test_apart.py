@@ -1,0 +1,61 @@
+"""Functions in a process of their own."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from engine.errors import InputError
+from lineage_app.app.apart import Apart
+from tests.app import stub_training
+
+
+@pytest.fixture(scope="module")
+def apart():
+    with Apart() as made:
+        yield made
+
+
+def test_the_answer_and_what_was_told_come_back(apart):
+    """From another process, the same for one thing after another."""
+    told = []
+    one = apart.do(stub_training.which, 3, tell=lambda *said: told.append(said))
+    assert one[1] == 6 and one[0] != os.getpid()
+    assert ("told", 3) in told
+    assert apart.do(stub_training.which, 4) == (one[0], 8)
+
+
+def test_what_was_wrong_is_said_as_it_is(apart):
+    """Input as InputError, a bug as one; the process does the next thing all the same."""
+    process = apart.do(stub_training.which, 1)[0]
+    with pytest.raises(InputError, match="too few"):
+        apart.do(stub_training.refusing, None)
+    with pytest.raises(RuntimeError, match="ZeroDivisionError: by hand"):
+        apart.do(stub_training.faulty)
+    assert apart.do(stub_training.which, 1)[0] == process
+
+
+def test_a_process_that_dies_is_noticed_and_replaced(apart):
+    """As by the system when memory is short."""
+    with pytest.raises(RuntimeError, match="ended from outside"):
+        apart.do(stub_training.killed)
+    assert apart.do(stub_training.which, 5)[1] == 10
+
+
+def test_who_raises_while_it_works_ends_it(apart):
+    """At once, not when it is done."""
+    process = apart.do(stub_training.which, 1)[0]
+
+    def stop(*_: object) -> None:
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        apart.do(stub_training.asleep, tell=stop)
+    assert apart.do(stub_training.which, 1)[0] != process
+
+
+def test_the_window_does_not_bring_torch():
+    """It would hold up its start for seconds."""
+    code = "import sys, lineage_app.app.window; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
