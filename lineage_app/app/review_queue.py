@@ -4,6 +4,7 @@ from html import escape
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -99,8 +100,14 @@ class ReviewQueue(QWidget):
         for number, text in enumerate(widest):
             self.view.setColumnWidth(number, metrics.horizontalAdvance(text) + 14)
 
+    def showEvent(self, event: QShowEvent) -> None:
+        self.show_queue()
+        super().showEvent(event)
+
     def show_queue(self) -> None:
-        """The places, their kinds and how many are done."""
+        """The places, their kinds and how many are done, where that can be seen."""
+        if not self.isVisible():
+            return
         self.model.renew()
         self._show_kinds()
         done, all = self.queue.n_done, self.queue.n_done + self.queue.n_open
@@ -114,6 +121,8 @@ class ReviewQueue(QWidget):
 
     def show_place(self, *_: object) -> None:
         """The place one is at: why it is doubtful, and what would make it right."""
+        if not self.isVisible():
+            return
         queue, row = self.queue, self.queue.row_of(self.queue.place)
         if row >= 0 and row != self.view.currentIndex().row():
             blocked = self.view.selectionModel().blockSignals(True)

@@ -36,14 +36,18 @@ class Seekbar(QSlider):
 
     def x_of(self, frame: int) -> float:
         """px of a frame."""
+        return self._along(frame)[0]
+
+    def _along(self, *frames: int) -> list[float]:
+        """px of frames."""
         option = QStyleOptionSlider()
         self.initStyleOption(option)
         style, slider = self.style(), QStyle.ComplexControl.CC_Slider
         groove = style.subControlRect(slider, option, QStyle.SubControl.SC_SliderGroove, self)
         handle = style.subControlRect(slider, option, QStyle.SubControl.SC_SliderHandle, self)
         room = groove.width() - handle.width()
-        at = QStyle.sliderPositionFromValue(self.minimum(), self.maximum(), frame, room)
-        return groove.x() + handle.width() / 2 + at
+        first, last, left = self.minimum(), self.maximum(), groove.x() + handle.width() / 2
+        return [left + QStyle.sliderPositionFromValue(first, last, frame, room) for frame in frames]
 
     def sizeHint(self) -> QSize:
         return super().sizeHint() + QSize(0, 2 * MARKS)
@@ -54,8 +58,7 @@ class Seekbar(QSlider):
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             self._draw_doubts(painter)
             painter.setPen(QPen(self.palette().placeholderText().color(), 1.4))
-            for frame in self.marks.divisions:
-                x = self.x_of(frame)
+            for x in self._along(*self.marks.divisions):
                 painter.drawLine(QPointF(x, 0), QPointF(x, MARKS - 2))
             painter.setPen(Qt.PenStyle.NoPen)
             for frame, colour in self.marks.onsets:
@@ -63,8 +66,10 @@ class Seekbar(QSlider):
                 painter.drawEllipse(QPointF(self.x_of(frame), MARKS / 2), 3, 3)
 
     def _draw_doubts(self, painter: QPainter) -> None:
-        doubts = self.marks.doubts
-        for frame in np.flatnonzero(doubts >= LEAST_DOUBT).tolist() if doubts is not None else ():
-            colour = QColor(DOUBTFUL)
-            colour.setAlphaF(min(1.0, float(doubts[frame]) if doubts is not None else 0.0))
-            painter.fillRect(QRectF(self.x_of(frame) - 0.8, self.height() - MARKS + 2, 1.6, MARKS - 2), colour)
+        doubts, colour, top = self.marks.doubts, QColor(DOUBTFUL), self.height() - MARKS + 2
+        if doubts is None:
+            return
+        frames = np.flatnonzero(doubts >= LEAST_DOUBT)
+        for x, doubt in zip(self._along(*frames.tolist()), doubts[frames].tolist(), strict=True):
+            colour.setAlphaF(min(1.0, doubt))
+            painter.fillRect(QRectF(x - 0.8, top, 1.6, MARKS - 2), colour)

@@ -26,7 +26,7 @@ class Transport(QWidget):
         self.navigation = navigation
         self.onsets: Mapping[int, str] = {}
         self.doubts: NDArray[Any] = np.zeros(0)
-        self._doubtful = np.zeros(0, np.int64)  # detections
+        self._worst = np.zeros(navigation.n_frames)  # doubt of each frame of the position
         self._genealogy = NOTHING  # the founder whose divisions are marked
         self.play_button, self.slider = QToolButton(), Seekbar()
         self.frame, self.clock = QSpinBox(), QLabel()
@@ -49,7 +49,7 @@ class Transport(QWidget):
         self.play_button.toggled.connect(self.play)
         navigation.frame_changed.connect(self.show_place)
         navigation.position_changed.connect(self.show_place)
-        navigation.position_changed.connect(self.show_marks)
+        navigation.position_changed.connect(self._weigh)
         navigation.focus_changed.connect(self._focus_moved)
         self.show_place()
         self._show_icon()
@@ -85,8 +85,8 @@ class Transport(QWidget):
 
     def set_doubts(self, doubts: NDArray[Any]) -> None:
         """How doubtful detections are, (N,) in [0, 1]."""
-        self.doubts, self._doubtful = doubts, np.flatnonzero(doubts)
-        self.show_marks()
+        self.doubts = doubts
+        self._weigh()
 
     def show_marks(self, *_: object) -> None:
         """Mark divisions and onsets of the focused genealogy, and the doubtful places of the position."""
@@ -94,7 +94,7 @@ class Transport(QWidget):
         self._genealogy = int(lineage.cells.founder[cell]) if cell >= 0 else NOTHING
         kin = np.array(lineage.progeny(self._genealogy) if cell >= 0 else [], np.int64)
         divisions = np.unique(lineage.cells.end_frame[kin[lineage.cells.is_divided[kin]]]).tolist()
-        self.slider.set_marks(Marks(tuple(divisions), tuple(self._onsets_of(kin)), self._worst()))
+        self.slider.set_marks(Marks(tuple(divisions), tuple(self._onsets_of(kin)), self._worst))
 
     def _onsets_of(self, kin: NDArray[np.int64]) -> list[tuple[int, QColor]]:
         """Frame and colour of each onset in these cells."""
@@ -104,15 +104,14 @@ class Transport(QWidget):
         named = [(int(document.lineage.detections.frame[id]), self.onsets[id]) for id in ids.tolist()]
         return [(t, QColor(document.marker_colour(marker))) for t, marker in named if marker in document.markers]
 
-    def _worst(self) -> NDArray[np.float64]:
-        """(T,) the worst doubt of each frame of the position."""
-        detections = self.navigation.document.lineage.detections
-        worst = np.zeros(self.navigation.n_frames)
-        ids = self._doubtful[self._doubtful < len(detections)]
-        position = self.navigation.document.position_index(self.navigation.place.position)
-        ids = ids[detections.position[ids] == position]
+    def _weigh(self, *_: object) -> None:
+        """Find the worst doubt of each frame of the position."""
+        document, worst = self.navigation.document, np.zeros(self.navigation.n_frames)
+        detections, ids = document.lineage.detections, np.flatnonzero(self.doubts[: len(document.lineage)])
+        ids = ids[detections.position[ids] == document.position_index(self.navigation.place.position)]
         np.maximum.at(worst, detections.frame[ids], self.doubts[ids])
-        return worst
+        self._worst = worst
+        self.show_marks()
 
     def _focus_moved(self, detection: int) -> None:
         cell, cells = self.navigation.cell_of(detection), self.navigation.document.lineage.cells

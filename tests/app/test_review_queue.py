@@ -25,6 +25,7 @@ class Reviewer:
     def __init__(self, qtbot, window: Window) -> None:
         self.qtbot, self.window = qtbot, window
         self.workspace, self.queue, self.panel = window.workspace, window.workspace.queue, window.workspace.review
+        self.workspace.show_review()
 
     @property
     def lineage(self):
