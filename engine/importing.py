@@ -57,6 +57,7 @@ def import_movie(
     record = {"request": request, "movie": plan.summary}
     try:
         if (path / "project.json").is_file() and not (path / UNFINISHED_IMPORT).is_file():
+            progress(1, 1)
             return _finished(path, plan)
         path.mkdir(parents=True, exist_ok=True)
         with sole_worker(path):

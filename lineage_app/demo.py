@@ -4,7 +4,8 @@ All of it is simulated: it shows that the machinery works, and says nothing abou
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,7 +86,7 @@ def training() -> "TrainParameters":
     """Small networks, in half a minute on two cores."""
     from models.train_parameters import TrainParameters  # torch only where it is needed
 
-    return TrainParameters(members=5, epochs=12, patience=12, trees=4, labelled=12, frames=8, device="cpu")
+    return TrainParameters(members=5, epochs=10, patience=10, trees=4, labelled=12, frames=8, device="cpu")
 
 
 def tracked_movie(folder: Path, report: Report) -> Project:
@@ -110,12 +111,10 @@ def foretell(folder: Path, project: Project, report: Report) -> Foretold:
     from models.data import load_cells
     from models.predict import predict_project
 
-    made = {
-        name: simulated_project(folder / "experiments" / name, parameters, Workers(), _as_one(report(name)))
-        for name, parameters in experiments().items()
-    }
-    model = _trained(folder / MODEL, [made[name] for name in TRAINED_ON], report)
-    results = _told(evaluate_model(load_cells([made[JUDGED_ON]], report("judge")), model))
+    made = {name: _made(folder / "experiments" / name, given, report(name)) for name, given in experiments().items()}
+    with _one_thread():
+        model = _trained(folder / MODEL, [made[name] for name in TRAINED_ON], report)
+        results = _told(evaluate_model(load_cells([made[JUDGED_ON]], report("judge")), model))
     predict_project(project, model, progress=report("predict"))
     page = project.path / "reports" / FATE_PAGE
     _write_page(page, project, results)
@@ -123,49 +122,21 @@ def foretell(folder: Path, project: Project, report: Report) -> Foretold:
     return Foretold(page, folder / MODEL, results)
 
 
-def _trained(path: Path, projects: list[Project], report: Report) -> "Model":
-    """The model, trained unless it is there."""
-    from models import load
-    from models.train import train_fate
-    from models.train_parameters import Epoch
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Batches are small here: more threads gain little, and hold each other up where the machine is busy."""
+    import torch
 
-    parameters, bar = training(), report("train")
-    if path.is_file():
-        found = load(path)
-        if found.card.provenance.get("parameters") == json.loads(json.dumps(to_dict(parameters))):
-            bar(1, 1)
-            return found
-
-    def epoch(done: Epoch) -> None:
-        bar((done.member - 1) * done.epochs + done.epoch, done.members * done.epochs)
-
-    return train_fate(projects, path, parameters, report("read"), epoch)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
-def _told(results: dict[str, Any]) -> dict[str, Any]:
-    """The results under the demo's own words."""
-    names = f"{' and '.join(TRAINED_ON)}, curated without a mistake"
-    between = "lies between them in light, focus and speed"
-    return results | {
-        "title": "Simulated: how far ahead fate is foretold",
-        "notes": [_SIMULATED, *results["notes"]],
-        "how": {"trained on": names, "judged on": f"{JUDGED_ON}, which it has not seen; {between}"} | results["how"],
-    }
-
-
-def _write_page(page: Path, project: Project, results: dict[str, Any]) -> None:
-    from models.fate_report import write_fate_page
-
-    words = (
-        "<p>The movie of this demo, tracked by the program itself and corrected by nobody. The dots show when a marker "
-        "came on, which the model does not see: where it foretold well, the branches above a dot have its colour "
-        'already. <a href="report.html">All else of this movie</a></p>'
-    )
-    write_fate_page(results, page, [("genealogies", "The demo's own cells", words + fates.foretold(find(project)))])
-
-
-def _as_one(bar: Progress) -> pipeline.StepProgress:
-    """The steps of making an experiment as one bar."""
+def _made(folder: Path, parameters: SimulationParameters, bar: Progress) -> Project:
+    """An experiment, made where it is not there yet; all its steps move one bar."""
 
     def of(step: str) -> Progress:
         before = _STEPS.index(step)
@@ -175,4 +146,49 @@ def _as_one(bar: Progress) -> pipeline.StepProgress:
 
         return progress
 
-    return of
+    project = simulated_project(folder, parameters, Workers(), of)
+    bar(100 * len(_STEPS), 100 * len(_STEPS))
+    return project
+
+
+def _trained(path: Path, projects: list[Project], report: Report) -> "Model":
+    """The model, trained unless it is there."""
+    from models import load
+    from models.train import train_fate
+    from models.train_parameters import Epoch
+
+    parameters = training()
+    if path.is_file():
+        found = load(path)
+        if found.card.provenance.get("parameters") == json.loads(json.dumps(to_dict(parameters))):
+            report("train")(1, 1)
+            return found
+    read, bar = report("read"), report("train")
+
+    def epoch(done: Epoch) -> None:
+        bar((done.member - 1) * done.epochs + done.epoch, done.members * done.epochs)
+
+    return train_fate(projects, path, parameters, read, epoch)
+
+
+def _told(results: dict[str, Any]) -> dict[str, Any]:
+    """The results under the demo's own words."""
+    learned = f"{' and '.join(TRAINED_ON)}, whose genealogies stand for curated ones: they are the true ones"
+    judged = f"{JUDGED_ON}, which it has not seen; it lies between the others in light, focus and speed"
+    return results | {
+        "title": "Simulated: how far ahead fate is foretold",
+        "notes": [_SIMULATED, *results["notes"]],
+        "how": results["how"] | {"trained on": learned, "judged on": judged},
+    }
+
+
+def _write_page(page: Path, project: Project, results: dict[str, Any]) -> None:
+    from models.fate_report import write_fate_page
+
+    words = (
+        "<p>The movie of this demo, tracked by the program itself and corrected by nobody. The dots show when a marker "
+        "came on, which the model does not see: where it foretold well, the branches above a dot have its colour "
+        "already. Cells decide later here than in the experiments above, so less can be foretold. "
+        '<a href="report.html">All else of this movie</a></p>'
+    )
+    write_fate_page(results, page, [("genealogies", "The demo's own cells", words + fates.foretold(find(project)))])

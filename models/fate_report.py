@@ -96,7 +96,7 @@ def _withheld(kept: Mapping[str, Any], where: str) -> str:
 
 
 def _generations(n: int) -> str:
-    return "one generation" if n == 1 else f"{n} generations"
+    return "one generation" if n == 1 else f"{('two', 'three', 'four', 'five')[n - 2]} generations"
 
 
 def _opening(results: Results, first: str) -> str:
@@ -104,11 +104,11 @@ def _opening(results: Results, first: str) -> str:
     model = results["models"][first]
     row = {str(r["generation"]): r for r in model["generations"]}
     tiles = [
-        (_auc_text(row[name]["auc"]), words)
+        _tile(row[name], words)
         for name, words in (
-            ("-3", "AUC three generations before onset"),
+            ("-1", "AUC one generation before onset"),
             ("-2", "two before"),
-            ("-1", "one before"),
+            ("-3", "three before"),
             ("annotated", "from onset on"),
         )
     ]
@@ -117,52 +117,72 @@ def _opening(results: Results, first: str) -> str:
     return f"{notes}<p>{escape(in_words(first, model))}</p>{tile_list(tiles)}"
 
 
+def _tile(row: Mapping[str, Any], words: str) -> tuple[str, str]:
+    """An AUC with its interval, if there are cells enough to say one."""
+    if row["low"] is None or min(row["gm"], row["mege"]) < _FEW:
+        return "–", f"{words}: too few cells"
+    return _auc_text(row["auc"]), f"{words} ({row['low']:.2f}–{row['high']:.2f})"
+
+
 def _auc_text(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
 def _auc_section(models: Mapping[str, Any]) -> str:
-    generations = [row["generation"] for row in next(iter(models.values()))["generations"]]
-    numbers = [g for g in generations if isinstance(g, int)]
-    plot = Plot((numbers[0] - 0.3, numbers[-1] + 0.3), (0.3, 1.02), width=760, height=380, right=170)
+    counts = next(iter(models.values()))["generations"]
+    shown = [i for i, row in enumerate(counts) if row["cells"]]
+    generations = [counts[i]["generation"] for i in shown]
+    numbers = [row["generation"] for row in counts if isinstance(row["generation"], int)]
+    right = 170 if len(models) > 1 else 14  # for the names
+    plot = Plot((numbers[0] - 0.3, numbers[-1] + 0.3), (0.3, 1.02), width=590 + right, height=380, right=right)
     parts = plot.axes("generation relative to onset (0 = the cell whose marker comes on)", "AUC", _named(numbers))
-    parts.append(line(plot.left, float(plot.at_y(0.5)), 760 - 170, float(plot.at_y(0.5)), stroke=QUIET))
+    parts.append(line(plot.left, float(plot.at_y(0.5)), 590, float(plot.at_y(0.5)), stroke=QUIET))
     for index, (name, model) in enumerate(models.items()):
-        parts += _curve(plot, name, model, index)
+        parts += _curve(plot, model, index) + (_curve_key(plot, name, index) if len(models) > 1 else [])
     caption = (
         "The chance that a GM cell scores above a MegE cell of its own experiment; grey line: chance. "
-        "Band: 95 % interval of the first model, by resampling genealogies."
+        f"Band: 95 % interval of {next(iter(models))}, by resampling genealogies."
     )
     head = ["model", *(f"{g:+d}" if isinstance(g, int) and g else str(g) for g in generations), "macro F1", "ECE"]
     rows = [
-        [escape(name), *(_cell(row) for row in model["generations"]), *_scores(model)] for name, model in models.items()
+        [escape(name), *(_cell(model["generations"][i]) for i in shown), *_scores(model)]
+        for name, model in models.items()
     ]
-    counts = next(iter(models.values()))["generations"]
-    rows.append(["cells (GM + MegE)", *(f"{row['gm']} + {row['mege']}" for row in counts), "", ""])
-    rows.append(["genealogies", *(str(row["genealogies"]) for row in counts), "", ""])
+    rows.append(["cells (GM + MegE)", *(f"{counts[i]['gm']} + {counts[i]['mege']}" for i in shown), "", ""])
+    rows.append(["genealogies", *(str(counts[i]["genealogies"]) for i in shown), "", ""])
     numeric = frozenset(range(1, len(head)))
-    return figure(plot.draw(parts, "AUC by generation"), caption, wide=True) + table(head, rows, numeric)
+    return figure(plot.draw(parts, "AUC by generation"), caption, wide=len(models) > 1) + table(head, rows, numeric)
 
 
 def _named(numbers: list[int]) -> list[tuple[float, str]]:
     return [(g, f"{g:+d}" if g else "0") for g in numbers]
 
 
-def _curve(plot: Plot, name: str, model: Mapping[str, Any], index: int) -> list[str]:
+def _colour_and_dash(index: int) -> tuple[str, str]:
+    return INK if index == 0 else SERIES[(index - 1) % len(SERIES)], _DASHES[index % len(_DASHES)]
+
+
+def _curve(plot: Plot, model: Mapping[str, Any], index: int) -> list[str]:
     rows = [row for row in model["generations"] if isinstance(row["generation"], int)]
     x = np.array([row["generation"] for row in rows], float)
     y, low, high = (np.array([np.nan if row[k] is None else row[k] for row in rows]) for k in ("auc", "low", "high"))
-    colour = INK if index == 0 else SERIES[(index - 1) % len(SERIES)]
-    dash = _DASHES[index % len(_DASHES)]
+    colour, dash = _colour_and_dash(index)
+    low = np.maximum(low, plot.y[0])
     parts = [plot.band(x, low, high, fill=colour, fill_opacity=0.12)] if index == 0 else []
     parts.append(plot.line(x, y, stroke=colour, stroke_width=2.6 if index == 0 else 1.6, stroke_dasharray=dash))
     for at, value in zip(x, y, strict=True):
         if np.isfinite(value):
             parts.append(circle(float(plot.at_x(at)), float(plot.at_y(value)), 2.6, fill=colour))
+    return parts
+
+
+def _curve_key(plot: Plot, name: str, index: int) -> list[str]:
+    """The name of a curve beside the plot."""
+    colour, dash = _colour_and_dash(index)
     at_y = plot.top + 14 + 19 * index
     left = plot.width - plot.right + 10
-    parts.append(line(left, at_y - 4, left + 22, at_y - 4, stroke=colour, stroke_width=2.4, stroke_dasharray=dash))
-    return [*parts, text(left + 28, at_y, name, class_="tick")]
+    mark = line(left, at_y - 4, left + 22, at_y - 4, stroke=colour, stroke_width=2.4, stroke_dasharray=dash)
+    return [mark, text(left + 28, at_y, name, class_="tick")]
 
 
 def _cell(row: Mapping[str, Any]) -> str:

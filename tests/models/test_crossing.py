@@ -120,7 +120,7 @@ def test_the_auc_is_said_in_words():
     early = {**row, "generation": -2, "auc": 0.7, "low": 0.6}
     lucky = {**row, "generation": -3, "auc": 1.0, "low": 1.0, "gm": 2}
     words = in_words("ours", {"generations": [lucky, early, row]})
-    assert "91% of pairs one generation before" in words and "70% 2 generations before" in words
+    assert "91% of pairs one generation before" in words and "70% two generations before" in words
     assert "70%" not in in_words("ours", {"generations": [{**early, "low": 0.4}, row]})
     assert "not better than chance" in in_words("ours", {"generations": [early, {**row, "low": 0.4}]})
 
