@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
 from engine import edits, review
-from engine.changes import DETECTION, END, FATE, LINK, MASK, ONSET, PRESENT, Change
+from engine.changes import DETECTION, END, FATE, LINK, MASK, ONSET, PRESENT, REVIEWED, Change
 from engine.check_rules import RULES
 from engine.checks import Doubts, merged, project_scene, ranked
 from engine.edits import Changes
@@ -240,10 +240,11 @@ class Queue(QObject):
         place, cell = self.place, int(self.lineage.cell[self.place])
         others = self._open & (self.lineage.cell[self.doubts.detection] == cell)
         others[row] = False
+        is_last = not others.any() and cell not in {int(self.lineage.cell[id]) for id in self.lineage.facts[REVIEWED]}
 
         def edit(lineage: Lineage) -> Changes:
             place_is_right = review.accept_place(lineage, place)
-            return place_is_right if others.any() else (*place_is_right, *edits.review(lineage, [place]))
+            return (*place_is_right, *edits.review(lineage, [place])) if is_last else place_is_right
 
         return bool(self.curator.do(f"right as it is: {self.doubts.kind[row]}, cell {cell + 1}", edit))
 
