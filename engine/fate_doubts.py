@@ -38,12 +38,12 @@ def fate_doubts(lineage: Lineage, scores: FateScores, fates: NDArray[np.str_]) -
 
 
 def with_found(doubts: Doubts, found: Sequence[Found]) -> Doubts:
-    """The doubts and these, one row per detection, worst first; where there are both it is of the kind found here."""
+    """The doubts and these, one row per detection, worst first; where there are both it is a disagreement."""
     kinds = np.unique(doubts.kind).tolist()
     known = [_of_kind(doubts, kind) for kind in kinds]
     both = merged([*known, *(one for one in found if len(one.detection))])
     kind = both.kind.astype(object)
-    for one in found:
+    for one in (one for one in found if one.kind != UNLIKE):
         kind[np.isin(both.detection, one.detection)] = one.kind
     return replace(both, kind=kind.astype(np.str_))
 
@@ -123,7 +123,7 @@ def _leaps(lineage: Lineage, scores: FateScores) -> Found:
     before, after = (total[at] - total[at - WINDOW]) / WINDOW, (total[at + WINDOW] - total[at]) / WINDOW
     leap = np.abs(after - before)
     limit = max(LEAST_LEAP, USUAL_LEAPS * 1.4826 * float(np.median(leap)))
-    crosses = (before - 0.5) * (after - 0.5) < 0
+    crosses = ((before - 0.5) * (after - 0.5) < 0) & (np.minimum(abs(before - 0.5), abs(after - 0.5)) > LEAST_SURE)
     order = np.lexsort((-leap, cell[at]))
     best = order[np.unique(cell[at][order], return_index=True)[1]]
     best = best[(leap[best] > limit) & crosses[best]]
