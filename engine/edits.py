@@ -39,13 +39,14 @@ def link(lineage: Lineage, before: int, after: int, force: bool = False) -> Chan
     check_known(lineage, before, after)
     found = lineage.predecessor(after)
     if found == before:
-        raise EditError(f"{before} -> {after} are linked already")
+        raise EditError(f"detection {before} and detection {after} are linked already")
     if found is not None and not force:
         raise EditError(f"detection {after} follows {found}; cut that link first, or relink", (after,))
     frames = lineage.detections.frame
     if frames[before] >= frames[after]:
         raise EditError(
-            f"{before} is in frame {frames[before]}, {after} in {frames[after]}; name the earlier one first"
+            f"detection {before} lies in frame {frames[before]}, detection {after} in {frames[after]}; "
+            "name the earlier one first"
         )
     heirs = _heirs(lineage, before)
     if len(heirs) == 2:
@@ -67,14 +68,20 @@ def swap(lineage: Lineage, one: int, other: int) -> Changes:
     """Exchange two cells from here on: each detection, with all that follows, goes on from the other's predecessor."""
     check_known(lineage, one, other)
     if one == other or lineage.detections.position[one] != lineage.detections.position[other]:
-        raise EditError(f"{one} and {other}: expected two detections of one position; name the two cells to exchange")
+        raise EditError(
+            f"detection {one} and detection {other}: expected two of one position; name the two cells to exchange"
+        )
     before, after = lineage.predecessor(one), lineage.predecessor(other)
     if before == after:
-        raise EditError(f"{one} and {other} have the same predecessor, or none; there is nothing to exchange")
+        raise EditError(
+            f"detection {one} and detection {other} have the same predecessor, or none; there is nothing to exchange"
+        )
     frame = lineage.detections.frame
     for parent, child in ((before, other), (after, one)):
         if parent is not None and frame[parent] >= frame[child]:
-            raise EditError(f"{child} is not after {parent}; swap at two detections of the same frame")
+            raise EditError(
+                f"detection {child} is not after detection {parent}; swap at two detections of the same frame"
+            )
     return Change(LINK, int(one), before, after), Change(LINK, int(other), after, before)
 
 
@@ -85,7 +92,8 @@ def insert(lineage: Lineage, detection: int, into: int) -> Changes:
     place = int(np.searchsorted(frame[members], frame[detection]))
     if place < len(members) and frame[members[place]] == frame[detection]:
         raise EditError(
-            f"the cell of {into} is in frame {frame[detection]} already, as {members[place]}; merge the two"
+            f"the cell of detection {into} is in frame {frame[detection]} already, as detection {members[place]}; "
+            "merge the two"
         )
     if place == 0:
         return link(lineage, detection, int(members[0]))
@@ -101,7 +109,7 @@ def join(lineage: Lineage, one: int, other: int) -> Changes:
     cells, cell = lineage.cells, lineage.cell
     first, second = sorted((int(cell[one]), int(cell[other])), key=lambda c: int(cells.birth_frame[c]))
     if first == second:
-        raise EditError(f"{one} and {other} are the same cell already")
+        raise EditError(f"detection {one} and detection {other} are the same cell already")
     return link(lineage, int(cells.last[first]), int(cells.first[second]))
 
 
@@ -112,10 +120,15 @@ def merge(lineage: Lineage, keep: int, other: int, mask: Mapping[str, Any]) -> C
     """
     check_known(lineage, keep, other)
     if keep == other or _place(lineage, keep) != _place(lineage, other):
-        raise EditError(f"{keep} and {other}: expected two of one frame; to join cells, name one of each")
+        raise EditError(
+            f"detection {keep} and detection {other}: expected two of one frame; to join cells, name one of each"
+        )
     heirs = [*_heirs(lineage, keep), *_heirs(lineage, other)]
     if len(heirs) > 2:
-        raise EditError(f"{keep} and {other} have {len(heirs)} successors together; cut some first", tuple(heirs))
+        raise EditError(
+            f"detection {keep} and detection {other} have {len(heirs)} successors together; cut some first",
+            tuple(heirs),
+        )
     changes = [_set(lineage, MASK, keep, mask)]
     if lineage.predecessor(keep) is None and lineage.predecessor(other) is not None:
         changes.append(Change(LINK, int(keep), None, lineage.predecessor(other)))
@@ -196,7 +209,7 @@ def set_division(lineage: Lineage, mother: int, one: int, other: int) -> Changes
             raise EditError(f"daughter {daughter} is not after {mother}; name the mother first, then later detections")
     heirs = _heirs(lineage, mother)
     if set(heirs) == {one, other}:
-        raise EditError(f"{mother} divides into {one} and {other} already")
+        raise EditError(f"detection {mother} divides into detection {one} and detection {other} already")
     cuts = [Change(LINK, heir, int(mother), None) for heir in heirs if heir not in (one, other)]
     links = [
         Change(LINK, int(daughter), lineage.predecessor(daughter), int(mother))
@@ -228,7 +241,7 @@ def set_end(lineage: Lineage, detection: int, reason: str | None) -> Changes:
     if reason is not None and reason not in allowed:
         raise EditError(f"end reason {reason!r}: expected one of {', '.join(allowed)}; a division is made by links")
     if _heirs(lineage, last):
-        raise EditError(f"the cell of {detection} divides at {last}; undo the division first")
+        raise EditError(f"the cell of detection {detection} divides at detection {last}; undo the division first")
     return _new_fact(lineage, END, last, reason)
 
 

@@ -1,5 +1,6 @@
 """What the app says of a cell in words: in the side panel, in the status bar, in questions."""
 
+import re
 from html import escape
 
 from engine.changes import FATE, NOTE, ONSET, REVIEWED
@@ -39,6 +40,19 @@ def link_in_words(lineage: Lineage, detection: int) -> str:
     if cell == former:
         return f"cell {cell} goes on from frame {lineage.detections.frame[before]}"
     return f"cell {cell} comes from cell {former}"
+
+
+def in_cells(lineage: Lineage, words: str) -> str:
+    """What the engine says of detections, said of cells, which is what a person sees numbers of."""
+
+    def cell(found: re.Match[str]) -> str:
+        detection = int(found[2])
+        if detection >= len(lineage) or lineage.cell[detection] < 0:
+            return found[0]
+        number = f"cell {int(lineage.cell[detection]) + 1}"
+        return number if found[1] else f"{number} in frame {lineage.detections.frame[detection]}"
+
+    return re.sub(r"(the cell of )?\bdetection (\d+)", cell, words)
 
 
 def _facts(document: Document, focus: int) -> list[tuple[str, str]]:

@@ -57,11 +57,12 @@ class CellStrip(QWidget):
         self._latest.answered.connect(self._patches_came)
         self.setMouseTracking(True)
         self.setAccessibleName("Life of the cell")
+        self.setMaximumHeight(3 * self.fontMetrics().height())  # until there is a life to show
         navigation.focus_changed.connect(self._focus_moved)
         navigation.frame_changed.connect(self._move_line)
 
     def sizeHint(self) -> QSize:
-        return QSize(1000, self._height_of(2.4))
+        return QSize(1000, self._height_of(2.4)).boundedTo(self.maximumSize())
 
     def minimumSizeHint(self) -> QSize:
         return QSize(300, self._height_of(1.3))
@@ -146,9 +147,9 @@ class CellStrip(QWidget):
         return self.way.nearest(self._frame_at(point.x()))
 
     def x_of(self, frame: float) -> float:
-        """px of a frame."""
+        """px of a frame; the middle where there is only one."""
         first, last = self._span()
-        return self._left + (frame - first) / max(last - first, 1) * self._wide
+        return self._left + ((frame - first) / (last - first) if last > first else 0.5) * self._wide
 
     def _frame_at(self, x: float) -> float:
         first, last = self._span()
@@ -178,7 +179,7 @@ class CellStrip(QWidget):
     def _slots(self) -> NDArray[np.int64]:
         """The detections whose pictures fit side by side; where it is explained why, those that pull the most."""
         assert self.way is not None
-        n = max(1, self._wide // PATCH)
+        n = max(1, min(self._wide // PATCH, len(self.way.ids)))  # a short life is not shown over and over
         edges = self._left + np.arange(n + 1) * self._wide / n
         spans = [(self._frame_at(a), self._frame_at(b)) for a, b in pairwise(edges.tolist())]
         middles = [self.way.nearest((first + last) / 2) for first, last in spans]
@@ -272,8 +273,8 @@ class CellStrip(QWidget):
             image = self._patches.get(detection)
             if image is None:
                 painter.fillRect(box, QColor(self.theme.rule))
-            else:
-                painter.drawImage(box, image)
+                continue
+            painter.drawImage(box, image)
             if self.is_explaining and self.explained is not None:
                 draw_pull(painter, self.explained, detection, box)
         if not self.is_explaining or self.explained is None:

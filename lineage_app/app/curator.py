@@ -14,6 +14,7 @@ from engine.errors import InputError
 from engine.journal import REDO, Entry, InUse
 from engine.lineage import Lineage
 from engine.project import Project
+from lineage_app.app.about import in_cells
 from lineage_app.app.document import Document, document_of, open_document
 
 Edit = Callable[[Lineage], Changes]
@@ -125,8 +126,11 @@ class Curator(QObject):
             step(self.curation)
             return True
         except EditError as error:
-            stands_in_way = id is not None and "does not stand" not in str(error)
-            self.said.emit(f"cannot be {what}: later edits build on it ({error})" if stands_in_way else str(error))
+            stands_in_way, why = (
+                id is not None and "does not stand" not in str(error),
+                in_cells(self.lineage, str(error)),
+            )
+            self.said.emit(f"cannot be {what}: later edits build on it ({why})" if stands_in_way else why)
         except InputError as error:
             self.said.emit(str(error))
         return False
@@ -140,7 +144,7 @@ class Curator(QObject):
         if gone:
             self.conflicted.emit(Conflict(conflict.words, conflict.why, conflict.edit, gone))
         else:
-            self.said.emit(conflict.why)
+            self.said.emit(in_cells(self.lineage, conflict.why))
 
     def _take(self, entry: Entry) -> None:
         assert self.curation is not None

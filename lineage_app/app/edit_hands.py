@@ -11,6 +11,7 @@ from engine.changes import EditError
 from engine.edits import Changes
 from engine.lineage import Lineage
 from engine.resegment import resegment
+from lineage_app.app.about import in_cells
 from lineage_app.app.navigation import NOTHING, Navigation, Place
 from lineage_app.app.workspace import Workspace
 
@@ -193,6 +194,9 @@ class EditHands(Hands):
         if hovered >= 0 and extends:
             self.do_link()
             return
+        if hovered >= 0:
+            self.say(f"{self.called(hovered)} is here already; split it with X, or point where no cell is")
+            return
         project = self.workspace.document.project
         name = project.positions[place.position].name
         if extends:
@@ -264,7 +268,8 @@ class EditHands(Hands):
                 return
             if isinstance(found, EditError):
                 is_same = "the same cells" in str(found)
-                self.say(f"{how} finds the same cells here; draw them with the brush" if is_same else str(found))
+                why = in_cells(lineage, str(found))
+                self.say(f"{how} finds the same cells here; draw them with the brush" if is_same else why)
             else:
                 self.do(words, lambda _: found)
 

@@ -10,11 +10,12 @@ import pytest
 pytest.importorskip("PySide6")
 
 from engine import edits
-from engine.curation import curate
+from engine.curation import curate, curated_lineage
 from engine.errors import InputError
 from engine.project import Project
 from lineage_app.app import curator as curators
 from lineage_app.app import frames
+from lineage_app.app.about import in_cells
 from lineage_app.app.curator import Curator, open_curated
 from lineage_app.app.document import open_document
 from lineage_app.app.frames import FrameLoader
@@ -159,3 +160,12 @@ def test_a_frame_forgotten_while_it_is_read_is_read_again(qtbot, curator: Curato
     assert frame is not None and frame.labels is not None
     assert not np.any(frame.labels == label)
     loader.close()
+
+
+def test_what_is_refused_is_said_of_cells(tracked) -> None:
+    """Detections have ids, which nobody sees."""
+    lineage = curated_lineage(tracked)
+    one, other = int(lineage.cells.first[0]), int(lineage.cells.first[1])
+    words = f"detection {one} and detection {other} are two; the cell of detection {other} is in frame 7"
+    assert in_cells(lineage, words) == "cell 1 in frame 0 and cell 2 in frame 0 are two; cell 2 is in frame 7"
+    assert in_cells(lineage, f"no detection {len(lineage)}") == f"no detection {len(lineage)}"

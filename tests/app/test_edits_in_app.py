@@ -413,7 +413,7 @@ def test_on_a_cell_none_is_added(hand) -> None:
     hand.go(10)
     hand.hover(hand.seen(0, 10))
     hand.press(KEY.Key_A)
-    assert "is there already" in hand.said[-1] and not hand.entries
+    assert "cell 1 is here already" in hand.said[-1] and not hand.entries
 
 
 def test_the_last_contour_is_copied_into_frames_where_the_cell_was_lost(hand) -> None:

@@ -1,4 +1,4 @@
-"""The tab "Review" and its keys: places are gone through, mended, accepted, one by one or in bulk; a sample is judged."""
+"""The tab "Review" and its keys: places are gone through, mended, accepted, alone or in bulk; a sample is judged."""
 
 import numpy as np
 import pytest

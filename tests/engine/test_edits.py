@@ -98,7 +98,7 @@ def test_a_detection_is_inserted_into_a_cell_where_it_is_missing() -> None:
         lineage.apply(edits.insert(lineage, alone, 2))
     assert links(lineage) == [-1, 0, 1, 2, 3, 4, 5]
     lineage.apply(edits.add(lineage, 0, 4, mask()))
-    with pytest.raises(EditError, match="in frame 4 already, as 4"):
+    with pytest.raises(EditError, match="in frame 4 already, as detection 4"):
         edits.insert(lineage, 7, 2)
 
 
