@@ -1,4 +1,4 @@
-"""The pictures of README and docs, all of the simulated demo: `python docs/pictures.py [--demo DIR]`.
+"""The pictures of README and docs, all of the simulated demo: `python docs/pictures.py [--demo DIR] [--only NAME ...]`.
 
 --demo : where `lineage demo` was, or will be, made.
 """
@@ -30,9 +30,10 @@ from lineage_app.app.navigation import Navigation
 from lineage_app.app.picture import Channel
 from lineage_app.app.window import Window
 from lineage_app.app.workspace import Workspace
+from lineage_app.demo import TRAINED_ON
 
 IMAGES = Path(__file__).resolve().parent / "images"
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 
 
 def wait_until(claim: Callable[[], bool]) -> None:
@@ -138,6 +139,39 @@ def review_picture(project: Path, settings: QSettings) -> QImage:
         return taken(window, workspace)
 
 
+def fate_picture(project: Path, settings: QSettings) -> QImage:
+    """Cells coloured by fate score, and why the focused one scores so."""
+    with shown(project, settings) as (window, workspace):
+        at_a_telling_cell(workspace, 0.8)
+        workspace.colours.setCurrentText("fate score")
+        window.actions_["why"].trigger()
+        wait_until(lambda: workspace.strip.is_explaining)
+        wait_until(lambda: set(workspace.strip._slots().tolist()) <= set(workspace.strip._patches))
+        window.say("")
+        return taken(window, workspace)
+
+
+def train_picture(project: Path, settings: QSettings) -> QImage:
+    """A model half trained, on the experiments that the demo's was trained on."""
+    experiments = [Path("experiments", name, f"{name}.lineage") for name in TRAINED_ON]
+    settings.setValue("recent", [str(path) for path in experiments])
+    with shown(project, settings) as (window, _):
+        window.actions_["train"].trigger()
+        dialog = window.fate.dialog
+        assert dialog is not None
+        wait_until(lambda: all(dialog.offers.values()))
+        for item in dialog._items():
+            is_one = item.data(0, Qt.ItemDataRole.UserRole) in experiments
+            item.setCheckState(0, Qt.CheckState.Checked if is_one else Qt.CheckState.Unchecked)
+        dialog.out.take("fate.pt")
+        dialog.members.setValue(2)
+        dialog.epochs.setValue(8)
+        dialog.train.click()
+        wait_until(lambda: window.fate.training is not None and window.fate.training.share > 0.6)
+        QApplication.processEvents()
+        return dialog.grab().toImage()
+
+
 def dialog_picture(
     project: Path, settings: QSettings, action: str, prepare: Callable[[Any], None], over: bool = False
 ) -> QImage:
@@ -196,6 +230,7 @@ def _channels(document: Document) -> dict[str, Channel]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--demo", type=Path)
+    parser.add_argument("--only", nargs="*", help="names of pictures; default: all")
     args = parser.parse_args()
     application = QApplication([])
     theme.apply(application, theme.DARK, 10)
@@ -222,9 +257,13 @@ def main() -> None:
             "app-keys": lambda: dialog_picture(project, settings, "keys", ask_for_a_key),
             "app-export": lambda: dialog_picture(project, settings, "export", lambda _: None),
             "app-import": lambda: dialog_picture(project, settings, "import", see_a_movie),
+            "app-fate": lambda: fate_picture(project, settings),
+            "app-train": lambda: train_picture(project, settings),
             "app-start": lambda: start_picture(settings),
         }
         for name, take in pictures.items():
+            if args.only and name not in args.only:
+                continue
             take().save(str(IMAGES / f"{name}.png"))
 
 

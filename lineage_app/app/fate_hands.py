@@ -120,9 +120,9 @@ class FateHands(Hands):
         dialog.open()
 
     def models(self) -> list[Path]:
-        """The models of the project, newest first, and those used last."""
+        """The models of the project, newest first, those beside it, and those used last."""
         own = sorted((self.project / "models").glob("*.pt"), key=lambda path: -path.stat().st_mtime)
-        return list(dict.fromkeys([*own, *self._recent()]))
+        return list(dict.fromkeys([*own, *sorted(self.project.parent.glob("*.pt")), *self._recent()]))
 
     def predict(self, model: Path, risk: float) -> None:
         """Score all cells in the background, then colour by the scores."""

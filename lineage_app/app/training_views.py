@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QHelpEvent, QPainter, QPaintEve
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from lineage_app.app.fate_projects import Tree
-from lineage_app.app.theme import CATEGORIES, GM, MEGE, Theme
+from lineage_app.app.theme import CATEGORIES, FATE_COLOURS, GM, MEGE, Theme
 
 SQUARE, GAP = 13, 4
 NETWORKS = (CATEGORIES[1], CATEGORIES[0], CATEGORIES[2], CATEGORIES[3], CATEGORIES[4])
@@ -96,7 +96,11 @@ class SplitView(QWidget):
         parts = [(f"{part + 1}", self.colour_of(part), SQUARE) for part in range(self.members)]
         if self.members < len(NETWORKS):
             parts.append(("none", self.colour_of(len(NETWORKS)), SQUARE))
-        named = [("held out from network", None, 0), *parts, ("GM", QColor(GM), 3), ("MegE", QColor(MEGE), 3)]
+        named = [
+            ("held out from network", None, 0),
+            *parts,
+            *((fate, self.theme.on_panel(colour), 3) for fate, colour in FATE_COLOURS.items()),
+        ]
         for text, colour, height in named:
             if colour is not None:
                 y = top + (metrics.height() - height) / 2

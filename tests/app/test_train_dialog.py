@@ -75,7 +75,7 @@ def test_the_split_shown_is_that_of_the_training(simulated: Project) -> None:
     }
 
 
-def test_genealogies_are_shown_with_who_learns_without_them(dialog, tmp_path: Path) -> None:
+def test_genealogies_are_shown_with_who_learns_without_them(qtbot, dialog, tmp_path: Path) -> None:
     """A square each; another project adds its own; fewer networks hold out fewer."""
     assert len(dialog.split.trees) == 10
     dialog.members.setValue(2)
@@ -83,8 +83,7 @@ def test_genealogies_are_shown_with_who_learns_without_them(dialog, tmp_path: Pa
     assert sum("held out from network" in text for text in words) == 4
     assert "0 GM and 3 MegE" in words[0]
     dialog.add(tmp_path / "b.lineage")
-    QTest.qWait(300)
-    assert len(dialog.split.trees) == 20 and len(dialog.chosen()) == 2
+    qtbot.waitUntil(lambda: len(dialog.split.trees) == 20 and len(dialog.chosen()) == 2)
     assert not dialog.split.grab().isNull()
 
 
