@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import signal
+import sys
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -11,7 +13,7 @@ from engine.errors import InputError
 
 Tell = Callable[..., None]
 NICENESS = 5  # the window comes first
-_POLL_S = 0.1
+_POLL_S, _GRACE_S = 0.1, 2.0
 _SAID, _DONE, _REFUSED, _FAILED = range(4)
 
 
@@ -72,6 +74,8 @@ class Apart:
         with self._lock:
             if self._process is not None and self._connection is not None:
                 self._process.terminate()
+                self._process.join(_GRACE_S)
+                self._process.kill()
                 self._process.join()
                 self._process.close()
                 self._connection.close()
@@ -91,6 +95,7 @@ def _answer_to(connection: Connection, asked: Any, tell: Tell) -> tuple[int, Any
 
 def _serve(connection: Connection) -> None:
     """In that process: do what is asked until nobody asks any more."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # what is half written is removed
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     try:

@@ -2,9 +2,11 @@
 
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 from engine.errors import InputError
+from engine.files import atomic
 from lineage_app.app.fate_tasks import EPOCH, STEP, Trained, TrainRequest
 
 ROW = {"cells": 20, "gm": 12, "mege": 8, "genealogies": 6}
@@ -50,5 +52,8 @@ def killed(tell: Any) -> None:
     os._exit(9)
 
 
-def asleep(tell: Any) -> None:
-    time.sleep(60)
+def half_written(path: Path, tell: Any) -> None:
+    with atomic(path) as temporary:
+        temporary.write_text("half")
+        tell("written")
+        time.sleep(60)

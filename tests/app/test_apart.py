@@ -43,15 +43,18 @@ def test_a_process_that_dies_is_noticed_and_replaced(apart):
     assert apart.do(stub_training.which, 5)[1] == 10
 
 
-def test_who_raises_while_it_works_ends_it(apart):
-    """At once, not when it is done."""
+def test_who_raises_while_it_works_ends_it(apart, tmp_path):
+    """At once, not when it is done; nothing half written is left."""
     process = apart.do(stub_training.which, 1)[0]
 
-    def stop(*_: object) -> None:
-        raise KeyError
+    def stop(*said: object) -> None:
+        if said:
+            assert len(list(tmp_path.iterdir())) == 1
+            raise KeyError
 
     with pytest.raises(KeyError):
-        apart.do(stub_training.asleep, tell=stop)
+        apart.do(stub_training.half_written, tmp_path / "made", tell=stop)
+    assert not list(tmp_path.iterdir())
     assert apart.do(stub_training.which, 1)[0] != process
 
 
