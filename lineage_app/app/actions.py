@@ -63,9 +63,7 @@ ACTIONS = (
     Action("cell_wrong", "Drawn cell is not right", ("Shift+Z",), "Review", "and on to the next", EDIT),
     Action("train", "Train a model…", (), "Fate", "on cells of known fate, of this project and others"),
     Action("predict", "Predict with a model…", (), "Fate", "a score for every cell, frame by frame", CELLS),
-    Action(
-        "why", "Why this score?", ("Shift+F",), "Fate", "what the model sees in the cell; again: hide it", FOCUS
-    ),
+    Action("why", "Why this score?", ("Shift+F",), "Fate", "what the model sees in the cell; again: hide it", FOCUS),
     Action("fit", "Fit to the window", ("0",), "View", "movie and genealogies as a whole"),
     Action("zoom_in", "Nearer", ("+", "="), "View", "also the wheel"),
     Action("zoom_out", "Farther", ("-",), "View", "also the wheel"),

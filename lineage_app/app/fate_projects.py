@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import InputError
-from engine.onset import ANNOTATED, LATENT, project_labels
+from engine.onset import project_labels
 from engine.patches import brightfield
 from engine.project import Project
 from models.split import FOLDS, folds, known_fates
@@ -37,12 +37,6 @@ class Offer:
     def genealogies(self) -> int:
         """Those with a cell of known fate."""
         return len(np.unique(self.founder[np.isfinite(self.label)]))
-
-    @property
-    def words(self) -> str:
-        """The counts, to be read."""
-        gm, mege = (f"{self.count(label, ANNOTATED):,} + {self.count(label, LATENT):,}" for label in (1.0, 0.0))
-        return f"{self.genealogies:,} genealogies; GM {gm}, MegE {mege} (annotated + latent)"
 
 
 @dataclass(frozen=True)

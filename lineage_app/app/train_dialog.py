@@ -45,6 +45,7 @@ SPLIT = (
     "A network stops learning where it ranks best the genealogies that are held out from it; by them it is judged. "
     "Whole genealogies: no sisters on both sides. GM, MegE: cells from the onset on + latent ones, before it."
 )
+BEGUN = "A training of this file was stopped; with the same choice it goes on."
 SIMULATED = "Simulated cells show that the program works; they say nothing about biology."
 
 
@@ -60,8 +61,8 @@ class TrainDialog(QDialog):
         """projects : the one that is shown first, others that are known after it."""
         super().__init__(parent)
         self.setWindowTitle("Train a fate model")
-        self.theme, self.training = theme, None
-        self.training: Training | None
+        self.theme = theme
+        self.training: Training | None = None
         self.offers: dict[Path, Offer | None] = {}
         self._latest = Latest(self)
         self._latest.answered.connect(self._take)
@@ -244,7 +245,13 @@ class TrainDialog(QDialog):
         """A training under way, or that has ended."""
         self.training = training
         training.changed.connect(self._show_state)
+        training.ended.connect(self._name_next)
         self._show_state()
+
+    def _name_next(self) -> None:
+        """A name for the next one, once there is a model of this name."""
+        if self.out.path is not None:
+            self.out.line.setText(str(free_name(self.out.path)))
 
     def _show_state(self, *_: object) -> None:
         training = self.training
@@ -259,12 +266,9 @@ class TrainDialog(QDialog):
         self.use.setVisible(is_done)
         self.progress.setVisible(is_running)
         if training is None:
-            waiting = self.out.path is not None and _checkpoint(self.out.path).is_file()
-            self.state.setText(
-                f"A training of {self.out.path.name} was stopped; with the same choice it goes on."
-                if waiting and self.out.path
-                else ""
-            )
+            out = self.out.path
+            is_begun = out is not None and _checkpoint(out).is_file()
+            self.state.setText(BEGUN if is_begun else "")
             return
         self.curves.show_epochs(training.epochs)
         self.state.setText(training.words)

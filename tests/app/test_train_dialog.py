@@ -120,6 +120,7 @@ def test_it_trains_with_curves_and_ends_in_words(qtbot, window, dialog) -> None:
     assert "0.87" in dialog.outcome.text() and "87 rightly" in dialog.outcome.text()
     assert dialog.use.isVisible() and not window.fate.chip.isVisible()
     assert out in window.fate.models()
+    assert dialog.out.path.name == "fate-2.pt"
 
 
 def test_it_is_stopped_at_once(qtbot, window, workspace, dialog, trains_with) -> None:
