@@ -193,9 +193,10 @@ class Workspace(QWidget):
         column.addWidget(_heading("Cell" if self.document.is_tracked else "Not tracked yet"))
         column.addWidget(self.about)
         if not self.document.is_tracked:
-            button = QPushButton("Segment and track")
-            button.clicked.connect(lambda: self.wanted.emit("track"))
-            column.addWidget(button)
+            for text, name in (("Try it on this frame…", "segment"), ("Segment and track", "track")):
+                button = QPushButton(text)
+                button.clicked.connect(lambda _=False, name=name: self.wanted.emit(name))
+                column.addWidget(button)
         column.addStretch(1 if len(names_) == 1 else 0)
         area = QScrollArea()
         area.setWidget(side)

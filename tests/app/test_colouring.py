@@ -12,10 +12,11 @@ from engine.changes import FATE, LINK, ONSET, Change
 from engine.lineage import Lineage
 from engine.project import Position, Project
 from lineage_app.app.colouring import BOTH, DIM, DOUBT_SHADES, FATES, SHADES, Colours, blend, colour_by, names
-from lineage_app.app.document import Document
+from lineage_app.app.document import Document, open_document
 from lineage_app.app.fate_caller import fates_of
 from lineage_app.app.legend import Legend
 from lineage_app.app.theme import DARK, GM, LIGHT, MEGE
+from tests.app.invented_scores import write_scores
 from tests.app.test_picture import DEUTAN, PROTAN, lab, linear
 from tests.genealogies import forest
 
@@ -142,3 +143,16 @@ def test_the_legend_names_every_fate(qtbot, tmp_path) -> None:
 
 def test_a_ramp_begins_and_ends_with_its_shades() -> None:
     assert blend(("#000000", "#ff0000"), 3) == ("#000000", "#800000", "#ff0000")
+
+
+def test_scores_colour_from_mege_to_gm_and_unscored_cells_are_dim(tracked: Project) -> None:
+    """Each cell by the mean of its images; the legend names the ends."""
+    score = np.full(len(tracked.lineage().cells), np.nan)
+    score[:2] = 0.0, 1.0
+    write_scores(tracked, tracked.lineage(), score)
+    shown = open_document(tracked.path)
+    assert "fate score" in names(shown)
+    colouring = colour_by(shown, "fate score")
+    assert [of_cells(colouring)[cell] for cell in range(3)] == [MEGE, GM, DIM]
+    assert [text for text, _ in colouring.legend if text] == ["MegE", "GM"]
+    assert colouring.palette[colouring.of_detection[shown.lineage.members(1)[3]]] == GM

@@ -15,8 +15,10 @@ from PySide6.QtWidgets import QApplication
 from engine import edits
 from engine.changes import END, FATE, NOTE, ONSET, REVIEWED
 from engine.curation import curate, curated_lineage
+from engine.pipeline import run
 from lineage_app.app import tasks
 from lineage_app.app.window import Window
+from tests.movies import disc_project
 
 LEFT, KEY = Qt.MouseButton.LeftButton, Qt.Key
 NO, SHIFT, CTRL = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
@@ -644,3 +646,27 @@ def test_a_thousand_edits_and_undos_leave_the_reference_counts(hand) -> None:
     take(1000)
     after = [sys.getrefcount(thing) for thing in watched]
     assert max(abs(a - b) for a, b in zip(after, before, strict=True)) < 200
+
+
+def test_two_cells_found_as_one_are_found_apart_again(qtbot, window, tmp_path) -> None:
+    """R segments around the cell under the mouse and links what it finds, as one step of the journal."""
+    project, _ = run(disc_project(tmp_path / "found.lineage", 24))
+    window.open_project(project.path)
+    qtbot.waitUntil(lambda: window.workspace is not None and window.workspace.movie.frame is not None, timeout=20_000)
+    hand = Hand(qtbot, window)
+    hand.go(22)
+    ids = hand.workspace.document.ids(0, 22)
+    one, other = sorted(ids[np.argsort(-hand.lineage.detections.yx[ids, 0])][:2].tolist())
+    before = sorted(hand.lineage.link[[one, other]].tolist())
+    hand.click(one)
+    hand.hover(other)
+    hand.press(KEY.Key_M)
+    assert len(hand.workspace.document.ids(0, 22)) == len(ids) - 1
+    hand.leave()
+    hand.press(KEY.Key_R)
+    qtbot.waitUntil(lambda: window.jobs.job is None)
+    assert len(hand.entries) == 2, hand.said
+    assert "again, finer" in hand.entries[-1].words
+    assert sorted(hand.lineage.link[[one, len(hand.lineage) - 1]].tolist()) == before
+    hand.press(KEY.Key_Z, CTRL)
+    assert len(hand.workspace.document.ids(0, 22)) == len(ids) - 1

@@ -12,7 +12,7 @@ pytest.importorskip("PySide6")
 
 from PySide6.QtCore import QPointF, QSettings, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QPushButton
 
 from engine import edits, gestures
 from engine.curation import curate
@@ -22,9 +22,10 @@ from lineage_app.app import frames, tasks, theme
 from lineage_app.app.actions import ACTIONS, FOCUS
 from lineage_app.app.command_palette import CommandPalette
 from lineage_app.app.key_editor import KeyEditor
+from lineage_app.app.segment_dialog import SegmentDialog
 from lineage_app.app.tasks import ImportRequest
 from lineage_app.app.window import Window
-from tests.movies import disc_image
+from tests.movies import disc_image, disc_project
 from tests.small_movies import write_tiffs
 
 LEFT = Qt.MouseButton.LeftButton
@@ -545,3 +546,16 @@ def test_a_thousand_signals_leave_the_reference_counts(qtbot, workspace) -> None
     round_trip(1000)
     after = [sys.getrefcount(thing) for thing in watched]
     assert max(abs(a - b) for a, b in zip(after, before, strict=True)) < 200
+
+
+def test_a_project_without_cells_offers_to_try_before_all_frames_are_segmented(qtbot, window, tmp_path) -> None:
+    """The button opens the dialog with its live preview."""
+    project = disc_project(tmp_path / "raw.lineage", 3)
+    window.open_project(project.path)
+    qtbot.waitUntil(lambda: window.workspace is not None and window.workspace.movie.frame is not None)
+    texts = {button.text(): button for button in window.workspace.findChildren(QPushButton)}
+    assert "Segment and track" in texts
+    texts["Try it on this frame…"].click()
+    dialog = window.findChild(SegmentDialog)
+    qtbot.waitUntil(lambda: "found in frame 0" in dialog.found.text(), timeout=20_000)
+    dialog.close()
