@@ -57,12 +57,11 @@ class CellStrip(QWidget):
         self._latest.answered.connect(self._patches_came)
         self.setMouseTracking(True)
         self.setAccessibleName("Life of the cell")
-        self.setMaximumHeight(3 * self.fontMetrics().height())  # until there is a life to show
         navigation.focus_changed.connect(self._focus_moved)
         navigation.frame_changed.connect(self._move_line)
 
     def sizeHint(self) -> QSize:
-        return QSize(1000, self._height_of(2.4)).boundedTo(self.maximumSize())
+        return QSize(1000, self._height_of(2.4))
 
     def minimumSizeHint(self) -> QSize:
         return QSize(300, self._height_of(1.3))

@@ -43,7 +43,6 @@ from lineage_app.app.review_queue import ReviewQueue
 from lineage_app.app.theme import Theme
 from lineage_app.app.transport import Transport
 
-MOST_PX = 16_777_215  # the height that Qt gives a widget without a limit
 NEAR_ENOUGH = 3.0  # screen px per pixel at which a cell can be judged
 ADDING = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
 
@@ -156,7 +155,7 @@ class Workspace(QWidget):
             across.setStretchFactor(across.count() - 1, share)
         across.setCollapsible(1, False)
         across.setSizes([200, 760, 520])
-        down = self._down = QSplitter(Qt.Orientation.Vertical)
+        down = QSplitter(Qt.Orientation.Vertical)
         down.addWidget(across)
         down.addWidget(self.strip)
         down.setStretchFactor(0, 1)
@@ -332,15 +331,7 @@ class Workspace(QWidget):
     def _focus_moved(self, detection: int) -> None:
         self._say_about()
         if detection != NOTHING:
-            self._make_room()
             self.movie.bring_into_view(detection)
-
-    def _make_room(self) -> None:
-        """The first cell that is focused opens the strip, which stays."""
-        if self.strip.maximumHeight() < MOST_PX:
-            self.strip.setMaximumHeight(MOST_PX)
-            wanted, all = self.strip.sizeHint().height(), sum(self._down.sizes())
-            self._down.setSizes([all - wanted, wanted])
 
     def _show_position(self, position: int) -> None:
         blocked = self.positions.blockSignals(True)
