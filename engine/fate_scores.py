@@ -71,20 +71,20 @@ def read_scores(project: Project, n_table: int) -> FateScores | None:
 
 
 def cell_scores(scores: FateScores, lineage: Lineage, line: Sequence[int] | None = None) -> CellScores:
-    """The scores of the cells as they stand: each the mean over its images, whichever cells they were scored in.
+    """The scores of the cells as they stand: each the mean, over its images, of the cells that they were scored in.
 
-    So are the ends of the interval; a cell is uncertain where the model abstained on most of its images, or where most
+    A cell that no edit has touched has the score that it was given. So are the ends of the interval; a cell is uncertain where the model abstained on most of its images, or where most
     are unlike what it has learned from. line : only of these cells, in this order.
     """
     n = len(scores.frame)
     if line is None:
-        scored = np.flatnonzero(lineage.present[:n] & np.isfinite(scores.frame))
+        scored = np.flatnonzero(lineage.present[:n] & np.isfinite(scores.cell))
         of, size = lineage.cell[scored], len(lineage.cells)
     else:
         members = [lineage.members(cell) for cell in line]
         scored = np.concatenate(members)
         of, size = np.repeat(np.arange(len(line)), [len(rows) for rows in members]), len(line)
-        is_scored = (scored < n) & np.isfinite(scores.frame[np.minimum(scored, n - 1)])
+        is_scored = (scored < n) & np.isfinite(scores.cell[np.minimum(scored, n - 1)])
         scored, of = scored[is_scored], of[is_scored]
     count = np.bincount(of, minlength=size)
 
@@ -93,4 +93,4 @@ def cell_scores(scores: FateScores, lineage: Lineage, line: Sequence[int] | None
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
     is_uncertain = mean(scores.abstained | ~scores.in_distribution) > MOST
-    return CellScores(mean(scores.frame), mean(scores.low), mean(scores.high), is_uncertain)
+    return CellScores(mean(scores.cell), mean(scores.low), mean(scores.high), is_uncertain)
