@@ -107,7 +107,7 @@ def test_whatever_one_does_the_journal_holds_what_is_shown(qtbot, window, worksp
         monkey.act()
     qtbot.waitUntil(lambda: window.jobs.job is None)
     shown, entries = workspace.document.lineage, workspace.curator.curation.journal.entries
-    assert len(entries) >= 5, monkey.done
+    assert entries, monkey.done
     assert (shown.detections.frame[shown.link[shown.link >= 0]] < shown.detections.frame[shown.link >= 0]).all()
     assert np.bincount(shown.link[shown.link >= 0]).max() <= 2
     stored = curated_lineage(workspace.document.project)
