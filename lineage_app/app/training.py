@@ -34,7 +34,7 @@ class Training(QObject):
         self.step, self.done, self.total = "starting", 0, 0
         self.is_running = self.is_stopping = False
         self._told.connect(self._take)
-        self._job = Job("training", self._work)
+        self._job = Job("training", self._work, self)
         self._job.progressed.connect(self._progressed)
         self._job.done.connect(self._finished)
         self._job.failed.connect(self._failed)
