@@ -64,7 +64,7 @@ class Task:
 def tasks_of(parameters: TrainParameters, seeds: Iterable[int]) -> list[Task]:
     """What has to be trained, the most telling first."""
     first, *others = seeds
-    names = [(name, first) for name in all_models()] + [(NULL, first)] + [(DEFAULT, seed) for seed in others]
+    names = [(name, first) for name in all_models()] + [(DEFAULT, seed) for seed in others] + [(NULL, first)]
     return [
         Task(name, split, seed, replace(parameters, seed=seed, members=1 if name == NULL else parameters.members))
         for name, seed in names

@@ -20,6 +20,7 @@ from benchmarks import linking
 from benchmarks.linking import detect, read_truth
 from benchmarks.planting import Planted, plant
 from engine.changes import LINK, Change
+from engine.checking.usual import CheckParameters, Scene
 from engine.checks import Doubts, doubts
 from engine.ctc import read_table, tracklets_of_table
 from engine.detections import Detections
@@ -27,7 +28,6 @@ from engine.forest import Ids
 from engine.lineage import Lineage, guess_end_reasons
 from engine.repairs import Repair, Scales, repairs
 from engine.tracking import track
-from engine.usual import CheckParameters, Scene
 
 ROOT = Path(__file__).resolve().parent.parent
 BY_HAND = 2  # gestures for each link: point at the cell, press the key

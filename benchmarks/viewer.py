@@ -23,11 +23,11 @@ from engine import edits, gestures
 from engine.detections import Detections
 from engine.lineage import Lineage, save_links
 from engine.project import Position, Project
-from lineage_app.app import theme
-from lineage_app.app.colouring import colour_by
-from lineage_app.app.curator import Curator, Opened, open_curated
+from lineage_app.app.curation.curator import Curator, Opened, open_curated
 from lineage_app.app.document import Document
-from lineage_app.app.genealogy_view import GenealogyView
+from lineage_app.app.genealogies.genealogy_view import GenealogyView
+from lineage_app.app.look import theme
+from lineage_app.app.look.colouring import colour_by
 from lineage_app.app.navigation import Navigation
 from lineage_app.app.workspace import Workspace
 

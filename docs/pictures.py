@@ -20,14 +20,14 @@ from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from lineage_app import cli
-from lineage_app.app import theme
-from lineage_app.app.colouring import colour_by
 from lineage_app.app.document import Document, open_document
-from lineage_app.app.frames import FrameLoader
-from lineage_app.app.genealogy_view import GenealogyView
-from lineage_app.app.movie_view import MovieView
+from lineage_app.app.genealogies.genealogy_view import GenealogyView
+from lineage_app.app.look import theme
+from lineage_app.app.look.colouring import colour_by
+from lineage_app.app.movie.frames import FrameLoader
+from lineage_app.app.movie.movie_view import MovieView
+from lineage_app.app.movie.picture import Channel
 from lineage_app.app.navigation import Navigation
-from lineage_app.app.picture import Channel
 from lineage_app.app.window import Window
 from lineage_app.app.workspace import Workspace
 from lineage_app.demo import TRAINED_ON

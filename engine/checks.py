@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.check_rules import (
+from engine.checking.check_rules import (
     APPEARS,
     AREA,
     BETTER,
@@ -33,10 +33,10 @@ from engine.check_rules import (
     Found,
     nothing,
 )
+from engine.checking.usual import CheckParameters, Floats, Scene
 from engine.forest import Ids
 from engine.lineage import Lineage, guess_end_reasons, project_end_reasons
 from engine.repairs import CERTAIN, Scales, repairs
-from engine.usual import CheckParameters, Floats, Scene
 
 if TYPE_CHECKING:
     from engine.project import Project

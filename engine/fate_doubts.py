@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.check_rules import Found
+from engine.checking.check_rules import Found
 from engine.checks import Doubts, merged
 from engine.fate_scores import CellScores, FateScores, cell_scores
 from engine.lineage import Lineage

@@ -13,10 +13,10 @@ import numpy as np
 
 from engine import edits
 from engine.changes import LINK, Change, EditError
+from engine.checking.usual import RAYLEIGH_90, Scene, robust_scale
 from engine.edits import Changes
 from engine.forest import Ids
 from engine.lineage import Lineage
-from engine.usual import RAYLEIGH_90, Scene, robust_scale
 
 if TYPE_CHECKING:
     from engine.project import Project

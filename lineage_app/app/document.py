@@ -16,7 +16,7 @@ from engine.fate_scores import CellScores, FateScores, cell_scores, read_scores
 from engine.lineage import Lineage, long_steps, project_end_reasons
 from engine.movie import Movie, open_array
 from engine.project import Project
-from lineage_app.app.theme import marker_colour
+from lineage_app.app.look.theme import marker_colour
 
 PERCENTILES = (0.1, 99.95)  # black and white of the first channel
 MARKER_PERCENTILES = (50.0, 99.95)  # most of a marker's picture is empty

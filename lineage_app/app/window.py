@@ -16,24 +16,25 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lineage_app.app import tasks, theme
-from lineage_app.app.actions import ACTIONS, ALWAYS, CELLS, EDIT, FOCUS, MENUS, PROJECT
-from lineage_app.app.command_palette import CommandPalette
-from lineage_app.app.curator import Curator, Opened, open_curated
-from lineage_app.app.edit_hands import EditHands
-from lineage_app.app.fact_hands import FactHands
-from lineage_app.app.fate_hands import FateHands
-from lineage_app.app.go_hands import GoHands
-from lineage_app.app.job_bar import JobBar
-from lineage_app.app.jobs import Work
-from lineage_app.app.key_editor import KeyEditor
-from lineage_app.app.keys import Keys, read_keys, set_keys, write_keys
-from lineage_app.app.mask_hands import MaskHands
+from lineage_app.app.commands.actions import ACTIONS, ALWAYS, CELLS, EDIT, FOCUS, MENUS, PROJECT
+from lineage_app.app.commands.command_palette import CommandPalette
+from lineage_app.app.commands.go_hands import GoHands
+from lineage_app.app.commands.key_editor import KeyEditor
+from lineage_app.app.commands.keys import Keys, read_keys, set_keys, write_keys
+from lineage_app.app.curation.curator import Curator, Opened, open_curated
+from lineage_app.app.curation.edit_hands import EditHands
+from lineage_app.app.curation.fact_hands import FactHands
+from lineage_app.app.curation.queue_hands import QueueHands
+from lineage_app.app.fate.fate_hands import FateHands
+from lineage_app.app.look import theme
+from lineage_app.app.movie.mask_hands import MaskHands
 from lineage_app.app.navigation import Place
 from lineage_app.app.notice import Notice
-from lineage_app.app.queue_hands import QueueHands
 from lineage_app.app.start_page import MOST_RECENT, StartPage, keep_picture
-from lineage_app.app.work_hands import WorkHands
+from lineage_app.app.work import tasks
+from lineage_app.app.work.job_bar import JobBar
+from lineage_app.app.work.jobs import Work
+from lineage_app.app.work.work_hands import WorkHands
 from lineage_app.app.workspace import Workspace
 
 LEAST_SAID_MS, LETTER_MS = 4000, 60

@@ -21,27 +21,27 @@ from engine import edits
 from engine.changes import DETECTION, MASK, PRESENT, Change
 from engine.fate_scores import FateScores
 from engine.journal import REDO, UNDO, Entry
-from lineage_app.app.about import about, in_a_line, link_in_words
-from lineage_app.app.ask_bar import AskBar
-from lineage_app.app.cell_strip import CellStrip
-from lineage_app.app.cell_table import CellTable
-from lineage_app.app.channels_panel import ChannelsPanel
-from lineage_app.app.colouring import Colouring, Colours, names
-from lineage_app.app.curator import Conflict, Curator, Opened
+from lineage_app.app.cells.about import about, in_a_line, link_in_words
+from lineage_app.app.cells.cell_strip import CellStrip
+from lineage_app.app.cells.cell_table import CellTable
+from lineage_app.app.commands.pointer import Pointer
+from lineage_app.app.curation.ask_bar import AskBar
+from lineage_app.app.curation.curator import Conflict, Curator, Opened
+from lineage_app.app.curation.history_panel import HistoryPanel
+from lineage_app.app.curation.place_links import links_of
+from lineage_app.app.curation.queue_model import Queue
+from lineage_app.app.curation.review_queue import ReviewQueue
 from lineage_app.app.document import Document
-from lineage_app.app.fate_caller import FateCaller, Fates
-from lineage_app.app.frames import FrameLoader
-from lineage_app.app.genealogy_view import GenealogyView
-from lineage_app.app.history_panel import HistoryPanel
-from lineage_app.app.legend import Legend
-from lineage_app.app.movie_view import MovieView
+from lineage_app.app.genealogies.genealogy_view import GenealogyView
+from lineage_app.app.look.colouring import Colouring, Colours, names
+from lineage_app.app.look.fate_caller import FateCaller, Fates
+from lineage_app.app.look.legend import Legend
+from lineage_app.app.look.theme import Theme
+from lineage_app.app.movie.channels_panel import ChannelsPanel
+from lineage_app.app.movie.frames import FrameLoader
+from lineage_app.app.movie.movie_view import MovieView
+from lineage_app.app.movie.transport import Transport
 from lineage_app.app.navigation import NOTHING, Navigation
-from lineage_app.app.place_links import links_of
-from lineage_app.app.pointer import Pointer
-from lineage_app.app.queue_model import Queue
-from lineage_app.app.review_queue import ReviewQueue
-from lineage_app.app.theme import Theme
-from lineage_app.app.transport import Transport
 
 NEAR_ENOUGH = 3.0  # screen px per pixel at which a cell can be judged
 ADDING = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.errors import InputError
 from engine.files import atomic
-from lineage_app.app.fate_tasks import EPOCH, STEP, Trained, TrainRequest
+from lineage_app.app.fate.fate_tasks import EPOCH, STEP, Trained, TrainRequest
 
 ROW = {"cells": 20, "gm": 12, "mege": 8, "genealogies": 6}
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from engine.errors import InputError
-from lineage_app.app.apart import Apart
+from lineage_app.app.work.apart import Apart
 from tests.app import stub_training
 
 

@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 
 from engine import edits, gestures
 from engine.project import Project
-from lineage_app.app.cell_curves import displacement, way_to
+from lineage_app.app.cells.cell_curves import displacement, way_to
 from lineage_app.app.document import document_of
 from tests.app.invented_scores import write_scores
 

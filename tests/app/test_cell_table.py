@@ -14,9 +14,9 @@ from engine import edits
 from engine.fate_scores import cell_scores, read_scores
 from engine.lineage import Lineage
 from engine.project import Project
-from lineage_app.app.cell_columns import Column, columns_of, matching
+from lineage_app.app.cells.cell_columns import Column, columns_of, matching
 from lineage_app.app.document import document_of
-from lineage_app.app.fate_caller import fates_of
+from lineage_app.app.look.fate_caller import fates_of
 from tests.app.invented_scores import write_scores
 
 LEFT = Qt.MouseButton.LeftButton

@@ -11,11 +11,11 @@ pytest.importorskip("PySide6")
 from engine.changes import FATE, LINK, ONSET, Change
 from engine.lineage import Lineage
 from engine.project import Position, Project
-from lineage_app.app.colouring import BOTH, DIM, DOUBT_SHADES, FATES, SHADES, Colours, blend, colour_by, names
 from lineage_app.app.document import Document, open_document
-from lineage_app.app.fate_caller import fates_of
-from lineage_app.app.legend import Legend
-from lineage_app.app.theme import DARK, GM, LIGHT, MEGE
+from lineage_app.app.look.colouring import BOTH, DIM, DOUBT_SHADES, FATES, SHADES, Colours, blend, colour_by, names
+from lineage_app.app.look.fate_caller import fates_of
+from lineage_app.app.look.legend import Legend
+from lineage_app.app.look.theme import DARK, GM, LIGHT, MEGE
 from tests.app.invented_scores import write_scores
 from tests.app.test_picture import DEUTAN, PROTAN, lab, linear
 from tests.genealogies import forest

@@ -13,12 +13,12 @@ from engine import edits
 from engine.curation import curate, curated_lineage
 from engine.errors import InputError
 from engine.project import Project
-from lineage_app.app import curator as curators
-from lineage_app.app import frames
-from lineage_app.app.about import in_cells
-from lineage_app.app.curator import Curator, open_curated
+from lineage_app.app.cells.about import in_cells
+from lineage_app.app.curation import curator as curators
+from lineage_app.app.curation.curator import Curator, open_curated
 from lineage_app.app.document import open_document
-from lineage_app.app.frames import FrameLoader
+from lineage_app.app.movie import frames
+from lineage_app.app.movie.frames import FrameLoader
 from lineage_app.app.workspace import frames_redrawn
 
 

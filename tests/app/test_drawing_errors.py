@@ -6,7 +6,9 @@ pytest.importorskip("PySide6")
 
 from PySide6.QtWidgets import QApplication
 
-from lineage_app.app import cell_strip, genealogy_view, movie_view, seekbar
+from lineage_app.app.cells import cell_strip
+from lineage_app.app.genealogies import genealogy_view
+from lineage_app.app.movie import movie_view, seekbar
 
 PLACES = {
     "movie": (movie_view, "draw_clock"),

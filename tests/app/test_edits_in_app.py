@@ -16,8 +16,8 @@ from engine import edits
 from engine.changes import END, FATE, NOTE, ONSET, REVIEWED
 from engine.curation import curate, curated_lineage
 from engine.pipeline import run
-from lineage_app.app import tasks
 from lineage_app.app.window import Window
+from lineage_app.app.work import tasks
 from tests.movies import disc_project
 
 LEFT, KEY = Qt.MouseButton.LeftButton, Qt.Key

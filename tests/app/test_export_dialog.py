@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QDialogButtonBox
 
 from engine import edits
 from engine.export import FORMATS
-from lineage_app.app.export_dialog import ExportDialog
+from lineage_app.app.work.export_dialog import ExportDialog
 
 LEFT = Qt.MouseButton.LeftButton
 MOTHER = 3  # it divides into cells 4 and 5

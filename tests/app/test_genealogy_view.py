@@ -11,8 +11,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from engine import edits
-from lineage_app.app.layout import founders_by_size, founders_kept
-from lineage_app.app.relinking import offer_for
+from lineage_app.app.genealogies.layout import founders_by_size, founders_kept
+from lineage_app.app.genealogies.relinking import offer_for
 from tests.app.invented_scores import write_scores
 from tests.genealogies import forest, three_generations, two_positions
 

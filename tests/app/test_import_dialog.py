@@ -10,9 +10,9 @@ pytest.importorskip("PySide6")
 from PySide6.QtWidgets import QComboBox
 
 from engine.project import Project
-from lineage_app.app.import_dialog import ImportDialog
-from lineage_app.app.import_preview import Asked, in_words, look_at, preview
-from lineage_app.app.tasks import import_project
+from lineage_app.app.work.import_dialog import ImportDialog
+from lineage_app.app.work.import_preview import Asked, in_words, look_at, preview
+from lineage_app.app.work.tasks import import_project
 from tests.movies import disc_image, disc_labels
 from tests.small_movies import frames, labels, write_ome_zarr, write_pngs, write_tiffs, write_ttt
 

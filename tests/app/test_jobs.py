@@ -16,11 +16,11 @@ from engine import edits
 from engine.curation import curated_lineage
 from engine.errors import InputError
 from engine.project import Project
-from lineage_app.app import tasks
-from lineage_app.app.actions import ACTIONS, EDIT
-from lineage_app.app.job_bar import JobBar, remaining
-from lineage_app.app.jobs import Latest
-from lineage_app.app.tasks import ExportRequest, ImportRequest
+from lineage_app.app.commands.actions import ACTIONS, EDIT
+from lineage_app.app.work import tasks
+from lineage_app.app.work.job_bar import JobBar, remaining
+from lineage_app.app.work.jobs import Latest
+from lineage_app.app.work.tasks import ExportRequest, ImportRequest
 from tests.movies import disc_image
 from tests.small_movies import write_tiffs
 

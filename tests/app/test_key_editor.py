@@ -10,11 +10,11 @@ from PySide6.QtCore import QPoint, QSettings, Qt
 from PySide6.QtGui import QTextCursor
 from PySide6.QtTest import QTest
 
-from lineage_app.app import theme
-from lineage_app.app.actions import ACTIONS
-from lineage_app.app.command_palette import CommandPalette
-from lineage_app.app.key_editor import KeyEditor
-from lineage_app.app.keys import keys_of, read_keys, usual_keys
+from lineage_app.app.commands.actions import ACTIONS
+from lineage_app.app.commands.command_palette import CommandPalette
+from lineage_app.app.commands.key_editor import KeyEditor
+from lineage_app.app.commands.keys import keys_of, read_keys, usual_keys
+from lineage_app.app.look import theme
 from lineage_app.app.window import Window
 
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 
 pytest.importorskip("PySide6")
 
-from lineage_app.app.branches import Branches, Window
-from lineage_app.app.layout import founders_by_size, lay_out
+from lineage_app.app.genealogies.branches import Branches, Window
+from lineage_app.app.genealogies.layout import founders_by_size, lay_out
 from tests.genealogies import CATALOGUE, deep_line, no_cells, random_forests, three_generations, two_positions
 
 

@@ -5,8 +5,8 @@ import pytest
 
 pytest.importorskip("PySide6")
 
-from lineage_app.app.frames import Frame, outlines
-from lineage_app.app.painting import NEW, Brush, Knife, Painting, cut_along
+from lineage_app.app.movie.frames import Frame, outlines
+from lineage_app.app.movie.painting import NEW, Brush, Knife, Painting, cut_along
 
 ONE, TWO = 1, 2
 

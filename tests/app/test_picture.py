@@ -5,9 +5,9 @@ import pytest
 
 pytest.importorskip("PySide6")
 
-from lineage_app.app.frames import outlines
-from lineage_app.app.picture import Camera, Channel, compose, draw_edges, fitted, seen_through, stretched
-from lineage_app.app.theme import GM, MEGE
+from lineage_app.app.look.theme import GM, MEGE
+from lineage_app.app.movie.frames import outlines
+from lineage_app.app.movie.picture import Camera, Channel, compose, draw_edges, fitted, seen_through, stretched
 
 DEUTAN = np.array([[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]])  # Machado 2009, severity 1
 PROTAN = np.array([[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]])

@@ -16,9 +16,9 @@ from engine import edits
 from engine.fate_doubts import AGAINST, APART, FATE_KINDS
 from engine.files import write_json
 from engine.project import Project
-from lineage_app.app import fate_tasks
-from lineage_app.app.apart import Apart
-from lineage_app.app.predict_dialog import PredictDialog
+from lineage_app.app.fate import fate_tasks
+from lineage_app.app.fate.predict_dialog import PredictDialog
+from lineage_app.app.work.apart import Apart
 from tests.app.invented_scores import write_scores
 
 LEFT = Qt.MouseButton.LeftButton

@@ -12,8 +12,8 @@ from engine.curation import curate
 from engine.pipeline import recorded, run
 from engine.project import Project
 from engine.segmentation import SegmentationParameters
-from lineage_app.app.segment_dialog import SegmentDialog
-from lineage_app.app.segment_preview import Failed, Preview, Trial, outlines_of
+from lineage_app.app.movie.segment_dialog import SegmentDialog
+from lineage_app.app.movie.segment_preview import Failed, Preview, Trial, outlines_of
 from tests.movies import disc_labels, disc_project
 
 NUMBER = 30  # frames

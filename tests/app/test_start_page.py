@@ -10,8 +10,8 @@ from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
 
-from lineage_app.app.import_dialog import ImportDialog
 from lineage_app.app.start_page import PICTURE
+from lineage_app.app.work.import_dialog import ImportDialog
 from tests.movies import disc_image
 from tests.small_movies import write_tiffs
 

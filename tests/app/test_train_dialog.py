@@ -13,11 +13,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from engine.project import Project
-from lineage_app.app import fate_hands, train_dialog
-from lineage_app.app.fate_projects import Offer, look_at, trees_of
-from lineage_app.app.fate_tasks import PUBLISHED, Trained
-from lineage_app.app.train_dialog import free_name, in_words
-from lineage_app.app.training import Training
+from lineage_app.app.fate import fate_hands, train_dialog
+from lineage_app.app.fate.fate_projects import Offer, look_at, trees_of
+from lineage_app.app.fate.fate_tasks import PUBLISHED, Trained
+from lineage_app.app.fate.train_dialog import free_name, in_words
+from lineage_app.app.fate.training import Training
 from tests.app import stub_training
 
 LEFT = Qt.MouseButton.LeftButton

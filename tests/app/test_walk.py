@@ -28,7 +28,7 @@ from engine.importing import import_movie
 from engine.pipeline import RunParameters, adopt_links, run
 from engine.project import Project
 from engine.simulate import SimulationParameters, position_name, simulate
-from lineage_app.app.queue_model import NOTHING
+from lineage_app.app.curation.queue_model import NOTHING
 from lineage_app.app.window import Window
 
 PARAMETERS = SimulationParameters(

@@ -18,13 +18,15 @@ from engine import edits, gestures
 from engine.curation import curate
 from engine.simulate import SimulationParameters
 from lineage_app import cli
-from lineage_app.app import frames, tasks, theme
-from lineage_app.app.actions import ACTIONS, FOCUS
-from lineage_app.app.command_palette import CommandPalette
-from lineage_app.app.key_editor import KeyEditor
-from lineage_app.app.segment_dialog import SegmentDialog
-from lineage_app.app.tasks import ImportRequest
+from lineage_app.app.commands.actions import ACTIONS, FOCUS
+from lineage_app.app.commands.command_palette import CommandPalette
+from lineage_app.app.commands.key_editor import KeyEditor
+from lineage_app.app.look import theme
+from lineage_app.app.movie import frames
+from lineage_app.app.movie.segment_dialog import SegmentDialog
 from lineage_app.app.window import Window
+from lineage_app.app.work import tasks
+from lineage_app.app.work.tasks import ImportRequest
 from tests.movies import disc_image, disc_project
 from tests.small_movies import write_tiffs
 

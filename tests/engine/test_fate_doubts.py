@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.check_rules import JUMP, Found
+from engine.checking.check_rules import JUMP, Found
 from engine.checks import merged
 from engine.detections import Detections
 from engine.fate_doubts import AGAINST, APART, LEAP, UNLIKE, fate_doubts, with_found

@@ -1,0 +1,1 @@
+"""The life of one cell, and the table of all."""

@@ -1,0 +1,1 @@
+"""All that a person can do, by menu, key or name."""

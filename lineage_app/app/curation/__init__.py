@@ -1,0 +1,1 @@
+"""Edits, their history, and the queue of doubtful places."""

@@ -1,0 +1,309 @@
+"""The queue of doubtful places: made in the background, made anew after each edit, with the place one is at."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, Signal
+
+from engine import edits, review
+from engine.changes import DETECTION, END, FATE, LINK, MASK, ONSET, PRESENT, REVIEWED, Change
+from engine.checking.check_rules import RULES
+from engine.checking.usual import Scene
+from engine.checks import Doubts, merged, project_scene, ranked
+from engine.edits import Changes
+from engine.fate_doubts import AGAINST, FATE_KINDS, UNLIKE, fate_doubts, with_found
+from engine.journal import Entry
+from engine.lineage import Lineage
+from engine.repairs import Repair, Scales, changes_of, repairs
+from lineage_app.app.document import Document
+from lineage_app.app.look.colouring import fates
+from lineage_app.app.look.fate_caller import fates_of
+from lineage_app.app.work.jobs import Latest
+
+NOTHING = -1
+MATTERS = (LINK, PRESENT, DETECTION, MASK, END)  # kinds of changes after which places may be doubtful or no more
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the background found: the doubts of a lineage, those of its tracking alone, and what is usual in it.
+
+    names, number : the kinds of doubts, and (D,) which of them each is.
+    """
+
+    lineage: Lineage
+    doubts: Doubts
+    of_tracking: Doubts
+    scales: Scales
+    names: NDArray[np.str_]
+    number: NDArray[np.intp]
+
+
+def look(document: Document, before: Doubts | None, edited: set[int]) -> Answer:
+    """All doubtful places, worst first; `before` : those of the tracking before these detections were edited."""
+    scene = project_scene(document.project, document.lineage)
+    found = merged([rule(scene) for rule in RULES])
+    new = ranked(scene, found) if before is None else renewed(before, found, scene, edited)
+    all = with_fates(document, new)
+    return Answer(document.lineage, all, new, Scales.of(scene), *np.unique(all.kind, return_inverse=True))
+
+
+def with_fates(document: Document, doubts: Doubts) -> Doubts:
+    """Also the places where a model disagrees, if one has scored the cells."""
+    if document.fate_scores is None:
+        return doubts
+    words = fates(document, fates_of(document))
+    return with_found(doubts, fate_doubts(document.lineage, document.fate_scores, words))
+
+
+def touched(changes: Iterable[Change]) -> set[int]:
+    """The detections that changes of links, masks or end reasons name."""
+    return {
+        id
+        for change in changes
+        if change.kind in MATTERS
+        for id in (change.id, *((change.old, change.new) if change.kind == LINK else ()))
+        if id is not None
+    }
+
+
+def renewed(old: Doubts, new: Doubts, scene: Scene, edited: set[int]) -> Doubts:
+    """The new doubts of the edited cells and their kin, ranked, and the old ones of all others, worst first.
+
+    Scales shift a little with each edit; what nobody touched stays as it was, but for the numbers of cells in words.
+    """
+    lineage, cells = scene.lineage, scene.lineage.cells
+    ids = [id for id in edited if id < len(lineage) and lineage.present[id]]
+    cell = lineage.cell[np.array(ids, np.int64)]
+    near = np.concatenate([cell, cells.mother[cell], cells.daughters[cell].ravel()]) if len(cell) else cell
+    near = np.unique(near[near >= 0])
+    kept, fresh = _about(old, lineage, near, False), _about(new, lineage, near, True)
+    kept = kept[~_names_any(old, edited)[kept]]
+    same = {(int(d), str(k)): row for row, (d, k) in enumerate(zip(new.detection, new.kind, strict=True))}
+    words = [
+        new.reason[same[key]] if (key := (int(old.detection[row]), str(old.kind[row]))) in same else old.reason[row]
+        for row in kept
+    ]
+    again = ranked(scene, new.take(fresh))
+    detection = np.concatenate([old.detection[kept], again.detection])
+    score = np.concatenate([old.score[kept], again.score])
+    order = np.lexsort((detection, -score))
+    return Doubts(
+        detection[order],
+        score[order],
+        np.concatenate([old.kind[kept], again.kind])[order],
+        np.concatenate([np.array(words, dtype=np.str_), again.reason])[order],
+        np.concatenate([old.other[kept], again.other])[order],
+    )
+
+
+def _names_any(doubts: Doubts, edited: set[int]) -> NDArray[np.bool_]:
+    """(D,) which places are about one of these detections."""
+    ids = np.array(sorted(edited), np.int64)
+    return np.asarray(np.isin(doubts.detection, ids) | np.isin(doubts.other, ids))
+
+
+def _about(doubts: Doubts, lineage: Lineage, near: NDArray[np.int64], is_about: bool) -> NDArray[np.int64]:
+    """The rows of places that these cells are in, or those of all others; none of deleted detections."""
+    other = np.where(doubts.other >= 0, doubts.other, doubts.detection)
+    about = np.isin(lineage.cell[doubts.detection], near) | np.isin(lineage.cell[other], near)
+    return np.flatnonzero((about == is_about) & lineage.present[doubts.detection])
+
+
+class Queue(QObject):
+    """Doubtful places, worst first. changed : the places or how many are done; moved : the place one is at.
+
+    place : the detection of the place one is at, -1 for none; it stays on its own where that place was mended.
+    """
+
+    changed = Signal()
+    moved = Signal(int)
+
+    def __init__(self, curator: Any, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.curator = curator
+        self.doubts = self._of_tracking = merged([])
+        self._names, self._number = np.zeros(0, np.str_), np.zeros(0, np.intp)  # kinds, and which each doubt is of
+        self._is_gone = np.zeros(0, bool)  # what edits since were about
+        self.shown = np.zeros(0, np.int64)  # rows of the doubts that are open and of the kind chosen
+        self.kind, self.place, self.is_ready = "", NOTHING, False
+        self._row = 0
+        self._scales: Scales | None = None
+        self._edited: set[int] = set()
+        self._mended: set[int] = set()
+        self._open = np.zeros(0, bool)
+        self._suggested: tuple[Any, Repair | None] = (None, None)
+        self._latest = Latest(self)
+        self._latest.answered.connect(self._take)
+        curator.changed.connect(self._entry_made)
+        if len(self.lineage):
+            self._ask()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._latest.close()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether an edit is not looked at yet."""
+        return bool(self._edited)
+
+    @property
+    def lineage(self) -> Lineage:
+        return self.curator.document.lineage  # type: ignore[no-any-return]
+
+    @property
+    def n_open(self) -> int:
+        return int(self._open.sum())
+
+    @property
+    def n_done(self) -> int:
+        """Places found right, and those mended since the project was opened."""
+        return len(self._open) - int(self._is_gone.sum()) - self.n_open + len(self._mended)
+
+    def scores(self) -> NDArray[np.float64]:
+        """(N,) how doubtful each detection is, by the places that are open."""
+        found = np.zeros(len(self.lineage))
+        np.maximum.at(found, self.doubts.detection[self._open], self.doubts.score[self._open])
+        return found
+
+    def kinds(self) -> dict[str, int]:
+        """How many open places there are of each kind, the most frequent first."""
+        counts = np.bincount(self._number[self._open], minlength=len(self._names))
+        order = np.argsort(-counts, kind="stable")
+        return {str(self._names[i]): int(counts[i]) for i in order if counts[i]}
+
+    def choose(self, kind: str) -> None:
+        """Show the places of one kind; of all for an empty text."""
+        self.kind = kind
+        self._arrange()
+
+    def row_of(self, detection: int) -> int:
+        """The row among those shown of the place of a detection, -1 for none."""
+        found = np.flatnonzero(self.doubts.detection[self.shown] == detection)
+        return int(found[0]) if len(found) else NOTHING
+
+    def step(self, by: int) -> bool:
+        """To the next place (1) or the one before (-1), round the ends; False where there is none."""
+        if not len(self.shown):
+            return False
+        at = self.row_of(self.place)
+        if at < 0:
+            at = self._row - 1 if by > 0 else self._row
+        self.go((at + by) % len(self.shown))
+        return True
+
+    def go(self, row: int) -> None:
+        """To the place in this row of those shown."""
+        self._row, self.place = row, int(self.doubts.detection[self.shown[row]])
+        self.moved.emit(self.place)
+
+    @property
+    def doubt(self) -> int:
+        """The row in `doubts` of the place one is at; -1 where it was mended or there is none."""
+        found = np.flatnonzero((self.doubts.detection == self.place) & self._open)
+        return int(found[0]) if len(found) else NOTHING
+
+    @property
+    def suggestion(self) -> Repair | None:
+        """The edit that most likely makes the place right, if one does."""
+        row = self.doubt
+        if row < 0 or self._scales is None:
+            return None
+        if self.doubts.kind[row] in (AGAINST, UNLIKE) and self.place not in self._of_tracking.detection:
+            return None  # no edit makes that right
+        lineage, other = self.lineage, int(self.doubts.other[row])
+        if self._suggested[0] != (id(lineage), self.place):
+            found = repairs(lineage, self._scales, self.place, other)
+            self._suggested = ((id(lineage), self.place), found[0] if found else None)
+        return self._suggested[1]
+
+    # ---- what a person decides
+
+    def mend(self) -> bool:
+        """Do what is suggested, as one step."""
+        repair, project = self.suggestion, self.curator.document.project
+        if repair is None:
+            return False
+        frame = int(self.lineage.detections.frame[self.place])
+        words = f"cell {int(self.lineage.cell[self.place]) + 1} in frame {frame}: {repair.words}"
+        return bool(self.curator.do(words, lambda lineage: changes_of(project, lineage, repair)))
+
+    def accept(self) -> bool:
+        """Say that the place is right; after its last place the cell is marked as reviewed, too."""
+        row = self.doubt
+        if row < 0:
+            return False
+        place, cell = self.place, int(self.lineage.cell[self.place])
+        others = self._open & (self.lineage.cell[self.doubts.detection] == cell)
+        others[row] = False
+        is_last = not others.any() and cell not in {int(self.lineage.cell[id]) for id in self.lineage.facts[REVIEWED]}
+
+        def edit(lineage: Lineage) -> Changes:
+            place_is_right = review.accept_place(lineage, place)
+            return (*place_is_right, *edits.review(lineage, [place])) if is_last else place_is_right
+
+        return bool(self.curator.do(f"right as it is: {self.doubts.kind[row]}, cell {cell + 1}", edit))
+
+    def surely_right(self, limit: float) -> NDArray[np.int64]:
+        """The first detections of the cells without a doubt of this score or more that nobody reviewed."""
+        if not self.is_ready:
+            return np.zeros(0, np.int64)
+        open = self._open
+        return review.without_doubt(self.lineage, self.doubts.detection[open], self.doubts.score[open], limit)
+
+    def accept_surely(self, limit: float) -> bool:
+        """Mark those cells as right, as one step."""
+        firsts = self.surely_right(limit).tolist()
+        words = f"right: {len(firsts):,} cells without a doubt of {limit:.2f} or more"
+        return bool(self.curator.do(words, lambda lineage: edits.review(lineage, firsts)))
+
+    # ---- after edits
+
+    def _ask(self) -> None:
+        document, edited = self.curator.document, set(self._edited)
+        document = document.edited(document.lineage.copy())
+        before = self._of_tracking if self.is_ready else None
+        self._latest.ask(lambda: look(document, before, edited))
+
+    def renew(self) -> None:
+        """Look again: cells have other scores."""
+        self._ask()
+
+    def _entry_made(self, entry: Entry) -> None:
+        edited = touched(entry.changes)
+        if edited and self.is_ready:
+            self._drop(edited)
+        self._edited |= edited
+        has_scores = self.curator.document.fate_scores is not None
+        if edited or not self.is_ready or (has_scores and any(c.kind in (FATE, ONSET) for c in entry.changes)):
+            self._ask()
+        self._arrange()
+
+    def _drop(self, edited: set[int]) -> None:
+        """Take away the places that an edit was about, until they are looked at again."""
+        about = _names_any(self.doubts, edited) | ~self.lineage.present[self.doubts.detection]
+        self._mended |= set(self.doubts.detection[about & self._open].tolist())
+        self._is_gone |= about
+
+    def _take(self, answer: Answer) -> None:
+        new = answer.doubts
+        self._mended -= set(new.detection.tolist())
+        self.doubts, self._scales, self._edited, self.is_ready = new, answer.scales, set(), True
+        self._of_tracking, self._names, self._number = answer.of_tracking, answer.names, answer.number
+        self._is_gone = np.zeros(len(new), bool)
+        self._suggested = (None, None)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Which places are open and shown; one stays at the same place, or where it was."""
+        of_fate = np.isin(self._names, FATE_KINDS)[self._number]
+        self._open = review.is_open(self.lineage, self.doubts.detection, of_fate) & ~self._is_gone
+        chosen = self._open & (self._names == self.kind)[self._number] if self.kind else self._open
+        self.shown = np.flatnonzero(chosen)
+        at = self.row_of(self.place)
+        self._row = at if at >= 0 else min(self._row, max(len(self.shown) - 1, 0))
+        self.changed.emit()

@@ -1,0 +1,1 @@
+"""Models of fate: trained, used and explained."""

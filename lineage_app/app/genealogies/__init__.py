@@ -1,0 +1,1 @@
+"""The genealogies: where branches stand, how they are drawn and dragged."""

@@ -1,0 +1,1 @@
+"""Colours: of cells, fates and scores, and of the window."""

@@ -1,0 +1,269 @@
+"""What the colour of a cell says: its genealogy, itself, its generation, fate, doubt, size, or a marker.
+
+One `Colouring` is shared by movie, genealogies, table and legend.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, Signal
+
+from engine.changes import FATE
+from engine.onset import ANNOTATED, LATENT, MIXED, FateLabels
+from lineage_app.app.document import Document
+from lineage_app.app.look.fate_caller import Fates
+from lineage_app.app.look.theme import CATEGORIES, FATE_COLOURS, GENERATIONS, GM, MEGE
+
+SHADES = 24
+AREA_SHADES = ("#44378f", "#2f6f8e", "#2aa37d", "#8ed04a", "#fde725")
+DOUBT_SHADES = ("#5b6b86", "#f28e2b", "#fff275")
+SCORE_SHADES = (MEGE, "#e6e2ee", GM)
+DIM = "#8a94a6"  # nothing is known of it
+BEFORE_GM, BEFORE_MEGE, BOTH = "#a8d0ff", "#ffc2b8", "#f2c14e"
+UNKNOWN = "not known"
+FATES = {
+    "GM": GM, "MegE": MEGE, "later GM": BEFORE_GM, "later MegE": BEFORE_MEGE, "both": BOTH, UNKNOWN: DIM,
+}  # fmt: skip
+FORESEEN = 2  # frames before a doubtful place in which its colour already shows
+Indices = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Colouring:
+    """name; palette : (K,) #rrggbb; of_detection : (N,) and of_cell : (C,) index into it; legend : (text, colour).
+
+    varies : from detection to detection of one cell; ramp : the colours of a scale, of which the legend names points.
+    """
+
+    name: str
+    palette: tuple[str, ...]
+    of_detection: Indices
+    of_cell: Indices
+    legend: tuple[tuple[str, str], ...]
+    varies: bool = False
+    ramp: tuple[str, ...] = ()
+
+    def packed(self) -> NDArray[np.uint32]:
+        """(K,) the palette as 0xffrrggbb."""
+        return np.array([int(colour[1:], 16) | 0xFF000000 for colour in self.palette], np.uint32)
+
+
+class Colours(QObject):
+    """What cells are coloured by. changed : the Colouring that all views are to use."""
+
+    changed = Signal(object)
+
+    def __init__(self, document: Document, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.document, self.name = document, "genealogy"
+        self.doubts = np.zeros(0)
+        self.fates: Fates | None = None
+        self._made: dict[str, Colouring] = {}
+
+    @property
+    def colouring(self) -> Colouring:
+        """The present one; made when it is first asked for."""
+        if self.name not in self._made:
+            self._made[self.name] = colour_by(self.document, self.name, self.doubts, self.fates)
+        return self._made[self.name]
+
+    def set_name(self, name: str) -> None:
+        """Colour by something else."""
+        self.name = name
+        self.changed.emit(self.colouring)
+
+    def set_document(self, document: Document) -> None:
+        """Colour the cells as they are after an edit."""
+        self.document = document
+        self._made.clear()
+        self.changed.emit(self.colouring)
+
+    def set_doubts(self, scores: NDArray[Any]) -> None:
+        """How doubtful each detection is, (N,) in [0, 1]."""
+        self.doubts = np.asarray(scores, np.float64)
+        self._make_anew("doubt")
+
+    def set_fates(self, fates: Fates) -> None:
+        """What the markers say of the cells."""
+        self.fates = fates
+        self._make_anew("fate")
+
+    def _make_anew(self, name: str) -> None:
+        self._made.pop(name, None)
+        if self.name == name:
+            self.changed.emit(self.colouring)
+
+
+def names(document: Document) -> list[str]:
+    """What cells can be coloured by."""
+    columns = document.lineage.detections.columns
+    markers = [name for name in document.markers if document.is_measured(name)]
+    scores = ["fate score"] if document.fate_scores is not None else []
+    area = ["area"] if "area" in columns else []
+    return ["genealogy", "cell", "generation", "fate", *scores, "doubt", *area, *markers]
+
+
+def colour_by(document: Document, name: str, doubts: Floats | None = None, called: Fates | None = None) -> Colouring:
+    """The colours of all cells. doubts : (N,) in [0, 1] of the detections; called : fates by markers."""
+    known: dict[str, Callable[[Document], Colouring]] = {
+        "generation": _by_generation,
+        "genealogy": partial(_by_number, name="genealogy"),
+        "cell": partial(_by_number, name="cell"),
+        "fate": partial(_by_fate, called=called),
+        "fate score": _by_score,
+        "doubt": partial(_by_doubt, doubts=np.zeros(0) if doubts is None else doubts),
+        "area": _by_area,
+    }
+    return known.get(name, partial(_by_marker, name=name))(document)
+
+
+def _by_generation(document: Document) -> Colouring:
+    cells = document.lineage.cells
+    index = np.minimum(cells.generation, len(GENERATIONS) - 1).astype(np.uint8)
+    deepest = int(index.max(initial=0))
+    last = f"{deepest}+" if deepest == len(GENERATIONS) - 1 else str(deepest)
+    texts = [*map(str, range(deepest)), last]
+    legend = tuple(zip(texts, GENERATIONS, strict=False))
+    return Colouring("generation", GENERATIONS, _spread(document, index), index, legend)
+
+
+def _by_number(document: Document, name: str) -> Colouring:
+    """Each cell or genealogy in the next of some colours."""
+    cells = document.lineage.cells
+    number = np.cumsum(cells.mother < 0)[cells.founder] - 1 if name == "genealogy" else np.arange(len(cells)) * 5
+    index = (number % len(CATEGORIES)).astype(np.uint8)
+    return Colouring(name, CATEGORIES, _spread(document, index), index, ())
+
+
+def _by_fate(document: Document, called: Fates | None) -> Colouring:
+    words = fates(document, called)
+    texts = list(FATES)
+    index = np.array([texts.index(word) for word in np.unique(words)], np.uint8)
+    of_cell = index[np.unique(words, return_inverse=True)[1]] if len(words) else np.zeros(0, np.uint8)
+    return Colouring("fate", tuple(FATES.values()), _spread(document, of_cell), of_cell, tuple(FATES.items()))
+
+
+def _by_score(document: Document) -> Colouring:
+    """Of its images each detection, of all of them the cell: from MegE (0) to GM (1)."""
+    lineage = document.lineage
+    assert document.fate_scores is not None and document.cell_scores is not None
+    values = document.fate_scores.at("frame", np.arange(len(lineage)))
+    ends = (("MegE", MEGE), ("", SCORE_SHADES[1]), ("GM", GM))
+    return _graded("fate score", SCORE_SHADES, values, document.cell_scores.score, ends)
+
+
+def _by_doubt(document: Document, doubts: Floats) -> Colouring:
+    """A doubt shows in its own and the few frames before; a cell is as doubtful as its worst detection."""
+    lineage = document.lineage
+    values, of_cell = np.zeros(len(lineage)), np.zeros(len(lineage.cells))
+    n = min(len(doubts), len(values))
+    values[:n] = doubts[:n]
+    np.maximum.at(of_cell, lineage.cell[lineage.present], values[lineage.present])
+    for _ in range(FORESEEN):
+        doubted = np.flatnonzero((lineage.link >= 0) & (values > 0))
+        np.maximum.at(values, lineage.link[doubted], values[doubted])
+    ends = (("sure", DOUBT_SHADES[0]), ("", DOUBT_SHADES[1]), ("doubtful", DOUBT_SHADES[2]))
+    return _graded("doubt", DOUBT_SHADES, values, of_cell, ends)
+
+
+def _by_area(document: Document) -> Colouring:
+    project = document.project
+    unit = "µm²" if project.scale_is_known else "px"
+    scale = project.um_per_px**2 if project.scale_is_known else 1.0
+    return _measured(document, "area", AREA_SHADES, document.lineage.detections["area"] * scale, unit)
+
+
+def _by_marker(document: Document, name: str) -> Colouring:
+    """Where it was not imaged, what was measured last in that cell."""
+    values = _carried(document.signal(name), document.lineage.link)
+    return _measured(document, name, (DIM, document.marker_colour(name)), values, "")
+
+
+def fates(document: Document, called: Fates | None = None) -> NDArray[np.str_]:
+    """(C,) of FATES: what markers or people say of a cell or its ancestors, else what its progeny became.
+
+    called : by the markers, of these genealogies or of those before the last edit.
+    """
+    lineage = document.lineage
+    words = np.full(len(lineage.cells), UNKNOWN, "<U16")
+    if called is not None:
+        first = np.minimum(lineage.cells.first, len(called.lineage) - 1)
+        before = called.lineage.cell[first]
+        words = np.where(before >= 0, _in_words(called.labels)[before], UNKNOWN)
+    said = [(int(lineage.cell[id]), fate) for id, fate in lineage.facts[FATE].items() if fate in FATE_COLOURS]
+    for cell, fate in said:
+        words[lineage.progeny(cell)] = fate
+    for cell, fate in said:
+        mother = int(lineage.cells.mother[cell])
+        while mother >= 0 and words[mother] not in FATE_COLOURS:
+            words[mother] = f"later {fate}" if words[mother] in (UNKNOWN, f"later {fate}") else "both"
+            mother = int(lineage.cells.mother[mother])
+    return words
+
+
+def _in_words(labels: FateLabels) -> NDArray[np.str_]:
+    """(C,) of FATES."""
+    is_of = [labels.status == status for status in (ANNOTATED, LATENT, MIXED)]
+    words = np.select(is_of, [labels.fate, np.char.add("later ", labels.fate), "both"], UNKNOWN).astype("<U16")
+    words[~np.isin(words, list(FATES))] = UNKNOWN
+    return words
+
+
+def _spread(document: Document, of_cell: Indices) -> Indices:
+    """(N,) that of each detection's cell."""
+    return np.append(of_cell, np.uint8(0))[document.lineage.cell]
+
+
+def _measured(document: Document, name: str, shades: tuple[str, ...], values: NDArray[Any], unit: str) -> Colouring:
+    """Colours from the 2nd to the 98th percentile; that of a cell is the mean of its detections."""
+    lineage = document.lineage
+    values = np.where(lineage.present, np.asarray(values, np.float64), np.nan)
+    known = np.flatnonzero(np.isfinite(values))
+    low, high = np.percentile(values[known], (2, 98)) if len(known) else (0.0, 1.0)
+    share = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
+    n = len(lineage.cells)
+    count = np.bincount(lineage.cell[known], minlength=n)
+    mean = np.bincount(lineage.cell[known], share[known], n) / np.where(count > 0, count, np.nan)
+    ends = ((f"{low:.3g}", shades[0]), ("", shades[len(shades) // 2]), (f"{high:.3g} {unit}".strip(), shades[-1]))
+    return _graded(name, shades, share, mean, ends)
+
+
+def _graded(
+    name: str,
+    shades: tuple[str, ...],
+    of_detection: NDArray[Any],
+    of_cell: NDArray[Any],
+    legend: tuple[tuple[str, str], ...],
+) -> Colouring:
+    """Shares in [0, 1] as colours along the shades; NaN is dim."""
+    ramp = blend(shades, SHADES)
+    indices = [
+        np.where(np.isfinite(share), np.round(np.nan_to_num(share) * (SHADES - 1)), SHADES).astype(np.uint8)
+        for share in (of_detection, of_cell)
+    ]
+    return Colouring(name, (*ramp, DIM), *indices, legend, varies=True, ramp=ramp)
+
+
+def _carried(values: NDArray[Any], link: NDArray[np.int64]) -> NDArray[Any]:
+    """Values with gaps filled from the predecessor, over as many frames as a marker may lie apart."""
+    filled = np.array(values, np.float64)
+    for _ in range(64):
+        holes = np.flatnonzero(~np.isfinite(filled) & (link >= 0))
+        found = np.isfinite(filled[link[holes]])
+        if not found.any():
+            break
+        filled[holes[found]] = filled[link[holes[found]]]
+    return filled
+
+
+def blend(shades: tuple[str, ...], n: int) -> tuple[str, ...]:
+    """n colours evenly along these."""
+    stops = np.array([[int(shade[i : i + 2], 16) for i in (1, 3, 5)] for shade in shades], float)
+    at = np.linspace(0, len(shades) - 1, n)
+    rgb = np.stack([np.interp(at, np.arange(len(shades)), channel) for channel in stops.T], axis=1)
+    return tuple("#{:02x}{:02x}{:02x}".format(*colour) for colour in rgb.round().astype(int))

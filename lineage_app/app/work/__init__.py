@@ -1,0 +1,1 @@
+"""Work in the background: import, segmentation and tracking, export, report."""
