@@ -73,9 +73,9 @@ def read_scores(project: Project, n_table: int) -> FateScores | None:
 def cell_scores(scores: FateScores, lineage: Lineage, line: Sequence[int] | None = None) -> CellScores:
     """The scores of the cells as they stand: each the mean, over its images, of the cells that they were scored in.
 
-    A cell that no edit has touched has the score that it was given. So are the ends of the interval; a cell is uncertain
-    where the model abstained on most of its images, or where most are unlike what it has learned from. line : only of
-    these cells, in this order.
+    A cell that no edit has touched has the score that it was given. So are the ends of the interval; a cell is
+    uncertain where the model abstained on most of its images, or where most are unlike what it has learned from.
+    line : only of these cells, in this order.
     """
     n = len(scores.frame)
     if line is None:
