@@ -255,3 +255,14 @@ def test_closing_the_window_ends_the_work(qtbot, window, tracked) -> None:
     window.close()
     assert not followed
     assert len(curated_lineage(tracked)) > 0
+
+
+def test_questions_asked_in_a_row_are_one_question_to_who_rests(qtbot) -> None:
+    """While questions keep coming none is begun; then only the last is."""
+    latest, begun = Latest(rest=0.3), []
+    with qtbot.waitSignal(latest.answered) as answered:
+        for number in range(5):
+            latest.ask(lambda number=number: begun.append(number) or number)
+    latest.close()
+    assert begun == [4]
+    assert answered.args == [4]

@@ -14,7 +14,7 @@ from models.network import FateConfig, FateNetwork, PeepholeLSTM, Texture
 from models.packing import PackedCells, levels, running_mean
 
 EXTRAS = ("displacement", "age", "log_area", "eccentricity")
-OURS = FateConfig(extras=EXTRAS)
+OURS = FateConfig(extras=EXTRAS, drop_pictures=0.0)
 PRESETS = {
     "ours": OURS,
     "both ways": replace(OURS, causal=False),
@@ -134,11 +134,34 @@ def test_training_drops_the_morphology_of_whole_genealogies():
     net = network(replace(OURS, drop_morphology=0.5)).train()
     n = net.config.picture_features
     cells = packed(torch.ones(FRAMES, n + 8), LENGTHS, [-1, -1, 1, 2])
-    dropped = [net.memory._without_some_morphology(cells) for _ in range(20)]
+    dropped = [net.memory._without_some(cells) for _ in range(20)]
     kept = torch.stack([d[:, n + 2 : n + 4].amax(1) for d in dropped])
     assert 0 < kept.mean() < 1
     assert (kept[:, :5] == kept[:, :1]).all() and (kept[:, 5:] == kept[:, 5:6]).all()
     assert all((d[:, : n + 2] == 1).all() and (d[:, n + 4 : n + 6] == 1).all() for d in dropped)
+
+
+def test_training_drops_what_the_encoder_learned_for_whole_genealogies():
+    """The learned features vanish in all frames of a genealogy or in none; texture and measures stay."""
+    net = network(replace(OURS, drop_morphology=0.0, drop_pictures=0.5)).train()
+    n = net.config.image_features
+    cells = packed(torch.ones(FRAMES, net.config.picture_features + 8), LENGTHS, [-1, -1, 1, 2])
+    dropped = [net.memory._without_some(cells) for _ in range(20)]
+    kept = torch.stack([d[:, :n].amax(1) for d in dropped])
+    assert 0 < kept.mean() < 1
+    assert (kept[:, :5] == kept[:, :1]).all() and (kept[:, 5:] == kept[:, 5:6]).all()
+    assert all((d[:, n:] == 1).all() for d in dropped)
+
+
+def test_a_daughter_gets_as_many_numbers_as_are_handed_down():
+    """One by default: mothers that hand down the same number are the same to her; in training it is noisy."""
+    net = network(OURS)
+    states = torch.randn(50, net.config.state)
+    begun = net.memory.inherit(states)
+    assert torch.linalg.matrix_rank(begun - begun[:1], atol=1e-4) == 1
+    assert torch.equal(begun, net.memory.inherit(states))
+    net.train()
+    assert not torch.equal(net.memory.inherit(states), net.memory.inherit(states))
 
 
 def test_texture_is_the_power_of_each_width_in_the_middle():

@@ -30,7 +30,7 @@ from lineage_app.app.cells.cell_columns import Column, columns_of, matching, num
 from lineage_app.app.document import Document
 from lineage_app.app.look.fate_caller import Fates
 from lineage_app.app.navigation import NOTHING, Navigation
-from lineage_app.app.work.jobs import Latest
+from lineage_app.app.work.jobs import REST, Latest
 
 OWN_KEYS = {
     Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown,
@@ -170,7 +170,7 @@ class CellTable(QWidget):
             layout.addWidget(widget)
         self.fit_font()
         self._say_count()
-        self._latest = Latest(self)
+        self._latest = Latest(self, rest=REST)
         self._latest.answered.connect(self._take_columns)
         self.search.textChanged.connect(self._filter)
         self.view.selectionModel().selectionChanged.connect(self._selected)

@@ -21,7 +21,7 @@ from engine.repairs import Repair, Scales, changes_of, repairs
 from lineage_app.app.document import Document
 from lineage_app.app.look.colouring import fates
 from lineage_app.app.look.fate_caller import fates_of
-from lineage_app.app.work.jobs import Latest
+from lineage_app.app.work.jobs import REST, Latest
 
 NOTHING = -1
 MATTERS = (LINK, PRESENT, DETECTION, MASK, END)  # kinds of changes after which places may be doubtful or no more
@@ -136,7 +136,7 @@ class Queue(QObject):
         self._mended: set[int] = set()
         self._open = np.zeros(0, bool)
         self._suggested: tuple[Any, Repair | None] = (None, None)
-        self._latest = Latest(self)
+        self._latest = Latest(self, rest=REST)
         self._latest.answered.connect(self._take)
         curator.changed.connect(self._entry_made)
         if len(self.lineage):

@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, Signal
 from engine.lineage import Lineage
 from engine.onset import FateLabels, fate_labels, project_onsets
 from lineage_app.app.document import Document
-from lineage_app.app.work.jobs import Latest
+from lineage_app.app.work.jobs import REST, Latest
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class FateCaller(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._latest = Latest(self)
+        self._latest = Latest(self, rest=REST)
         self._latest.answered.connect(self.called)
 
     def set_document(self, document: Document) -> None:

@@ -11,6 +11,7 @@ from engine.progress import Progress
 
 Report = Callable[[str], Progress]  # step -> its progress
 Work = Callable[[Report], Any]
+REST = 0.15  # s in which the views are drawn after an edit
 
 
 class Cancelled(Exception):
@@ -68,15 +69,18 @@ class Job(QObject):
 
 
 class Latest(QObject):
-    """Asks in the background; only the answer to the last question is given. failed : why there is none."""
+    """Asks in the background; only the answer to the last question is given. failed : why there is none.
+
+    rest : seconds without another question before it begins, so that it does not take the processor from the views.
+    """
 
     answered = Signal(object)
     failed = Signal(str)
     _came = Signal(int, object, str)
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, rest: float = 0.0) -> None:
         super().__init__(parent)
-        self._number = 0
+        self._number, self._rest = 0, rest
         self._lock = threading.Condition()
         self._question: tuple[int, Callable[[], Any]] | None = None
         self._ends = False
@@ -112,6 +116,8 @@ class Latest(QObject):
             with self._lock:
                 while self._question is None and not self._ends:
                     self._lock.wait()
+                while self._rest and not self._ends and self._lock.wait(self._rest):
+                    pass  # asked anew
                 if self._ends or self._question is None:
                     return
                 number, question = self._question
