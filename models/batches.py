@@ -11,6 +11,7 @@ from torch.nn import functional
 from models.data import FateCells, Ints, Mask
 from models.inputs import published_displacement
 
+_LATENT = -3  # generation from which on latent cells weigh more; before, most have not decided yet
 _TURNS = 8  # ways to turn and flip a square
 
 
@@ -86,10 +87,12 @@ def draw(
     balance: tuple[float, float],
     preset: str,
     rng: np.random.Generator,
+    latent: float = 1.0,
 ) -> Batch:
     """A batch of genealogies; of each at most `labelled` cells with a fate, latent ones first, and their ancestors.
 
-    usable : (C,) cells that may be learned from; balance : weight of MegE and of GM. The cells of one genealogy weigh
+    usable : (C,) cells that may be learned from; balance : weight of MegE and of GM; latent : of cells
+    shortly before onset. The cells of one genealogy weigh
     as much together as those of another.
     """
     chosen: list[Ints] = []
@@ -98,7 +101,8 @@ def draw(
         mine = np.flatnonzero((cells.genealogy == tree) & usable)
         order = np.lexsort((rng.random(len(mine)), cells.generation[mine] >= 0))
         picked = mine[order[:labelled]]
-        weight[picked] = np.take(balance, cells.label[picked].astype(np.int64)) / len(picked)
+        share = np.where((cells.generation[picked] < 0) & (cells.generation[picked] >= _LATENT), latent, 1.0)
+        weight[picked] = np.take(balance, cells.label[picked].astype(np.int64)) * share / share.sum()
         chosen.append(picked)
     members = cells.lineages(np.concatenate(chosen))
     rows = [some_rows(cells, cell, frames, rng) for cell in members.tolist()]

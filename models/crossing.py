@@ -182,7 +182,7 @@ def all_models() -> tuple[str, ...]:
 def parameters_of(name: str, parameters: TrainParameters) -> TrainParameters:
     """How the network of that name is trained; like the default where nothing else is said."""
     if name == "buggenthin2017":
-        return TrainParameters.published(seed=parameters.seed, device=parameters.device, epochs=parameters.epochs)
+        return TrainParameters.published(seed=parameters.seed, device=parameters.device)
     return replace(parameters, network=replace(parameters.network, **_ABLATIONS.get(name, {})))
 
 

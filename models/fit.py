@@ -29,7 +29,7 @@ from models.network import FateNetwork
 from models.packing import PackedCells
 from models.train_parameters import DEFAULTS, FOLDS, Epoch, Report, TrainParameters, no_report
 
-_AT_ONCE = 8192  # patches encoded together when scoring
+_AT_ONCE = 1024  # patches encoded together when scoring
 _PUBLISHED_EPOCHS = 40  # of its second stage, which takes no time
 
 
@@ -191,7 +191,7 @@ class _Run:
 
     def _draw(self, trees: Ints, rng: np.random.Generator) -> Batch:
         p = self.parameters
-        return draw(self.cells, self.mine, trees, p.labelled, p.frames, self.balance, p.network.preset, rng)
+        return draw(self.cells, self.mine, trees, p.labelled, p.frames, self.balance, p.network.preset, rng, p.latent)
 
     def _set_rate(self, share: float) -> None:
         """A short rise, then a cosine down to 0 (Loshchilov and Hutter 2017)."""
@@ -205,18 +205,20 @@ class _Run:
         shown = network_input(augment(batch, generator, p.blur, p.gain).to(device), p.network.preset)
         extras = batch.extras.to(device)
         features = network.encode(shown, extras)
-        packed = PackedCells(features, batch.lengths.to(device), batch.mother.to(device))
+        is_orphan = torch.rand(len(batch.mother), generator=generator) < p.orphans
+        mother = torch.where(is_orphan, -1, batch.mother)
+        packed = PackedCells(features, batch.lengths.to(device), mother.to(device))
         label, weight = batch.label.to(device), batch.weight.to(device)
-        single = _frame_loss(network.classify(features), packed, label, weight)
         if is_single:
-            return single
+            return _frame_loss(network.classify(features), packed, label, weight)
         logits = network.remember(packed)
         loss = _cell_loss(network, logits, packed, label, weight)
         if p.network.memory and p.network.causal:
-            loss = (loss + _frame_loss(logits, packed, label, weight)) / 2
+            on_the_way = _frame_loss(logits, packed, label, weight)
+            loss = (1 - p.every_frame) * loss + p.every_frame * on_the_way
         known = torch.isfinite(extras)
         guessed = functional.smooth_l1_loss(network.describe(features)[known], extras[known])
-        return loss + p.single * single + p.describe * guessed
+        return loss + p.describe * guessed
 
     def _whole_cells(self) -> float:
         """A step of the second stage: all cells at once, the encoder as it is (Rprop, as published)."""

@@ -25,17 +25,19 @@ class FateConfig:
     """The shape of a network. `extras` names the measures beside the patch: displacement first, then age, morphology.
 
     causal : the score at a frame is made of it and of earlier frames only; else a cell's later frames count too.
-    inherits : a cell starts from its mother's last state; else as a founder does.
-    memory : False = each frame by itself.
-    drop_morphology : share of genealogies trained without the measures after displacement and age, so that the network
-    can do without. Only `dropout` and `extras` of these matter to the published preset.
+    inherits : a cell starts from its mother's last state; else as a founder does. memory : False = each frame by
+    itself. drop_morphology : share of genealogies trained without the measures after displacement and age, so that the
+    network can do without; drop_pictures : likewise without what the encoder learned, so that texture is not neglected;
+    handed_down : numbers that a daughter gets from her mother; forgotten : noise on them in training. Few genealogies
+    teach little about inheritance, and a wide or clear channel learns them by heart. Only `dropout` and `extras` of
+    these matter to the published preset.
     """
 
     preset: str = "heritage"
     extras: tuple[str, ...] = ("displacement",)
-    stem: int = 16
-    widths: tuple[int, ...] = (32, 48)
-    image_features: int = 32
+    stem: int = 8
+    widths: tuple[int, ...] = (16, 24)
+    image_features: int = 8
     evidence: int = 32
     heads: int = 4
     state: int = 32
@@ -43,7 +45,10 @@ class FateConfig:
     inherits: bool = True
     memory: bool = True
     dropout: float = 0.2
-    drop_morphology: float = 0.3
+    drop_morphology: float = 0.1
+    drop_pictures: float = 0.5
+    handed_down: int = 1
+    forgotten: float = 0.5
 
     @property
     def picture_features(self) -> int:
@@ -211,15 +216,14 @@ class Memory(nn.Module):
         n_seen = config.evidence if config.causal or not config.memory else 2 * config.evidence
         self.update = nn.GRUCell(n_seen, config.state)
         self.founder = nn.Parameter(torch.zeros(config.state))
-        self.inherit = nn.Linear(config.state, config.state)
-        nn.init.eye_(self.inherit.weight)
-        nn.init.zeros_(self.inherit.bias)
+        self.hand_down = nn.Linear(config.state, config.handed_down)
+        self.receive = nn.Linear(config.handed_down, config.state)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(config.state, 1)
 
     def forward(self, cells: PackedCells) -> tuple[Tensor, Tensor]:
         """(N,) logits and (C, S) last states."""
-        features = self._without_some_morphology(cells) if self.training else cells.features
+        features = self._without_some(cells) if self.training else cells.features
         seen = self._seen(features, cells)  # (N, K)
         level = levels(cells.mother)
         frame_states = features.new_zeros(len(features), self.config.state)
@@ -257,14 +261,25 @@ class Memory(nn.Module):
         known = torch.isfinite(outside).all(1, keepdim=True) & (mother < 0)[:, None]
         return torch.where(known, self.inherit(torch.nan_to_num(outside)), start)
 
-    def _without_some_morphology(self, cells: PackedCells) -> Tensor:
-        """The features; for some genealogies as if nothing but patches, displacement and age were known."""
+    def inherit(self, state: Tensor) -> Tensor:
+        """(M, S) what daughters begin with, from the last states of their mothers."""
+        belief = torch.tanh(self.hand_down(state))
+        if self.training:
+            belief = belief + self.config.forgotten * torch.randn_like(belief)
+        begun: Tensor = self.receive(belief)
+        return begun
+
+    def _without_some(self, cells: PackedCells) -> Tensor:
+        """The features; for some genealogies without morphology, for some without what the encoder learned."""
         n, e = self.config.picture_features, len(self.config.extras)
         founder = cells.founder()
-        gone = (torch.rand(len(cells.lengths), device=founder.device) < self.config.drop_morphology)[founder]
+        chance = torch.rand(2, len(cells.lengths), device=founder.device)[:, founder][:, cells.cell]
         column = torch.arange(n + 2 * e, device=founder.device)
         is_morphology = (column >= n) & ((column - n) % max(e, 1) >= 2)
-        return cells.features.masked_fill(gone[cells.cell][:, None] & is_morphology, 0.0)
+        is_learned = column < self.config.image_features
+        gone = (chance[0] < self.config.drop_morphology)[:, None] & is_morphology
+        gone = gone | ((chance[1] < self.config.drop_pictures)[:, None] & is_learned)
+        return cells.features.masked_fill(gone, 0.0)
 
 
 class PublishedEncoder(nn.Module):

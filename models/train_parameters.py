@@ -17,23 +17,28 @@ class TrainParameters:
     """How fate networks are trained.
 
     network : its shape; members : networks in the ensemble; epochs : passes over the genealogies; trees : genealogies
-    in a step; labelled : cells with a fate taken of a genealogy in an epoch; frames : taken of a cell; patience :
-    epochs without a better AUC on the held-out genealogies before it ends; single, describe : weights of the tasks
-    beside the main one, to tell the fate and the measures from single pictures; device : "auto", "cpu" or "cuda".
+    in a step; labelled : cells with a fate taken of a genealogy in an epoch, latent ones first; frames : taken of a
+    cell; patience : epochs without a better AUC on the held-out genealogies before it ends; orphans : share of cells
+    shown as if their mother were not known; latent : weight of a cell up to three generations before onset beside any
+    other; every_frame : weight of the calls on the way beside that at a cell's end; describe : weight of guessing the
+    measures from pictures, a task that keeps the encoder from learning genealogies by heart; blur (px), gain : how
+    much pictures are changed; device : "auto", "cpu" or "cuda".
     """
 
     network: FateConfig = field(default_factory=lambda: FateConfig(extras=EXTRAS))
     members: int = 3
-    epochs: int = 24
+    epochs: int = 30
     trees: int = 8
     labelled: int = 16
     frames: int = 10
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
     patience: int = 10
-    single: float = 0.3
-    describe: float = 0.1
-    blur: float = 0.7
+    orphans: float = 0.5
+    every_frame: float = 0.1
+    latent: float = 3.0
+    describe: float = 0.3
+    blur: float = 0.4
     gain: float = 0.15
     seed: int = 0
     device: str = "auto"
@@ -48,7 +53,7 @@ class TrainParameters:
     @classmethod
     def published(cls, **values: Any) -> "TrainParameters":
         """The network of Buggenthin et al. 2017, one of it, in two stages."""
-        return replace(cls(network=FateConfig.published(), members=1, frames=8), **values)
+        return replace(cls(network=FateConfig.published(), members=1, epochs=16, frames=8), **values)
 
 
 @dataclass(frozen=True)
