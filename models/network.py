@@ -46,7 +46,7 @@ class FateConfig:
     memory: bool = True
     dropout: float = 0.2
     drop_morphology: float = 0.1
-    drop_pictures: float = 0.8
+    drop_pictures: float = 0.5
     handed_down: int = 1
     forgotten: float = 0.5
 

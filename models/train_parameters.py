@@ -28,7 +28,7 @@ class TrainParameters:
     network: FateConfig = field(default_factory=lambda: FateConfig(extras=EXTRAS))
     members: int = 3
     epochs: int = 30
-    trees: int = 2
+    trees: int = 8
     labelled: int = 16
     frames: int = 10
     learning_rate: float = 3e-3
@@ -53,7 +53,7 @@ class TrainParameters:
     @classmethod
     def published(cls, **values: Any) -> "TrainParameters":
         """The network of Buggenthin et al. 2017, one of it, in two stages."""
-        return replace(cls(network=FateConfig.published(), members=1, epochs=24, trees=8, frames=8), **values)
+        return replace(cls(network=FateConfig.published(), members=1, epochs=24, frames=8), **values)
 
 
 @dataclass(frozen=True)
