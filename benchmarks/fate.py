@@ -45,7 +45,7 @@ DOCS = ROOT / "docs" / "fate.md"
 BEGIN, END = "<!-- benchmarks.fate -->\n", "<!-- end -->\n"
 NULL = "shuffled fates"
 SEEDS = (0, 1, 2)
-OBSERVERS = ("observer of traits", "observer of the decision")
+OBSERVERS = ("knows the traits", "knows the decision")
 
 
 @dataclass(frozen=True)
