@@ -69,7 +69,9 @@ def test_the_future_changes_no_earlier_call(cells, model):
     before = replace(cells, extras=hours)
     pictures = cells.pictures[1].copy()
     pictures.reshape(-1, FRAMES, 27, 27)[:, 3:] = 255 - pictures.reshape(-1, FRAMES, 27, 27)[:, 3:]
-    after = replace(before, pictures=(cells.pictures[0], pictures))
+    otherwise = hours.copy()
+    otherwise.reshape(len(cells), FRAMES, -1)[:, 3:, 0] *= -3  # moves otherwise too
+    after = replace(before, extras=otherwise, pictures=(cells.pictures[0], pictures))
     founders = np.flatnonzero((cells.experiment == 1) & (cells.mother < 0))
     one, two = judge(model, before, founders), judge(model, after, founders)
     np.testing.assert_allclose(one.early[founders], two.early[founders], atol=1e-6)
