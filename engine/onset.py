@@ -179,7 +179,7 @@ def _onsets_of(lineage: Lineage, marker: str, rows: Ids, is_on: Bools, parameter
     goes_on = _goes_on(cells, levels, lead, n)
     after = _best_of_daughters(cells, goes_on)
     may = (trail > 0) & (trail + after >= parameters.run)
-    silent, known = _said(lineage, levels, marker)
+    silent, known = _said(lineage, marker)
     called = np.zeros(len(cells), bool)
     for level in levels:
         mother = cells.mother[level]
@@ -214,7 +214,7 @@ def _best_of_daughters(cells: Cells, value: Ids) -> Ids:
     return best
 
 
-def _said(lineage: Lineage, levels: list[Ids], marker: str) -> tuple[Bools, Bools]:
+def _said(lineage: Lineage, marker: str) -> tuple[Bools, Bools]:
     """(C,) in which cells no onset of the marker may be called, and where it is curated as on since an ancestor."""
     cells = lineage.cells
     silent, known = np.zeros(len(cells), bool), np.zeros(len(cells), bool)

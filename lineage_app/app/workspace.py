@@ -131,7 +131,7 @@ class Workspace(QWidget):
         self._show_links()
 
     def _show_links(self) -> None:
-        self.movie.set_links(links_of(self.document.lineage, self.queue.suggestion))
+        self.movie.set_links(links_of(self.queue.suggestion))
 
     # ---- building
 

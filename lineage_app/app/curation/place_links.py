@@ -6,7 +6,6 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from engine.changes import LINK
-from engine.lineage import Lineage
 from engine.repairs import Repair
 from lineage_app.app.look.theme import Theme
 from lineage_app.app.movie.movie_drawing import Scene
@@ -23,7 +22,7 @@ class PlaceLink:
     is_new: bool
 
 
-def links_of(lineage: Lineage, repair: Repair | None) -> tuple[PlaceLink, ...]:
+def links_of(repair: Repair | None) -> tuple[PlaceLink, ...]:
     """What a repair would take away, and what it would make instead."""
     changes = [change for change in (repair.changes or () if repair else ()) if change.kind == LINK]
     gone = [PlaceLink(change.old, change.id, False) for change in changes if change.old is not None]

@@ -165,10 +165,6 @@ class Brush:
         start, self._at = self._at, at
         return self.painting.stroke(start, at, self.radius, self._erases)
 
-    @property
-    def is_down(self) -> bool:
-        return self._at is not None
-
     def release(self) -> None:
         """The stroke is over."""
         self._at = None
