@@ -18,7 +18,7 @@ from engine.lineage import Lineage
 from engine.measure import cut_patches
 from engine.movie import open_array
 from engine.pipeline import recorded
-from engine.steps import as_grey, load_illumination
+from engine.steps import PATCH_CHANNEL, as_grey, load_illumination
 
 if TYPE_CHECKING:
     from engine.project import Project
@@ -157,7 +157,7 @@ def brightfield(project: "Project") -> str:
     """The channel that the patches show; raises InputError where it is a marker, or there is none."""
     if not project.channels:
         raise InputError(f"{project.path}: no images; import it again with --images")
-    channel = project.channels[0]
+    channel = project.channels[PATCH_CHANNEL]
     if channel in project.markers:
         raise InputError(
             f"{project.path}: the first channel, {channel}, is a marker; import the movie again with brightfield first"
@@ -198,7 +198,7 @@ def _cut_again(project: "Project", detections: Detections, rows: Ids, grey_range
         mine = np.flatnonzero((places == (position, frame)).all(axis=1))
         name = detections.positions[position]
         movie = project.movie(name)
-        image = correct(movie.frame(frame, 0), load_illumination(project.path, name))
+        image = correct(movie.frame(frame, PATCH_CHANNEL), load_illumination(project.path, name, of_patches=True))
         cut = cut_patches(image, detections.yx[rows[mine]], project.um_per_px, parameters)
         patches[mine] = as_grey(cut, tuple(grey_range))
     return patches

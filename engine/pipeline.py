@@ -163,6 +163,8 @@ def _fingerprint(step: str, project: Project, parameters: RunParameters, before:
     asked: dict[str, Any] = {"step": step, "version": STEP_VERSION[step], "before": before}
     if step == "illumination":
         asked["channel"] = parameters.channel
+        if parameters.channel not in (None, *project.channels[: steps.PATCH_CHANNEL + 1]):
+            asked["patches"] = "in their own light"
         asked["positions"] = [(p.name, p.n_frames, p.shape) for p in project.positions]
         asked["selected"] = (parameters.positions, parameters.frames)
     elif step == "segment" and _has_imported_labels(project):

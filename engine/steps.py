@@ -6,7 +6,7 @@ machines alike.
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +31,32 @@ from engine.tracking import TrackingParameters, track
 SAMPLE_FRAMES = 24  # to estimate a position's illumination from
 SEGMENTATION_SAMPLE_FRAMES = 6  # to estimate cell size and contrast from, over all positions
 GREY_PERCENTILES = (0.02, 99.98)  # what patches show from black to white
+PATCH_CHANNEL = 0  # brightfield: what patches show, whichever channel is segmented
+OF_PATCHES = "patch_"  # before the parts of the illumination of that channel, where another is segmented
 PATCHES_PER_SHARD = 8192
 PATCHES_PER_CHUNK = 32
 
 
 def estimate_position(block: Block, channel: str) -> None:
-    """Estimate a position's illumination and grey range from frames spread over its movie."""
+    """Estimate a position's illumination in the channel to segment, and in that of the patches where it is another one;
+    and the grey range of the patches."""
     movie = _movie(block)
+    values = _light(movie, channel)
+    if movie.channel_index(channel) != PATCH_CHANNEL:
+        light = _light(movie, movie.channels[PATCH_CHANNEL])
+        values["grey_range"] = light.pop("grey_range")
+        values |= {OF_PATCHES + name: value for name, value in light.items()}
+    with atomic(block.part) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **values)
+
+
+def _light(movie: Movie, channel: str) -> dict[str, Any]:
+    """The illumination of a channel, by name of its parts, and its grey range, from frames spread over the movie."""
     sample = [movie.frame(t, channel) for t in spread(movie.frames(channel), SAMPLE_FRAMES)]
     illumination = estimate_illumination(sample)
     grey = np.stack([correct(image, illumination)[::3, ::3] for image in sample])
     values = {name: value for name, value in asdict(illumination).items() if value is not None}
-    with atomic(block.part) as temporary, open(temporary, "wb") as file:
-        np.savez(file, grey_range=np.percentile(grey, GREY_PERCENTILES), **values)
+    return {"grey_range": np.percentile(grey, GREY_PERCENTILES), **values}
 
 
 def keep_illumination(part: Path, path: Path) -> NDArray[np.float64]:
@@ -53,10 +66,12 @@ def keep_illumination(part: Path, path: Path) -> NDArray[np.float64]:
     return np.asarray(np.load(part)["grey_range"])
 
 
-def load_illumination(project: Path, position: str) -> Illumination:
-    """The illumination that was estimated for a position."""
-    values = dict(np.load(project / "tables" / "illumination" / f"{position}.npz"))
-    del values["grey_range"]
+def load_illumination(project: Path, position: str, of_patches: bool = False) -> Illumination:
+    """The illumination that was estimated for a position, in the channel to segment or that of the patches."""
+    with np.load(project / "tables" / "illumination" / f"{position}.npz") as file:
+        has_both = any(name.startswith(OF_PATCHES) for name in file)
+        prefix = OF_PATCHES if of_patches and has_both else ""
+        values = {f.name: file[prefix + f.name] for f in fields(Illumination) if prefix + f.name in file}
     return Illumination(**{name: value if value.ndim else value.item() for name, value in values.items()})
 
 
@@ -107,9 +122,11 @@ def measure_block(block: Block, grey_range: tuple[float, ...], parameters: Measu
     rows = [_measure_one(movie, t, parameters) for t in block.frames]
     table = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
     if grey_range:
-        illumination = load_illumination(block.project, block.position)
+        light = load_illumination(block.project, block.position, of_patches=True)
         patches = [
-            as_grey(_patches(correct(movie.frame(t, 0), illumination), row, movie.um_per_px, parameters), grey_range)
+            as_grey(
+                _patches(correct(movie.frame(t, PATCH_CHANNEL), light), row, movie.um_per_px, parameters), grey_range
+            )
             for t, row in zip(block.frames, rows, strict=True)
         ]
         with atomic(_patch_part(block.part)) as temporary, open(temporary, "wb") as file:

@@ -63,6 +63,16 @@ def test_there_is_a_patch_for_each_detection(undisturbed: Project) -> None:
         assert patch[12:15, 12:15].mean() < patch.mean() - 20
 
 
+def test_patches_show_brightfield_in_its_own_light_whatever_is_segmented(tmp_path: Path) -> None:
+    """Where a marker is the channel to segment, patches are still those of brightfield, as when that is segmented."""
+    patches = []
+    for name, channel in (("a", None), ("b", "GATA1")):
+        project, _ = run(disc_project(tmp_path / f"{name}.lineage", 12, labels=True), RunParameters(channel=channel))
+        patches.append(np.asarray(zarr.open_array(project.path / "patches.zarr")[:]))
+    assert patches[0].std() > 10
+    assert np.array_equal(*patches)
+
+
 def test_nothing_is_done_twice(undisturbed: Project) -> None:
     """A second run skips every step and changes no table."""
     before = table_bytes(undisturbed)
