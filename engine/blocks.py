@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,7 @@ def _finished(
 def _finished_on_cluster(
     work: Callable[..., None], blocks: Sequence[Block], arguments: tuple[Any, ...], address: str
 ) -> Iterator[Block]:
+    """Blocks as the workers finish them; those of a worker that dies are given to another one."""
     try:
         from dask import distributed
     except ImportError as error:
@@ -98,10 +99,25 @@ def _finished_on_cluster(
     except (OSError, ValueError) as error:
         raise InputError(f"{address}: no Dask scheduler answers there; start one with `dask scheduler`") from error
     with client:
-        futures = {client.submit(work, block, *arguments, pure=False): block for block in blocks}
-        for future in distributed.as_completed(futures):
-            future.result()
-            yield futures[future]
+        futures = {client.submit(work, _anywhere(block), *arguments, pure=False): block for block in blocks}
+        try:
+            for future in distributed.as_completed(futures):
+                future.result()
+                yield futures[future]
+        except distributed.scheduler.KilledWorker as error:
+            raise InputError(
+                f"{address}: one worker after the other died of the same frames; give them more memory, then run the "
+                "same again, it goes on from there"
+            ) from error
+        except CancelledError as error:
+            raise InputError(
+                f"{address}: the Dask scheduler is gone; start it again, then run the same, it goes on from there"
+            ) from error
+
+
+def _anywhere(block: Block) -> Block:
+    """The block for a worker that was started in another folder."""
+    return replace(block, project=block.project.absolute(), part=block.part.absolute())
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Work cut into blocks of frames."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,12 @@ def break_at_32(block: Block) -> None:
     if block.first == 32:
         raise OSError("disk full")
     block.part.touch()
+
+
+def give_up(block: Block) -> None:
+    from distributed.scheduler import KilledWorker
+
+    raise KilledWorker("task", SimpleNamespace(address="tcp://there"), 3)
 
 
 @given(st.integers(0, 200), st.integers(1, 200))
@@ -58,6 +65,18 @@ def test_a_dask_cluster_does_the_same(tmp_path: Path) -> None:
     ) as cluster:
         for_each(touch, blocks, ("there",), Workers(scheduler=cluster.scheduler_address), lambda done, total: None)
     assert all(block.part.read_text() == f"there {block.first}" for block in blocks)
+
+
+def test_frames_that_kill_their_workers_are_said(tmp_path: Path) -> None:
+    """When Dask gives up on a block whose workers died one after the other, the message says what may help."""
+    distributed = pytest.importorskip("distributed")
+    blocks = cut(tmp_path, "a", range(10), tmp_path, ".txt")
+    options = {"dashboard_address": None, "protocol": "tcp", "host": "127.0.0.1"}
+    with (
+        distributed.LocalCluster(n_workers=1, processes=False, **options) as cluster,
+        pytest.raises(InputError, match="more memory"),
+    ):
+        for_each(give_up, blocks, (), Workers(scheduler=cluster.scheduler_address), lambda done, total: None)
 
 
 def test_no_scheduler_at_the_address_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

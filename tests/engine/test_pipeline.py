@@ -173,14 +173,3 @@ def test_killed_and_run_again_gives_the_same_tables(
     assert table_bytes(again) == table_bytes(undisturbed)
     patches = [np.asarray(zarr.open_array(p.path / "patches.zarr")[:]) for p in (again, undisturbed)]
     assert np.array_equal(*patches)
-
-
-def test_a_dask_cluster_gives_the_same_tables(tmp_path: Path, undisturbed: Project) -> None:
-    """Threads or cluster, byte for byte."""
-    distributed = pytest.importorskip("distributed")
-    project = disc_project(tmp_path / "a.lineage", positions=2)
-    with distributed.LocalCluster(
-        n_workers=1, processes=False, dashboard_address=None, protocol="tcp", host="127.0.0.1"
-    ) as cluster:
-        project, _ = run(project, workers=Workers(scheduler=cluster.scheduler_address))
-    assert table_bytes(project) == table_bytes(undisturbed)
