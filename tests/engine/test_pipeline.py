@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import zarr
 
-from engine.blocks import Workers
 from engine.errors import InputError
 from engine.measure import MeasureParameters
 from engine.pipeline import STEPS, RunParameters, recorded, run
@@ -143,7 +142,6 @@ import os, signal, sys
 from pathlib import Path
 from engine.pipeline import run
 from engine.project import Project
-from engine.blocks import Workers
 
 victim, after = sys.argv[2], int(sys.argv[3])
 def progress(step):
