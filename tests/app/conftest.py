@@ -94,6 +94,15 @@ def window(qtbot, settings) -> Iterator["object"]:
 @pytest.fixture
 def workspace(qtbot, window, tracked: Project):
     """The window's views of the tracked project, with the first frame shown."""
-    window.open_project(tracked.path)
-    qtbot.waitUntil(lambda: window.workspace is not None and window.workspace.movie.frame is not None, timeout=20_000)
+    from tests.app.hand import show_project
+
+    show_project(qtbot, window, tracked.path)
     return window.workspace
+
+
+@pytest.fixture
+def hand(qtbot, window, workspace) -> "object":
+    """A person at the window with the tracked project."""
+    from tests.app.hand import Hand
+
+    return Hand(qtbot, window)

@@ -19,6 +19,7 @@ from engine.project import Project
 from lineage_app.app.fate import fate_tasks
 from lineage_app.app.fate.predict_dialog import PredictDialog
 from lineage_app.app.work.apart import Apart
+from tests.app.hand import show_project
 from tests.app.invented_scores import write_scores
 
 LEFT = Qt.MouseButton.LeftButton
@@ -56,8 +57,7 @@ def shown(qtbot, window, apart, trained):
     """The window with that project; models are looked at by a process that runs already."""
     trained.joinpath("tables", "fate_scores.parquet").unlink(missing_ok=True)
     window.fate._apart = apart
-    window.open_project(trained)
-    qtbot.waitUntil(lambda: window.workspace is not None and window.workspace.movie.frame is not None, timeout=20_000)
+    show_project(qtbot, window, trained)
     return window
 
 

@@ -14,6 +14,7 @@ from engine.project import Project
 from engine.segmentation import SegmentationParameters
 from lineage_app.app.movie.segment_dialog import SegmentDialog
 from lineage_app.app.movie.segment_preview import Failed, Preview, Trial, outlines_of
+from tests.app.hand import show_project
 from tests.movies import disc_labels, disc_project
 
 NUMBER = 30  # frames
@@ -39,8 +40,7 @@ def dialog(qtbot, window, raw):
 
 
 def opened(qtbot, window, project) -> SegmentDialog:
-    window.open_project(project.path)
-    qtbot.waitUntil(lambda: window.workspace is not None and window.workspace.movie.frame is not None, timeout=20_000)
+    show_project(qtbot, window, project.path)
     window.actions_["segment"].trigger()
     found = window.findChild(SegmentDialog)
     wait(qtbot, found)

@@ -80,3 +80,10 @@ def test_a_project_without_a_picture_is_grey(qtbot, window, workspace) -> None:
     window.show_start_page()
     button = window.pages.currentWidget().recent[project]
     assert button.icon().pixmap(button.iconSize()).toImage().pixelColor(20, 20) == QColor(Qt.GlobalColor.gray)
+
+
+def test_the_start_page_says_what_to_do(window) -> None:
+    """Open, import, demo; nothing of a project can be done."""
+    page = window.pages.currentWidget()
+    assert set(page.cards) == {"open", "import", "demo"}
+    assert not window.actions_["play"].isEnabled()
