@@ -1,6 +1,5 @@
 """The forest as arrays: what follows from one array of links, computed for all detections at once."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -67,40 +66,9 @@ def chains(link: NDArray[Any], starts: NDArray[np.bool_]) -> Ids:
     starts : (N,) true where a chain begins; unlinked detections that begin none are on none, -1. Pointer doubling: time
     grows with the logarithm of the longest chain.
     """
-    return indices_of(roots(link, starts), link, starts)
-
-
-def indices_of(root: Ids, link: NDArray[Any], starts: NDArray[np.bool_]) -> Ids:
-    """(N,) the index of the chain that begins with each root; -1 for those on none."""
-    index: Ids = (np.cumsum(starts) - 1)[root]
+    index: Ids = (np.cumsum(starts) - 1)[roots(link, starts)]
     index[(link < 0) & ~starts] = -1
     return index
-
-
-def rerooted(root: Ids, link: Ids, successors: Ids, touched: Iterable[int]) -> Ids:
-    """The roots after an edit, from those before it; only the chains of the touched detections are walked.
-
-    root : (N,) or fewer, where detections were added; touched : all whose link or successors are new, with these.
-    """
-    roots = np.concatenate([root, np.arange(len(root), len(link))])
-    done: set[int] = set()
-    for id in touched:
-        start = int(id)
-        while (parent := int(link[start])) >= 0 and successors[parent, 1] < 0:
-            start = parent
-        if start not in done:
-            done.add(start)
-            roots[_chain_from(start, successors)] = start
-    return roots
-
-
-def _chain_from(start: int, successors: Ids) -> Ids:
-    """A detection and those that follow it, until they divide or end."""
-    chain, next = [start], successors[start]
-    while next[0] >= 0 and next[1] < 0:
-        chain.append(int(next[0]))
-        next = successors[chain[-1]]
-    return np.array(chain, np.int64)
 
 
 def roots(link: NDArray[Any], starts: NDArray[np.bool_]) -> Ids:
@@ -175,13 +143,15 @@ def cells_of(detections: Detections, link: Ids, successors: Ids, starts: NDArray
     heirs = successors[last]
     daughters = np.where(heirs >= 0, cell[heirs], -1)
     generation, number, founder = _descent(mother, daughters)
+    sister = np.full(len(first), -1, np.int64)
+    set_sisters(sister, daughters[daughters[:, 1] >= 0])
     return Cells(
         position=detections.position[first],
         first=first,
         last=last,
         mother=mother,
         daughters=daughters,
-        sister=_sisters(daughters),
+        sister=sister,
         founder=founder,
         generation=generation,
         number=number,
@@ -191,25 +161,30 @@ def cells_of(detections: Detections, link: Ids, successors: Ids, starts: NDArray
     )
 
 
-def _sisters(daughters: Ids) -> Ids:
-    sister = np.full(len(daughters), -1, np.int64)
-    pairs = daughters[daughters[:, 1] >= 0]
+def set_sisters(sister: Ids, pairs: Ids) -> None:
+    """Write into (C,) who is whose sister. pairs : (D, 2) daughters."""
     sister[pairs] = pairs[:, ::-1]
-    return sister
 
 
 def _descent(mother: Ids, daughters: Ids) -> tuple[NDArray[np.int32], NDArray[np.uint64], Ids]:
-    """(C,) generation, cell number and founder, one generation at a time."""
-    generation = np.zeros(len(mother), np.int32)
-    number = np.ones(len(mother), np.uint64)
+    """(C,) generation, cell number and founder."""
+    generation, number = np.zeros(len(mother), np.int32), np.ones(len(mother), np.uint64)
     founder = np.arange(len(mother))
-    level, depth = np.flatnonzero(mother < 0), 0
-    while len(level := level[daughters[level, 1] >= 0]):
-        depth += 1
-        pairs = daughters[level]
-        generation[pairs] = depth
-        founder[pairs] = founder[level, None]
-        fits = depth <= LAST_NUMBERED_GENERATION
-        number[pairs] = 2 * number[level, None] + np.arange(2, dtype=np.uint64) if fits else 0
-        level = pairs.ravel()
+    descend(np.flatnonzero(mother < 0), daughters, generation, number, founder)
     return generation, number, founder
+
+
+def descend(
+    level: Ids, daughters: Ids, generation: NDArray[np.int32], number: NDArray[np.uint64], founder: Ids
+) -> None:
+    """Write into (C,) generation, cell number and founder of all that descend from these cells, a generation at a time.
+
+    level : cells of which those are right already.
+    """
+    while len(level := level[daughters[level, 1] >= 0]):
+        pairs = daughters[level]
+        generation[pairs] = generation[level, None] + 1
+        founder[pairs] = founder[level, None]
+        fits = generation[pairs] <= LAST_NUMBERED_GENERATION
+        number[pairs] = np.where(fits, 2 * number[level, None] + np.arange(2, dtype=np.uint64), 0)
+        level = pairs.ravel()

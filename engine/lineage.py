@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from engine.changes import END, FACTS, Change
 from engine.detections import Detections, write_table
 from engine.errors import InputError
-from engine.forest import Cells, Ids, cells_of, checked_links, indices_of, rerooted, roots, successors_of
+from engine.forest import Cells, Ids, cells_of, chains, checked_links, successors_of
+from engine.grafting import grafted
 from engine.shapes import Overlay
 from engine.state import State, after, touched_in
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from engine.project import Project
 
 DIVIDED, LEFT, LOST, MOVIE_END, DIED = "divided", "left", "lost", "movie end", "died"
-FEW_CHANGES = 200  # above it, all cells are found anew
+MOST_TOUCHED = 1000  # detections by edits; above it, all cells are found anew
 END_REASONS = (DIVIDED, DIED, LEFT, LOST, MOVIE_END)
 
 
@@ -42,6 +43,7 @@ class Lineage:
         links = checked_links(detections, link)
         self._state = State(detections, detections, links, successors_of(links), np.ones(len(links), bool))
         self._settled_from: tuple[Ids, Overlay] | None = None
+        self._edited: tuple[Cells, Ids, frozenset[int]] | None = None  # cells before edits, and what those touched
 
     def __len__(self) -> int:
         return len(self.link)
@@ -85,13 +87,16 @@ class Lineage:
             raise RuntimeError("a settled lineage has row numbers for ids; apply changes to the one it was made from")
         changes = tuple(changes)
         before, self._state = self._state, after(self._state, changes)
-        root = self.__dict__.get("_root")
         if any(change.kind not in FACTS for change in changes):
-            for name in ("_starts", "_root", "cell", "cells", "lbep", "overlay", "_added"):
+            known = self.__dict__.pop("_cells", None)
+            for name in ("lbep", "overlay", "_added"):
                 self.__dict__.pop(name, None)
-        if "_root" not in self.__dict__ and root is not None and len(changes) <= FEW_CHANGES:
-            touched = {id for state in (before, self._state) for id in touched_in(state, changes)}
-            self.__dict__["_root"] = rerooted(root, self.link, self.successors, touched)
+            if known is not None:
+                self._edited = (*known, frozenset())
+            if self._edited is not None:
+                cells, cell, touched = self._edited
+                touched |= touched_in(before, changes) | touched_in(self._state, changes)
+                self._edited = (cells, cell, touched) if len(touched) <= MOST_TOUCHED else None
 
     def copy(self) -> "Lineage":
         """Another lineage in the same state, to try edits on, or to keep as it is; what was computed is shared."""
@@ -100,26 +105,26 @@ class Lineage:
         return other
 
     @cached_property
-    def _starts(self) -> NDArray[np.bool_]:
+    def _cells(self) -> tuple[Cells, Ids]:
+        if self._edited is not None:
+            cells, cell, touched = self._edited
+            ids, self._edited = np.array(sorted(touched), np.int64), None
+            return grafted(cells, cell, ids, self.detections, self.link, self.successors, self.present)
         starts = (self.link < 0) & self.present
         starts[self.successors[self.successors[:, 1] >= 0].ravel()] = True
-        return starts
+        cell = chains(self.link, starts)
+        cell.flags.writeable = False
+        return cells_of(self.detections, self.link, self.successors, starts, cell), cell
 
-    @cached_property
-    def _root(self) -> Ids:
-        return roots(self.link, self._starts)
-
-    @cached_property
+    @property
     def cell(self) -> Ids:
         """(N,) the index of each detection's cell; -1 where it was deleted."""
-        cell = indices_of(self._root, self.link, self._starts)
-        cell.flags.writeable = False
-        return cell
+        return self._cells[1]
 
-    @cached_property
+    @property
     def cells(self) -> Cells:
         """The cells with all that follows from their links."""
-        return cells_of(self.detections, self.link, self.successors, self._starts, self.cell)
+        return self._cells[0]
 
     @cached_property
     def _added(self) -> Mapping[tuple[int, int], list[int]]:

@@ -1,0 +1,89 @@
+"""The cells after an edit, from those before it: what the edit touched is walked, all else is only numbered anew."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.detections import Detections
+from engine.forest import Cells, Ids, descend, set_sisters
+
+INDICES = ("mother", "daughters", "sister", "founder")  # columns of cells that are indices of cells
+
+
+def grafted(
+    old: Cells, cell: Ids, touched: Ids, detections: Detections, link: Ids, successors: Ids, present: NDArray[np.bool_]
+) -> tuple[Cells, Ids]:
+    """The cells, and (N,) the cell of each detection, -1 where deleted; the same that `cells_of` finds.
+
+    old, cell : those before, cell (n,) with n <= N; touched : all whose cell may be another (`state.touched_in`), or
+    that were deleted; link, successors, present : (N,), (N, 2), (N,) as they are now.
+    """
+    chains = _chains_of(touched[present[touched]].tolist(), link, successors)
+    first = np.array([chain[0] for chain in chains], np.int64)
+    gone = cell[touched[touched < len(cell)]]
+    stays = np.ones(len(old), bool)
+    stays[gone[gone >= 0]] = False
+    new = np.searchsorted(old.first[stays], first) + np.arange(len(first))
+    is_new = np.zeros(np.count_nonzero(stays) + len(new), bool)
+    is_new[new] = True
+    renamed = np.full(len(old) + 1, -1, np.int64)  # the last: of those in no cell
+    renamed[:-1][stays] = np.flatnonzero(~is_new)
+    cell = np.concatenate([renamed[cell], np.full(len(link) - len(cell), -1, np.int64)])
+    for index, chain in zip(new.tolist(), chains, strict=True):
+        cell[chain] = index
+    column = {name: _moved(getattr(old, name), stays, is_new) for name in Cells.__dataclass_fields__}
+    column |= {name: _moved(renamed[getattr(old, name)], stays, is_new) for name in INDICES}
+    column["first"][new], column["last"][new] = first, [chain[-1] for chain in chains]
+    column["n_detections"][new] = [len(chain) for chain in chains]
+    column["position"][new] = detections.position[first]
+    column["birth_frame"][new] = detections.frame[first]
+    column["end_frame"][new] = detections.frame[column["last"][new]]
+    _relate(column, new, cell, link, successors)
+    cell.flags.writeable = False
+    return Cells(**column), cell
+
+
+def _chains_of(ids: Iterable[int], link: Ids, successors: Ids) -> list[list[int]]:
+    """The cells that these detections are in now, each as its detections in time; ordered by the first."""
+    chains: dict[int, list[int]] = {}
+    for start in ids:
+        while (parent := int(link[start])) >= 0 and successors[parent, 1] < 0:
+            start = parent
+        if start not in chains:
+            chains[start] = _chain_from(start, successors)
+    return [chains[start] for start in sorted(chains)]
+
+
+def _chain_from(start: int, successors: Ids) -> list[int]:
+    """A detection and those that follow it, until they divide or end."""
+    chain, heirs = [start], successors[start]
+    while heirs[0] >= 0 and heirs[1] < 0:
+        chain.append(int(heirs[0]))
+        heirs = successors[chain[-1]]
+    return chain
+
+
+def _moved(column: NDArray[Any], stays: NDArray[np.bool_], is_new: NDArray[np.bool_]) -> NDArray[Any]:
+    """A column with the rows of cells that stay in their new places."""
+    moved = np.empty((len(is_new), *column.shape[1:]), column.dtype)
+    moved[~is_new] = column[stays]
+    return moved
+
+
+def _relate(column: dict[str, NDArray[Any]], new: Ids, cell: Ids, link: Ids, successors: Ids) -> None:
+    """Mothers, daughters and sisters of new cells and of their kin; generations and numbers in their genealogies."""
+    mother, daughters, of = column["mother"], column["daughters"], np.append(cell, -1)  # of[-1] : of none
+    before, after = of[link[column["first"][new]]], of[successors[column["last"][new]]]
+    kin = np.unique(np.concatenate([new, before, after.ravel()]))
+    kin = kin[kin >= 0]
+    mother[kin], daughters[kin] = of[link[column["first"][kin]]], of[successors[column["last"][kin]]]
+    column["sister"][kin] = -1
+    set_sisters(column["sister"], daughters[mother[kin][mother[kin] >= 0]])
+    founders = new
+    while (mother[founders] >= 0).any():
+        founders = np.where(mother[founders] >= 0, mother[founders], founders)
+    founders = np.unique(founders)
+    column["generation"][founders], column["number"][founders], column["founder"][founders] = 0, 1, founders
+    descend(founders, daughters, column["generation"], column["number"], column["founder"])
