@@ -1,20 +1,13 @@
-"""Exports, each read back by another program."""
+"""Exports: what is true of every format, and what each tells of facts and fate scores."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
-import dendropy
-import geff
-import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
-import tifffile
-from geff.core_io import read_to_memory
-from geff.validate.data import ValidationConfig, validate_data
 from hypothesis import given, settings
 from traccuracy.loaders import load_ctc_data
 
@@ -24,22 +17,12 @@ from engine.curation import curate
 from engine.detections import write_table
 from engine.errors import InputError
 from engine.export import FORMATS, export
-from engine.exporters import ctc as ctc_exporter
-from engine.exporters.newick import branch_frames, quoted, tree
 from engine.lineage import Lineage
 from engine.project import Project
 from tests import genealogies
+from tests.engine.exported import exported
+from tests.engine.test_exporters_geff import read_geff
 from tests.genealogies import forest, project_of, random_forests
-
-EVERY_FOREST = pytest.mark.parametrize("named", genealogies.CATALOGUE)
-Named = Callable[[], Lineage]
-
-
-def exported(lineage: Lineage, folder: Path, format: str) -> Path:
-    return export(project_of(lineage, folder / "p.lineage"), folder / f"out.{format}", format)
-
-
-# in general
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -210,243 +193,6 @@ def test_nothing_reviewed_and_unknown_detections_are_refused(tmp_path: Path) -> 
     with pytest.raises(InputError, match="no detection 99"):
         export(project, tmp_path / "out", "csv", genealogies=[99])
     assert not (tmp_path / "out").exists()
-
-
-# CTC
-
-
-@EVERY_FOREST
-def test_ctc_is_read_by_traccuracy_as_the_same_graph(named: Named, tmp_path: Path) -> None:
-    """Its loader checks masks against the table and finds every detection and link."""
-    lineage = named()
-    out = exported(lineage, tmp_path, "ctc")
-    nodes, links = 0, 0
-    for position in lineage.detections.positions:
-        folder = out / f"{position}_RES"
-        graph = load_ctc_data(str(folder), str(folder / "res_track.txt"), run_checks=True).graph
-        nodes, links = nodes + len(graph), links + graph.number_of_edges()
-    assert (nodes, links) == (len(lineage), np.count_nonzero(lineage.link >= 0))
-
-
-def test_ctc_masks_hold_the_track_of_each_cell(tmp_path: Path) -> None:
-    """Where the movie's label image has a cell, the 16-bit mask has its track."""
-    lineage = genealogies.late_division()
-    project = project_of(lineage, tmp_path / "p.lineage")
-    folder = export(project, tmp_path / "out", "ctc") / "p0_RES"
-    assert sorted(path.name for path in folder.iterdir()) == [*(f"mask00{t}.tif" for t in range(4)), "res_track.txt"]
-    mask, labels = tifffile.imread(folder / "mask003.tif"), project.movie("p0").labels(3)
-    assert mask.dtype == np.uint16
-    assert (mask == np.array([0, 2, 3])[labels]).all()
-
-
-def test_ctc_frames_past_a_thousand_have_four_digits(tmp_path: Path) -> None:
-    """Names sort by frame."""
-    project = project_of(genealogies.gap(), tmp_path / "p.lineage", n_frames=1001)
-    folder = export(project, tmp_path / "out", "ctc") / "p0_RES"
-    assert sorted(folder.glob("*.tif"))[-1].name == "mask1000.tif"
-
-
-def test_ctc_refuses_more_tracks_than_16_bits_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error counts them and names the formats that hold them; nothing is left behind."""
-    monkeypatch.setattr(ctc_exporter, "MOST_TRACKS", 2)
-    with pytest.raises(InputError, match="position p0 has 3 tracks, the CTC format holds 2; export to geff or csv"):
-        exported(genealogies.late_division(), tmp_path, "ctc")
-    assert not (tmp_path / "out.ctc").exists()
-
-
-# GEFF
-
-
-def read_geff(store: Path) -> nx.DiGraph:
-    """The graph, after every check the format has."""
-    geff.validate_structure(str(store))
-    validate_data(read_to_memory(str(store)), ValidationConfig(graph=True, lineage=True, tracklet=True))
-    return geff.read(str(store))[0]
-
-
-@EVERY_FOREST
-def test_geff_is_read_as_the_same_graph(named: Named, tmp_path: Path) -> None:
-    """Nodes are the detections, edges the links; tracklets and lineages pass the format's own checks."""
-    lineage = named()
-    out = exported(lineage, tmp_path, "geff")
-    names = lineage.detections.positions
-    graphs = [read_geff(out if len(names) == 1 else out / f"{name}.geff") for name in names]
-    assert sorted(node for graph in graphs for node in graph) == list(range(len(lineage)))
-    linked = [(int(mother), i) for i, mother in enumerate(lineage.link) if mother >= 0]
-    assert sorted(edge for graph in graphs for edge in graph.edges) == sorted(linked)
-
-
-def test_geff_nodes_carry_their_place_in_the_genealogy(tmp_path: Path) -> None:
-    """Generation, number, LBEP, label value; the end reason stands on a cell's last detection only."""
-    graph = read_geff(exported(genealogies.late_division(), tmp_path, "geff"))
-    daughter = graph.nodes[4]
-    expected = {"t": 3, "seg_id": 2, "generation": 1, "cell_number": 3, "lineage_id": 1}
-    expected |= {"tracklet_id": 3, "birth_frame": 3, "end_frame": 3, "parent_tracklet_id": 1}
-    assert {name: daughter[name] for name in expected} == expected
-    reasons = {node: graph.nodes[node].get("end_reason") for node in graph}
-    assert reasons == {0: None, 1: None, 2: "divided", 3: "movie end", 4: "movie end"}
-
-
-def test_geff_tells_axes_units_and_scale(tmp_path: Path) -> None:
-    """Frames and pixels, with what they are in seconds and micrometers, and how to show them."""
-    metadata = geff.read(str(exported(genealogies.gap(), tmp_path, "geff")))[1]
-    axes = [(axis.name, axis.type, axis.unit, axis.scale, axis.scaled_unit) for axis in metadata.axes]
-    assert axes == [
-        ("t", "time", "frame", 1800.0, "second"),
-        ("y", "space", "pixel", 2.0, "micrometer"),
-        ("x", "space", "pixel", 2.0, "micrometer"),
-    ]
-    hints = metadata.display_hints
-    assert (hints.display_horizontal, hints.display_vertical, hints.display_time) == ("x", "y", "t")
-    assert metadata.geff_version.startswith("1.3")
-
-
-def test_geff_leads_to_the_label_images(tmp_path: Path) -> None:
-    """The related path leads from the store to the project's label images, whose values are the nodes' seg_id."""
-    store = exported(genealogies.late_division(), tmp_path, "geff")
-    related = geff.read(str(store))[1].related_objects[0]
-    assert (related.type, related.node_prop) == ("labels", "seg_id")
-    assert (store / related.path).resolve() == (tmp_path / "p.lineage" / "images.zarr" / "p0" / "labels" / "cells")
-
-
-# CSV
-
-
-@EVERY_FOREST
-def test_tracks_csv_is_what_napari_takes(named: Named, tmp_path: Path) -> None:
-    """Rows sorted by track and time, one per detection; parents are tracks that end before their daughters begin."""
-    lineage = named()
-    tracks = pd.read_csv(exported(lineage, tmp_path, "csv") / "tracks.csv")
-    assert tracks.columns[:5].tolist() == ["track_id", "t", "y", "x", "parent_track_id"]
-    assert sorted(tracks.detection) == list(range(len(lineage)))
-    assert tracks.equals(tracks.sort_values(["track_id", "t"], kind="stable", ignore_index=True))
-    assert not tracks.duplicated(["track_id", "t"]).any()
-    last, first = tracks.groupby("track_id").t.max(), tracks.groupby("track_id").t.min()
-    graph = {row.track_id: row.parent_track_id for row in tracks.itertuples() if row.parent_track_id > 0}
-    assert all(last[parent] < first[track] for track, parent in graph.items())
-    assert {track - 1: parent - 1 for track, parent in graph.items()} == {
-        cell: mother for cell, mother in enumerate(lineage.cells.mother.tolist()) if mother >= 0
-    }
-
-
-def test_tracks_csv_gives_places_in_pixels_and_micrometers(tmp_path: Path) -> None:
-    """y and x lie on the movie, y_um and x_um in the world, time_h on the clock."""
-    tracks = pd.read_csv(exported(genealogies.gap(), tmp_path, "csv") / "tracks.csv")
-    assert (tracks.y_um == 2.0 * tracks.y).all()
-    assert tracks.time_h.tolist() == [0.0, 0.5, 1.5]
-
-
-def test_cells_csv_has_a_row_per_cell(tmp_path: Path) -> None:
-    """Genealogy, generation, number, relatives, times and how it ended."""
-    cells = pd.read_csv(exported(genealogies.late_division(), tmp_path, "csv") / "cells.csv")
-    assert cells.track_id.tolist() == [1, 2, 3]
-    assert cells.generation.tolist() == [0, 1, 1]
-    assert cells.cell_number.tolist() == [1, 2, 3]
-    assert cells.parent_track_id.tolist() == [-1, 1, 1]
-    assert cells.sister_track_id.tolist() == [-1, 3, 2]
-    assert cells.daughter2_track_id.tolist() == [3, -1, -1]
-    assert cells.life_time_h.tolist() == [1.5, 0.5, 0.5]
-    assert cells.end_reason.tolist() == ["divided", "movie end", "movie end"]
-
-
-def test_cells_csv_is_exact_after_many_generations(tmp_path: Path) -> None:
-    """Cell numbers past 64 bits are written out in full."""
-    cells = pd.read_csv(exported(genealogies.deep_line(70), tmp_path, "csv") / "cells.csv", dtype={"cell_number": str})
-    assert cells.cell_number.iloc[-1] == str(2**70 + 1)
-
-
-# Newick and NHX
-
-
-def read_trees(path: Path, count: int) -> list[dendropy.Tree]:
-    """The trees of a file, by a program of phylogenetics."""
-    if not count:
-        return []
-    trees = dendropy.TreeList.get(
-        path=str(path), schema="newick", suppress_internal_node_taxa=True, suppress_leaf_node_taxa=True
-    )
-    return list(trees)
-
-
-def cell_of(node: dendropy.Node) -> int:
-    match = re.fullmatch(r"cell (\d+)", node.label)
-    assert match
-    return int(match[1]) - 1
-
-
-@pytest.mark.parametrize("format", ["newick", "nhx"])
-@EVERY_FOREST
-def test_trees_hold_each_cell_under_its_mother(named: Named, format: str, tmp_path: Path) -> None:
-    """A tree per founder; each node's distance from the root is the hour at which its cell ended."""
-    lineage = named()
-    cells, seen = lineage.cells, {}
-    founders = np.flatnonzero(cells.mother < 0)
-    trees = read_trees(exported(lineage, tmp_path, format), len(founders))
-    assert [one.seed_node.label for one in trees] == [f"genealogy {founder + 1}" for founder in founders]
-    for one in trees:
-        root = one.seed_node
-        assert root.edge_length == pytest.approx(0.5 * cells.birth_frame[cell_of(root.child_nodes()[0])])
-        for node in one.preorder_node_iter(lambda node: node.parent_node is not None):
-            is_founder = node.parent_node is root
-            seen[cell_of(node)] = -1 if is_founder else cell_of(node.parent_node)
-            end_h = 0.5 * (cells.end_frame[cell_of(node)] + 1)
-            assert node.distance_from_root() == pytest.approx(end_h)  # the root's own length included
-    assert seen == dict(enumerate(cells.mother.tolist()))
-
-
-def test_nhx_fields_are_read_by_dendropy(tmp_path: Path) -> None:
-    """Each cell has its fields; percent-encoded values come back."""
-    path = exported(genealogies.late_division(), tmp_path, "nhx")
-    one = dendropy.Tree.get(path=str(path), schema="newick", extract_comment_metadata=True)
-    fields = {
-        taxon.label: {a.name: a.value for a in node.annotations} | {a.name: a.value for a in taxon.annotations}
-        for node in one.leaf_node_iter()
-        for taxon in [node.taxon]
-    }
-    assert sorted(fields) == ["cell 2", "cell 3"]
-    assert (fields["cell 3"]["generation"], fields["cell 3"]["cell_number"]) == ("1", "3")
-    assert ":is_complete=false:" in path.read_text()
-    assert unquote(fields["cell 3"]["end"]) == "movie end"
-
-
-def test_nhx_values_cannot_break_the_format(tmp_path: Path) -> None:
-    """A position called anything leaves brackets, colons and equals signs encoded."""
-    lineage = genealogies.lone_detection()
-    detections = lineage.detections
-    odd = "a:b=[c],(d)"
-    named = type(detections)((odd,), detections.position, detections.frame, detections.label, detections.yx, {})
-    path = exported(Lineage(named, lineage.link), tmp_path, "nhx")
-    position = re.search(r"\[&&NHX:position=([^:\]]*):", path.read_text())
-    assert position
-    assert unquote(position[1]) == odd
-    assert not set(position[1]) & set(":=[],()")
-
-
-def test_newick_names_are_quoted() -> None:
-    """A quote inside a name is doubled."""
-    assert quoted("o'clock") == "'o''clock'"
-
-
-def test_a_tree_of_many_generations_needs_no_recursion() -> None:
-    """Depth is limited by memory alone."""
-    text = tree(genealogies.deep_line(3000).cells, 0, lambda cell: str(cell))
-    assert text.count("(") == 3000
-
-
-@given(random_forests())
-def test_newick_brackets_are_the_genealogy(lineage: Lineage) -> None:
-    """Read back by another program, the brackets give every mother and every branch."""
-    cells, found = lineage.cells, {}
-    for founder in np.flatnonzero(cells.mother < 0).tolist():
-        text = tree(cells, founder, lambda cell: f"{quoted(f'cell {cell + 1}')}:{branch_frames(cells, cell)}")
-        one = dendropy.Tree.get(
-            data=f"({text})r:0;", schema="newick", suppress_internal_node_taxa=True, suppress_leaf_node_taxa=True
-        )
-        for node in one.preorder_node_iter(lambda node: node.parent_node is not None):
-            is_founder = node.parent_node is one.seed_node
-            found[cell_of(node)] = (-1 if is_founder else cell_of(node.parent_node), node.edge_length)
-    births = np.where(cells.mother >= 0, cells.end_frame[cells.mother], cells.birth_frame - 1)
-    assert found == dict(enumerate(zip(cells.mother.tolist(), (cells.end_frame - births).tolist(), strict=True)))
 
 
 @given(random_forests(n_positions=2))
