@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from engine.changes import LINK, REVIEWED, Change, EditError, inverse
+from engine.changes import LINK, PRESENT, REVIEWED, Change, EditError, inverse
 from engine.errors import InputError
-from engine.forest import Ids
+from engine.forest import DOUBLE, Ids
 from engine.journal import (
     FILE,
     REDO,
@@ -84,9 +85,9 @@ def curate(project: "Project", user: str | None = None) -> Iterator[Curation]:
     Raises InputError while another program edits it, or where the journal belongs to other detections.
     """
     tracked = load_lineage(project)
-    with write_journal(project.path, tracked.detections, tracked.link) as journal:
+    with write_journal(project.path, tracked.detections, tracked.tracked_link) as journal:
         lineage = replayed(project, tracked, journal)
-        if journal.tracked != links_fingerprint(tracked.link):
+        if journal.tracked != links_fingerprint(tracked.tracked_link):
             absorb(lineage, tracked, journal, user)
         yield Curation(project, lineage, journal, user)
 
@@ -100,8 +101,10 @@ def curated_lineage(project: "Project") -> Lineage:
         if not journal.entries:
             return tracked
         lineage = replayed(project, tracked, journal)
-        if journal.tracked != links_fingerprint(tracked.link):
-            lineage.apply(retracked(lineage, tracked.link, curated_links(lineage, journal)).changes)
+        if journal.tracked != links_fingerprint(tracked.tracked_link):
+            lineage.apply(
+                retracked(lineage, tracked.tracked_link, curated_links(lineage, journal), deleted(journal)).changes
+            )
         return lineage
 
 
@@ -135,9 +138,9 @@ class Retracked:
 
 def absorb(lineage: Lineage, tracked: Lineage, journal: Journal, user: str | None = None) -> Retracked:
     """Take over what a tracker found anew, as a step of its own that can be undone; curated links stand."""
-    found = retracked(lineage, tracked.link, curated_links(lineage, journal))
+    found = retracked(lineage, tracked.tracked_link, curated_links(lineage, journal), deleted(journal))
     lineage.apply(found.changes)
-    journal.append(found.words, found.changes, TRACK, tracked=links_fingerprint(tracked.link), user=user)
+    journal.append(found.words, found.changes, TRACK, tracked=links_fingerprint(tracked.tracked_link), user=user)
     return found
 
 
@@ -158,20 +161,28 @@ def curated_links(lineage: Lineage, journal: Journal) -> Ids:
     return np.flatnonzero(curated & lineage.present)
 
 
-def retracked(lineage: Lineage, link: Ids, curated: Ids) -> Retracked:
+def deleted(journal: Journal) -> frozenset[int]:
+    """The detections that people deleted."""
+    edits = (entry for entry in journal.live() if entry.kind != TRACK)
+    return frozenset(c.id for entry in edits for c in entry.changes if c.kind == PRESENT and c.new is False)
+
+
+def retracked(lineage: Lineage, link: Ids, curated: Ids, deleted: frozenset[int] | None = None) -> Retracked:
     """How a lineage changes when a tracker's links, (n,) of the table's detections, replace all but the curated ones.
 
-    Where a curated link leads on from a detection, or a reviewed cell ends or goes on there, no new link does. Links
-    over deleted detections go on to the one before.
+    deleted : by people, None: all that is not present; what else is not present was DOUBLE, and stays so only where the
+    new links say it. Where a curated link leads on from a detection, or a reviewed cell ends or goes on there, no new
+    link does. Links over deleted detections go on to the one before.
     """
     wanted = np.full(len(lineage), -1, np.int64)
     wanted[: len(link)] = link
-    while len(gone := np.flatnonzero((wanted >= 0) & ~lineage.present[wanted])):
-        wanted[gone] = wanted[wanted[gone]]
-    wanted[~lineage.present] = -1
     is_curated = np.zeros(len(lineage), bool)
     is_curated[curated] = True
     is_curated[len(link) :] = True  # the tracker knows nothing of those added by hand
+    present = _present(lineage, wanted, is_curated, deleted)
+    while len(gone := np.flatnonzero((wanted >= 0) & ~present[wanted])):
+        wanted[gone] = wanted[wanted[gone]]
+    wanted[~present | (wanted == DOUBLE)] = -1
     gave_way = is_curated & (wanted >= 0) & (wanted != lineage.link)
     asked = np.where(is_curated, -1, wanted)
     wanted[is_curated] = lineage.link[is_curated]
@@ -183,7 +194,20 @@ def retracked(lineage: Lineage, link: Ids, curated: Ids) -> Retracked:
     wanted[gave_way & ~is_curated] = -1
     differs = np.flatnonzero(wanted != lineage.link)
     changes = [Change(LINK, int(id), _or_none(lineage.link[id]), _or_none(wanted[id])) for id in differs]
+    differs = np.flatnonzero(present != lineage.present)
+    changes += [Change(PRESENT, int(id), not present[id], bool(present[id])) for id in differs]
     return Retracked(tuple(changes), int(is_curated.sum()), tuple(np.flatnonzero(gave_way).tolist()))
+
+
+def _present(lineage: Lineage, wanted: Ids, is_curated: np.ndarray, deleted: frozenset[int]) -> NDArray[np.bool_]:
+    """(N,) whether each detection is present with these links; those that people said something of stay as they are."""
+    present, said = lineage.present.copy(), is_curated.copy()
+    parents = lineage.link[is_curated]
+    said[parents[parents >= 0]] = True
+    gone = np.flatnonzero(~present) if deleted is None else deleted
+    said[[*gone, *lineage.masks, *(id for facts in lineage.facts.values() for id in facts)]] = True
+    present[~said] = wanted[~said] != DOUBLE
+    return present
 
 
 def _taken(lineage: Lineage, is_curated: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from engine.errors import InputError
 
 Ids = NDArray[np.int64]
 
+DOUBLE = -2  # in place of a predecessor: no cell of its own, for it is followed in another position that sees it too
 LAST_NUMBERED_GENERATION = 63  # its cell numbers still fit 64 bits
 
 
@@ -84,8 +85,8 @@ def roots(link: NDArray[Any], starts: NDArray[np.bool_]) -> Ids:
     return root
 
 
-def checked_links(detections: Detections, link: NDArray[Any]) -> Ids:
-    """(N,) int64, the links; raises InputError, naming detections, where they span no forest."""
+def checked_links(detections: Detections, link: NDArray[Any], present: NDArray[np.bool_]) -> Ids:
+    """(N,) int64, the links; raises InputError, naming detections, where they span no forest of those present."""
     n = len(detections)
     if link.shape != (n,) or not np.issubdtype(link.dtype, np.integer):
         raise InputError(
@@ -95,7 +96,9 @@ def checked_links(detections: Detections, link: NDArray[Any]) -> Ids:
     child = np.flatnonzero(links >= 0)
     parent = links[child]
     _refuse((links < -1) | (links >= n), links, f"expected -1 or the id of one of the {n} detections")
-    _refuse_pairs(detections.position, child, parent, np.not_equal, "lie in different positions; links stay within one")
+    is_lost = np.zeros(n, bool)
+    is_lost[child] = ~present[parent]
+    _refuse(is_lost, links, "which is followed in another position")
     _refuse_pairs(detections.frame, child, parent, np.less_equal, "do not go forward in time")
     crowded = np.flatnonzero(np.bincount(parent, minlength=n) > 2)
     if len(crowded):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from engine.changes import END, FACTS, Change
 from engine.detections import Detections, write_table
 from engine.errors import InputError
-from engine.forest import Cells, Ids, cells_of, chains, checked_links, successors_of
+from engine.forest import DOUBLE, Cells, Ids, cells_of, chains, checked_links, successors_of
 from engine.grafting import grafted
 from engine.shapes import Overlay
 from engine.state import State, after, touched_in
@@ -33,15 +33,17 @@ END_REASONS = (DIVIDED, DIED, LEFT, LOST, MOVIE_END)
 class Lineage:
     """The forest over the detections, and the facts that people added to it. All arrays are read-only.
 
-    detections : sorted by (position, frame, label), as `Detections` are; link : (N,) predecessor id or -1.
-    Raises InputError, naming detections, unless each link goes forward in time within its position and no detection has
-    more than two successors. `apply` is the one way to change it; it replaces arrays and never writes into them, so
+    detections : sorted by (position, frame, label), as `Detections` are; link : (N,) predecessor id or -1, or DOUBLE
+    where the same cell is followed in another position, as `engine.crossings` finds out: it is not present then.
+    Raises InputError, naming detections, unless each link goes forward in time and no detection has more than two
+    successors. `apply` is the one way to change it; it replaces arrays and never writes into them, so
     what was read before stays as it was.
     """
 
     def __init__(self, detections: Detections, link: NDArray[Any]) -> None:
-        links = checked_links(detections, link)
-        self._state = State(detections, detections, links, successors_of(links), np.ones(len(links), bool))
+        present = np.asarray(link) != DOUBLE
+        links = checked_links(detections, np.where(present, link, -1), present)
+        self._state = State(detections, detections, links, successors_of(links), present)
         self._settled_from: tuple[Ids, Overlay] | None = None
         self._edited: tuple[Cells, Ids, frozenset[int]] | None = None  # cells before edits, and what those touched
 
@@ -57,6 +59,11 @@ class Lineage:
     def link(self) -> Ids:
         """(N,) the predecessor of each detection, or -1."""
         return self._state.link
+
+    @property
+    def tracked_link(self) -> Ids:
+        """(N,) the links as they were given, where nothing was changed since: DOUBLE where not present."""
+        return np.where(self.present, self.link, DOUBLE)
 
     @property
     def successors(self) -> Ids:
@@ -185,10 +192,10 @@ class Lineage:
         return self.detections.span(position) if position in self.detections.positions else slice(0, 0)
 
     def links_of(self, position: str) -> Ids:
-        """(n,) the links of one position, with ids counted from its first detection. Rows of a settled lineage."""
+        """(n,) the links within one position, with ids counted from its first detection. Rows of a settled lineage."""
         rows = self.span(position)
         link = self.link[rows]
-        return np.where(link >= 0, link - rows.start, -1)
+        return np.where((link >= rows.start) & (link < rows.stop), link - rows.start, -1)
 
     def predecessor(self, detection: int) -> int | None:
         """The detection it came from."""
@@ -234,45 +241,50 @@ def guess_end_reasons(
     shapes: Sequence[tuple[int, int]],
     last_frames: Sequence[int] | None = None,
     steps: NDArray[np.float64] | None = None,
+    of: Ids | None = None,
 ) -> NDArray[np.str_]:
     """(C,) why each cell ended, of END_REASONS: divided, movie end, left (at the border) or lost; never died.
 
     shapes : (Y, X) px of each position; last_frames : the last frame that was tracked in each, by default the last with
-    a detection; steps : `long_steps`, where they are known. A cell left when its last mask touches the border, or its
-    centroid is within its own diameter and one long step (the 90th percentile of its position) of it.
+    a detection; steps : `long_steps`, where they are known; of : (n,) only these cells, to save time. A cell left when
+    its last mask touches the border, or its centroid is within its own diameter and one long step (the 90th percentile
+    of its position) of it.
     """
     detections, cells = lineage.detections, lineage.cells
+    rows = slice(None) if of is None else of
+    last, position = cells.last[rows], cells.position[rows]
     n_positions = len(shapes)
     if last_frames is None:
         last_frames = _last_frames(detections, n_positions)
-    reasons = np.full(len(cells), LOST, dtype="<U9")
-    last = cells.last
-    step = (long_steps(lineage, n_positions) if steps is None else steps)[cells.position]
+    reasons = np.full(len(last), LOST, dtype="<U9")
+    step = (long_steps(lineage, n_positions) if steps is None else steps)[position]
     y, x = detections.yx[last].T.astype(np.float64)
-    height, width = np.asarray(shapes, np.float64).reshape(-1, 2)[cells.position].T
+    height, width = np.asarray(shapes, np.float64).reshape(-1, 2)[position].T
     to_border = np.minimum(np.minimum(y, height - 1 - y), np.minimum(x, width - 1 - x))
     columns = detections.columns
     radius = np.sqrt(columns["area"][last] / np.pi) if "area" in columns else np.zeros(len(last))
     touches = columns["touches_border"][last].astype(bool) if "touches_border" in columns else np.zeros(len(last), bool)
     reasons[touches | (to_border <= 2 * radius + step)] = LEFT
-    reasons[cells.end_frame >= np.asarray(last_frames)[cells.position]] = MOVIE_END
-    reasons[cells.is_divided] = DIVIDED
+    reasons[cells.end_frame[rows] >= np.asarray(last_frames)[position]] = MOVIE_END
+    reasons[cells.is_divided[rows]] = DIVIDED
     return reasons
 
 
 def project_end_reasons(
-    project: "Project", lineage: Lineage, steps: NDArray[np.float64] | None = None
+    project: "Project", lineage: Lineage, steps: NDArray[np.float64] | None = None, of: Ids | None = None
 ) -> NDArray[np.str_]:
     """(C,) the end reasons in a project: as curated, else guessed by its frame sizes and the frames it was run on.
 
-    steps : `long_steps`, where they are known.
+    steps : `long_steps`, where they are known; of : (n,) only these cells, to save time.
     """
     positions = [project.position(name) for name in lineage.detections.positions]
     last_frames = [tracked_frames(project, position.n_frames).stop - 1 for position in positions]
-    reasons = guess_end_reasons(lineage, [position.shape for position in positions], last_frames, steps)
-    for detection, reason in lineage.facts[END].items():
-        if lineage.cells.last[lineage.cell[detection]] == detection and lineage.successors[detection, 0] < 0:
-            reasons[lineage.cell[detection]] = reason
+    reasons = guess_end_reasons(lineage, [position.shape for position in positions], last_frames, steps, of)
+    last = lineage.cells.last if of is None else lineage.cells.last[of]
+    said = lineage.facts[END]
+    for row in np.flatnonzero(np.isin(last, list(said))).tolist() if said else ():
+        if lineage.successors[last[row], 0] < 0:
+            reasons[row] = said[int(last[row])]
     return reasons
 
 
@@ -291,7 +303,9 @@ def _last_frames(detections: Detections, n_positions: int) -> Sequence[int]:
 def long_steps(lineage: Lineage, n_positions: int) -> NDArray[np.float64]:
     """(P,) the 90th percentile of how far cells move along a link in each position, px; 0 where there is none."""
     linked = np.flatnonzero(lineage.link >= 0)
-    yx, position = lineage.detections.yx, lineage.detections.position[linked]
+    yx, position = lineage.detections.yx, lineage.detections.position
+    linked = linked[position[linked] == position[lineage.link[linked]]]
+    position = position[linked]
     steps = np.hypot(*(yx[linked] - yx[lineage.link[linked]]).T)
     return np.array([np.percentile(s, 90) if len(s := steps[position == p]) else 0.0 for p in range(n_positions)])
 

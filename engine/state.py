@@ -129,8 +129,6 @@ class _Draft:
             if not 0 <= id < len(self) or not self.value(PRESENT, id):
                 raise EditError(f"link {parent} -> {child}: there is no detection {id}; look for its id again")
         one, other = self._place(parent), self._place(child)
-        if one["position"] != other["position"]:
-            raise EditError(f"link {parent} -> {child}: they lie in different positions; links stay within one")
         if one["frame"] >= other["frame"]:
             found = f"frames {one['frame']} and {other['frame']}"
             raise EditError(f"link {parent} -> {child}: {found}, expected the second to be later; swap the two")

@@ -10,6 +10,7 @@ from hypothesis import given
 
 from engine.detections import Detections
 from engine.errors import InputError
+from engine.forest import DOUBLE
 from engine.lineage import Lineage, guess_end_reasons, load_links, project_end_reasons, save_links
 from tests import genealogies
 from tests.genealogies import detections_at, forest, project_of, random_forests
@@ -118,7 +119,7 @@ def test_nothing_detected_makes_no_cells() -> None:
         ([-1, 0, 1, 4, -1, -1], "1 do not go forward in time: 4 -> 3"),
         ([-1, 2, 1, -1, -1, -1], "do not go forward in time: 2 -> 1"),
         ([-1, 0, 1, 6, -1, -1], "detection 3 has predecessor 6; expected -1 or the id of one of the 6"),
-        ([-2, 0, 1, -1, -1, -1], "detection 0 has predecessor -2"),
+        ([-3, 0, 1, -1, -1, -1], "detection 0 has predecessor -3"),
         ([-1, 0, 1], "expected one integer for each of the 6 detections"),
         ([-1.0, 0.0, 1.0, 2.0, 2.0, -1.0], "float64"),
     ],
@@ -130,10 +131,20 @@ def test_links_that_make_no_forest_are_refused(link: list[int], message: str) ->
     assert message in str(error.value)
 
 
-def test_links_between_positions_are_refused() -> None:
-    """A cell does not walk from one field of view to another."""
-    with pytest.raises(InputError, match="lie in different positions; links stay within one: 0 -> 1"):
-        Lineage(detections_at(np.array([0, 1]), np.array([0, 1])), np.array([-1, 0]))
+def test_a_cell_may_walk_from_one_position_to_another() -> None:
+    """In either direction, it is one cell; what is followed elsewhere is not present, and in no cell."""
+    detections = detections_at(np.array([0, 2, 0, 1, 2]), np.array([0, 0, 1, 1, 1]))
+    lineage = Lineage(detections, np.array([-1, 3, DOUBLE, 0, DOUBLE]))
+    assert lineage.cell.tolist() == [0, 0, -1, 0, -1]
+    assert lineage.members(0).tolist() == [0, 3, 1]
+    assert lineage.links_of("p0").tolist() == [-1, -1]
+    assert lineage.settled().ids.tolist() == [0, 1, 3]
+
+
+def test_nothing_follows_on_what_is_followed_elsewhere() -> None:
+    """A link that leads to such a detection is refused."""
+    with pytest.raises(InputError, match="detection 1 has predecessor 0; which is followed in another position"):
+        Lineage(detections_at(np.array([0, 1])), np.array([DOUBLE, 0]))
 
 
 def test_all_arrays_are_read_only() -> None:
