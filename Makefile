@@ -1,13 +1,14 @@
 # make setup   create .venv with everything in it        make lint    ruff and mypy
 # make demo    simulate a movie and run all of it        make bench   speed and accuracy, as a table
 # make test    run the tests                             make app     start the desktop app
+# make bench-peers    ours beside other trackers and segmenters, each installed apart: gigabytes, and an hour or two
 
 PYTHON ?= python3.11
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install
 STAMP := .venv/.set-up
 
-.PHONY: setup demo test lint bench app
+.PHONY: setup demo test lint bench bench-peers app
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -34,6 +35,9 @@ lint: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+bench-peers: setup
+	$(BIN)/python -m benchmarks.peers
 
 app: setup
 	$(BIN)/lineage app
