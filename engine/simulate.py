@@ -6,7 +6,9 @@ Simulated data shows that the machinery works; it says nothing about biology.
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -24,6 +26,7 @@ from engine.simulator.parameters import CHANNELS, SimulationParameters
 from engine.simulator.population import grow_genealogies
 from engine.simulator.state import Population, SimulatedCell
 from engine.simulator.truth import write_tables, write_tracks
+from engine.simulator.windows import Window, corner, whole_field, window
 
 __all__ = [
     "Population",
@@ -46,7 +49,8 @@ def simulate(
     out/images/<position>/<position>_t00001_z001_w00.png ...  brightfield and, every `marker_every`-th frame, markers
     (w01, w02), in the tTt layout with TATexp.xml and image.csv (times); out/truth/<position>_GT/TRA and SEG, full
     masks in the layout of the Cell Tracking Challenge (Maska et al. 2023); out/truth/fates.csv, onsets.csv and
-    parameters.json.
+    parameters.json. Positions that overlap are windows of one field: out/truth is then that of the whole field, under
+    the name of the experiment.
 
     A simulation that was interrupted continues; one that is there with the same parameters is left as it is. Raises
     InputError where `out` holds anything else, or where there are more cells than the masks can number.
@@ -56,12 +60,11 @@ def simulate(
         return
     part = _unfinished(out, parameters)
     populations = {}
-    for position in range(parameters.positions):
-        population = grow_genealogies(parameters, position)
-        populations[position_name(parameters, position)] = population
+    for field in _fields(parameters):
+        population = grow_genealogies(field.parameters, field.position)
         _check_size(population)
-        _write_position(part, population, progress, workers or min(4, os.cpu_count() or 1))
-        populations[position_name(parameters, position)] = Population(parameters, position, population.cells, ())
+        _write_field(part, field, population, progress, workers or min(4, os.cpu_count() or 1))
+        populations[field.name] = Population(field.parameters, field.position, population.cells, ())
     _write_experiment(part / "images" / "TATexp.xml", parameters)
     _write_times(part / "images" / "image.csv", parameters)
     write_tables(part / "truth", populations)
@@ -80,6 +83,25 @@ def position_name(parameters: SimulationParameters, position: int) -> str:
 def picture_name(position: str, t: int, channel: int) -> str:
     """The file name of frame t (from 0) in the tTt layout, which counts time from 1."""
     return f"{position}_t{t + 1:05d}_z001_w{channel:02d}.png"
+
+
+@dataclass(frozen=True)
+class _Field:
+    """What is simulated as one, and the windows of it, by name of position, that are filmed."""
+
+    name: str
+    parameters: SimulationParameters
+    position: int
+    windows: Mapping[str, Window]
+
+
+def _fields(parameters: SimulationParameters) -> list[_Field]:
+    names = [position_name(parameters, position) for position in range(parameters.positions)]
+    if parameters.overlap > 0:
+        windows = {name: window(parameters, position) for position, name in enumerate(names)}
+        return [_Field(parameters.experiment, whole_field(parameters), 0, windows)]
+    everything = slice(None), slice(None)
+    return [_Field(name, parameters, position, {name: everything}) for position, name in enumerate(names)]
 
 
 def _is_complete(out: Path, parameters: SimulationParameters) -> bool:
@@ -112,7 +134,10 @@ def _parameters_in(folder: Path) -> Any:
 
 
 def _as_json(parameters: SimulationParameters) -> Any:
-    return json.loads(json.dumps(to_dict(parameters)))
+    values = json.loads(json.dumps(to_dict(parameters)))
+    if not parameters.overlap:  # a parameter that came later
+        del values["overlap"]
+    return values
 
 
 def _check_size(population: Population) -> None:
@@ -123,44 +148,53 @@ def _check_size(population: Population) -> None:
         )
 
 
-def _write_position(part: Path, population: Population, progress: Progress, workers: int) -> None:
-    parameters, position = population.parameters, population.position
-    scene = make_scene(parameters, position)
-    name = position_name(parameters, position)
-    images, truth = part / "images" / name, part / "truth" / f"{name}_GT"
-    for folder in (images, truth / "TRA", truth / "SEG"):
+def _write_field(part: Path, field: _Field, population: Population, progress: Progress, workers: int) -> None:
+    scene = make_scene(field.parameters, field.position)
+    truth = part / "truth" / f"{field.name}_GT"
+    for folder in (*(part / "images" / name for name in field.windows), truth / "TRA", truth / "SEG"):
         folder.mkdir(parents=True, exist_ok=True)
 
     def write(t: int) -> None:
-        _write_frame(images, truth, scene, population, t)
+        _write_frame(part / "images", field.windows, truth, scene, population, t)
 
-    done = position * parameters.frames
+    n_frames, n_windows = field.parameters.frames, len(field.windows)
+    done, total = field.position * n_frames, n_frames * field.parameters.positions * n_windows
     with ThreadPoolExecutor(workers) as pool:
         try:
-            for t, _ in enumerate(pool.map(write, range(parameters.frames))):
-                progress(done + t + 1, parameters.positions * parameters.frames)
+            for t, _ in enumerate(pool.map(write, range(n_frames))):
+                progress(done + (t + 1) * n_windows, total)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
     write_tracks(truth / "TRA" / "man_track.txt", population.cells)
 
 
-def _write_frame(images: Path, truth: Path, scene: Scene, population: Population, t: int) -> None:
+def _write_frame(
+    images: Path, windows: Mapping[str, Window], truth: Path, scene: Scene, population: Population, t: int
+) -> None:
     """The files of one frame; those that are there already are complete and left as they are."""
     parameters, state = scene.parameters, population.states[t]
     digits = 4 if parameters.frames > 999 else 3
     mask = truth / "TRA" / f"man_track{t:0{digits}d}.tif"
     segmentation = truth / "SEG" / f"man_seg{t:0{digits}d}.tif"
-    pictures = [images / picture_name(images.name, t, channel) for channel in range(len(CHANNELS))]
-    if not (pictures[0].exists() and segmentation.exists()):
+    if not (_exist(images, windows, t, 0) and segmentation.exists()):
         image, labels = render_frame(scene, state, t)
-        _write_png(pictures[0], image)
+        _write_windows(images, windows, t, 0, image)
         with atomic(mask) as temporary:
             tifffile.imwrite(temporary, labels, compression="zlib")
         _copy(mask, segmentation)
     for channel in range(1, len(CHANNELS)):
-        if t % parameters.marker_every == 0 and not pictures[channel].exists():
-            _write_png(pictures[channel], render_marker(scene, state, t, channel))
+        if t % parameters.marker_every == 0 and not _exist(images, windows, t, channel):
+            _write_windows(images, windows, t, channel, render_marker(scene, state, t, channel))
+
+
+def _exist(images: Path, windows: Mapping[str, Window], t: int, channel: int) -> bool:
+    return all((images / name / picture_name(name, t, channel)).exists() for name in windows)
+
+
+def _write_windows(images: Path, windows: Mapping[str, Window], t: int, channel: int, image: NDArray[Any]) -> None:
+    for name, part in windows.items():
+        _write_png(images / name / picture_name(name, t, channel), image[part])
 
 
 def _write_png(path: Path, image: NDArray[Any]) -> None:
@@ -191,10 +225,9 @@ def _write_experiment(path: Path, parameters: SimulationParameters) -> None:
     add(root, "TTTConvertExperimentVersion", value="1")
     add(root, "PositionCount", count=parameters.positions)
     data = add(root, "PositionData")
-    apart = 1.2 * parameters.um_per_px
     for position in range(parameters.positions):
-        row, column = divmod(position, 8)
-        place = {"posX": column * apart * parameters.width, "posY": row * apart * parameters.height}
+        y, x = corner(parameters, position)
+        place = {"posX": x * parameters.um_per_px, "posY": y * parameters.um_per_px}
         entry = add(data, "PositionInformation")
         add(entry, "PosInfoDimension", index=f"{position + 1:04d}", comments="simulated", **place)
     add(root, "WavelengthCount", count=len(CHANNELS))

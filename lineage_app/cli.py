@@ -101,12 +101,15 @@ def simulate_command(
     frames: Annotated[int | None, typer.Option(min=1)] = None,
     positions: Annotated[int | None, typer.Option(min=1)] = None,
     founders: Annotated[int | None, typer.Option(min=0, help="Cells in the first frame of each position.")] = None,
+    overlap: Annotated[
+        float | None, typer.Option(help="Of neighbouring positions, as a share of their size, e.g. 0.1; default: none.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same movie.")] = None,
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a brightfield movie of dividing blood stem cells whose genealogies, fates and onsets are known."""
-    given = {"frames": frames, "positions": positions, "founders": founders, "seed": seed}
+    given = {"frames": frames, "positions": positions, "founders": founders, "overlap": overlap, "seed": seed}
     values = {name: value for name, value in given.items() if value is not None}
     parameters = from_dict(SimulationParameters, values | _pairs(settings))
     with progress_bars() as bars:

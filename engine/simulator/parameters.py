@@ -19,6 +19,7 @@ class SimulationParameters:
     # What is recorded
     frames: int = 500
     positions: int = 1
+    overlap: float = 0.0  # of neighbouring positions, as a share of their size; 0: they lie apart
     founders: int = 30  # per position, times `density`; measured: 60 cells in a field of 1388 x 1040
     seed: int = 0
     height: int = 1040  # px; Buggenthin 2017
@@ -138,6 +139,8 @@ class SimulationParameters:
                 raise InputError(
                     f"simulation: {name} is {getattr(self, name)}, expected more than 0; give a positive number"
                 )
+        if not 0 <= self.overlap < 0.5:
+            raise InputError(f"simulation: overlap is {self.overlap}, expected 0 to 0.5; give a share such as 0.1")
         if self.founders < 0 or self.seed < 0:
             raise InputError("simulation: founders and seed must not be negative; give 0 or more")
 

@@ -117,6 +117,23 @@ def test_experiment_file_tells_scale_positions_and_channels(folder):
     assert [c.get("Comment") for c in channels] == ["brightfield", "CD16/32", "GATA1"]
 
 
+def test_overlapping_positions_are_windows_of_one_field(tmp_path):
+    """What both see is the same picture, at the same place of the stage; the truth is that of the whole field."""
+    small = replace(SMALL, frames=2, positions=2, overlap=0.25, marker_every=1)
+    simulate(tmp_path / "a", small)
+    images = tmp_path / "a" / "images"
+    names = [f"{small.experiment}_p{n:04d}" for n in (1, 2)]
+    for channel in range(3):
+        one, other = (cv2.imread(str(images / n / f"{n}_t00002_z001_w{channel:02d}.png"), -1) for n in names)
+        apart = round(0.75 * small.width)
+        assert one.shape == (small.height, small.width)
+        assert np.array_equal(one[:, apart:], other[:, : small.width - apart])
+    places = ElementTree.parse(images / "TATexp.xml").getroot().findall(".//PosInfoDimension")
+    assert float(places[1].get("posX")) == pytest.approx(apart * small.um_per_px)
+    mask = tifffile.imread(tmp_path / "a" / "truth" / f"{small.experiment}_GT" / "TRA" / "man_track001.tif")
+    assert mask.shape == (small.height, apart + small.width)
+
+
 def test_times_of_pictures_are_noted(folder):
     """image.csv has one row per picture, and its time."""
     table = rows(folder / "images" / "image.csv")
