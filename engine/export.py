@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,33 +11,45 @@ from numpy.typing import NDArray
 
 from engine.changes import REVIEWED
 from engine.errors import InputError
+from engine.exporters.btrack import write_btrack
+from engine.exporters.clt import write_clt
 from engine.exporters.ctc import write_ctc
 from engine.exporters.geff import write_geff
-from engine.exporters.newick import write_newick, write_nhx
+from engine.exporters.newick import write_newick, write_nexus, write_nhx
 from engine.exporters.tables import write_csv
+from engine.exporters.trackmate import write_trackmate
 from engine.files import atomic
 from engine.lineage import Lineage
 from engine.progress import Progress, no_progress
 from engine.project import Project
 
 Write = Callable[[Project, Lineage, NDArray[np.bool_], Path, Path, Progress], None]
-FORMATS: dict[str, Write] = {
-    "ctc": write_ctc,
-    "csv": write_csv,
-    "geff": write_geff,
-    "newick": write_newick,
-    "nhx": write_nhx,
+
+
+@dataclass(frozen=True)
+class Format:
+    """What genealogies can be written as. ending : of the file or folder's name; words : what it is good for."""
+
+    name: str
+    ending: str
+    words: str
+    write: Write
+
+
+FORMATS = {
+    "csv": Format("CSV", "-csv", "tables of cells and of detections, for Excel, R, pandas, napari", write_csv),
+    "geff": Format("GEFF", ".geff", "a graph with all that is known, for motile, traccuracy, napari", write_geff),
+    "ctc": Format("CTC", "-ctc", "label images and a table, as the Cell Tracking Challenge wants them", write_ctc),
+    "trackmate": Format("TrackMate", ".xml", "outlines and tracks, for TrackMate and Mastodon", write_trackmate),
+    "btrack": Format("btrack", ".h5", "objects and tracks, for btrack, napari and SECQUOIA", write_btrack),
+    "clt": Format("CLT", "-clt", "a file for each genealogy, for tTt and SECQUOIA", write_clt),
+    "newick": Format("Newick", ".nwk", "one tree a line, for programs that draw phylogenies", write_newick),
+    "nhx": Format("NHX", ".nhx", "the same trees with what is known of each cell", write_nhx),
+    "nexus": Format("NEXUS", ".nex", "the same for FigTree, ggtree and DendroPy", write_nexus),
 }
-EXPLAINED = {
-    "csv": "tables of cells and of detections, for Excel, R, pandas, napari",
-    "geff": "a graph with all measures and facts, for motile, traccuracy, Mastodon, napari",
-    "ctc": "label images and a table, as the Cell Tracking Challenge wants them",
-    "newick": "one tree a line, for programs that draw phylogenies",
-    "nhx": "the same trees with what is known of each cell",
-}
-_PARTS = re.compile(
-    r".*_RES|.*\.geff|tracks\.csv|cells\.csv|nodes|edges|\.zattrs|\.zgroup"
-)  # what an exported folder holds
+_PARTS = re.compile(  # what an exported folder holds
+    r".*_RES|.*\.(geff|xml|h5|clt)|tracks\.csv|cells\.csv|nodes|edges|\.zattrs|\.zgroup"
+)
 
 
 def export(
@@ -50,9 +63,8 @@ def export(
 ) -> Path:
     """Write a project's genealogies to `out` and return it; `out` appears whole or not at all.
 
-    format : "ctc", a folder with `<position>_RES` (label images and res_track.txt) for each position; "geff", a GEFF
-    1.3 store, or a folder with one per position where there are several; "csv", a folder with tracks.csv (one row per
-    detection, as napari reads it) and cells.csv; "newick" and "nhx", a file with one genealogy a line.
+    format : one of FORMATS. "geff", "trackmate" and "btrack" are one file, or a folder with one per position where
+    there are several; "ctc", "csv" and "clt" are folders; "newick", "nhx" and "nexus" hold one genealogy a line.
     genealogies : detections; only the genealogies that hold them. reviewed : only genealogies all of whose cells were
     reviewed and found right. Cells keep the numbers that they have when everything is exported.
     Raises InputError where the format is unknown, `out` exists and overwrite is not set, or the format is too small.
@@ -69,7 +81,7 @@ def export(
     lineage = project.lineage()
     keep = _kept(lineage, genealogies, reviewed)
     with atomic(out) as temporary:
-        FORMATS[format](project, lineage, keep, temporary, out, progress)
+        FORMATS[format].write(project, lineage, keep, temporary, out, progress)
     return out
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from engine.detections import Detections
 from engine.exporters.facts import detection_facts, detection_scores
+from engine.exporters.places import links_within, places, rows_kept
 from engine.lineage import Lineage, project_end_reasons
 from engine.progress import Progress
 from engine.project import Project
@@ -51,29 +52,23 @@ def write_geff(
     t is in frames and y, x are in pixels, as in the label images, with the scale to s and um in the axes.
     Node ids are those of the project's detections.
     """
-    names = [position.name for position in project.positions if project.movie(position.name).has_labels]
-    is_single = len(project.positions) == 1
     columns = _columns(project, lineage)
-    for done, name in enumerate(names, start=1):
-        store, final = (temporary, out) if is_single else (temporary / f"{name}.geff", out / f"{name}.geff")
+    stores, finals = (places(project, path, ".geff") for path in (temporary, out))
+    for done, (name, store) in enumerate(stores.items(), start=1):
         store.parent.mkdir(parents=True, exist_ok=True)
-        rows = lineage.span(name)
-        ids = np.arange(rows.start, rows.stop)
-        ids = ids[keep[lineage.cell[ids]]]
-        child = ids[lineage.link[ids] >= 0]
+        ids = rows_kept(lineage, keep, name)
+        child = links_within(lineage, ids)
         edges = np.stack([lineage.link[child], child], axis=1)
-        properties: dict[str, Any] = {
-            name: _property(values[ids], lineage, ids, name) for name, values in columns.items()
-        }
+        properties: dict[str, Any] = {key: _property(values[ids], lineage, ids, key) for key, values in columns.items()}
         write_arrays(
             str(store),
             lineage.ids[ids].astype(np.uint64),
             properties,
             lineage.ids[edges].astype(np.uint64),
             {},
-            _metadata(project, name, final, properties),
+            _metadata(project, name, finals[name], properties),
         )
-        progress(done, len(names))
+        progress(done, len(stores))
 
 
 def _columns(project: Project, lineage: Lineage) -> dict[str, NDArray[Any]]:

@@ -1,9 +1,9 @@
-"""Genealogies as trees: Newick, and NHX with what is known of each cell. One genealogy a line.
+"""Genealogies as trees: Newick, and NHX and NEXUS with what is known of each cell. One genealogy a line.
 
 A cell is a node; its branch length is its life time in hours. Above the founder stands a node `genealogy N` whose
 length is the time from the start of the movie to the founder's first frame, so that a node's distance from the root is
-the hour at which its cell ended. Formats:
-https://phylipweb.github.io/phylip/newicktree.html, doi 10.1093/bioinformatics/17.4.383
+the hour at which its cell ended. Formats: https://phylipweb.github.io/phylip/newicktree.html,
+doi 10.1093/bioinformatics/17.4.383 (NHX), doi 10.1093/sysbio/46.4.590 (NEXUS; comments as in BEAST and FigTree)
 """
 
 from collections.abc import Callable
@@ -21,25 +21,46 @@ from engine.lineage import Lineage
 from engine.progress import Progress
 from engine.project import Project
 
-NHX_KEYS = ("position", "generation", "cell_number", "birth_frame", "end_frame", "n_detections", "is_complete")
-NHX_KNOWN = (  # only where something is known
+KEYS = ("position", "generation", "cell_number", "birth_frame", "end_frame", "n_detections", "is_complete")
+KNOWN = (  # only where something is known
     "onset", "onset_frame", "fate_label", "relative_generation", "fate", "note", "reviewed", *OF_CELL.values(),
 )  # fmt: skip
 REPORT_EVERY = 1000  # genealogies
+NEXUS = "#NEXUS\nBEGIN TREES;\n", "END;\n"
+Node = Callable[[int, str, str], str]  # cell, name, length -> text
 
 
 def write_newick(
     project: Project, lineage: Lineage, keep: NDArray[np.bool_], temporary: Path, out: Path, progress: Progress
 ) -> None:
     """A file of plain Newick trees."""
-    _write(project, lineage, keep, temporary, progress, has_fields=False)
+    _write(project, lineage, keep, temporary, progress, lambda cell, name, length: f"{name}:{length}")
 
 
 def write_nhx(
     project: Project, lineage: Lineage, keep: NDArray[np.bool_], temporary: Path, out: Path, progress: Progress
 ) -> None:
     """A file of Newick trees with [&&NHX:key=value] after each cell; values are percent-encoded."""
-    _write(project, lineage, keep, temporary, progress, has_fields=True)
+    columns = cell_columns(project, lineage)
+
+    def node(cell: int, name: str, length: str) -> str:
+        fields = [f"{key}={_encoded(value)}" for key, value in _fields(columns, cell).items()]
+        return f"{name}:{length}[&&NHX:{':'.join(fields)}]"
+
+    _write(project, lineage, keep, temporary, progress, node)
+
+
+def write_nexus(
+    project: Project, lineage: Lineage, keep: NDArray[np.bool_], temporary: Path, out: Path, progress: Progress
+) -> None:
+    """A NEXUS file with [&key="value"] after the name of each cell, as FigTree and ggtree read it."""
+    columns = cell_columns(project, lineage)
+
+    def node(cell: int, name: str, length: str) -> str:
+        fields = [f"{key}={_bare(value)}" for key, value in _fields(columns, cell).items()]
+        return f"{name}[&{','.join(fields)}]:{length}"
+
+    _write(project, lineage, keep, temporary, progress, node, "TREE genealogy_{} = [&R] ", NEXUS)
 
 
 def _write(
@@ -48,22 +69,25 @@ def _write(
     keep: NDArray[np.bool_],
     temporary: Path,
     progress: Progress,
-    has_fields: bool,
+    node: Node,
+    before: str = "",
+    around: tuple[str, str] = ("", ""),
 ) -> None:
+    """A file with a tree a line. before : stands before each tree, {} its number; around : before and after all."""
     cells, hours = lineage.cells, project.frame_interval_s / 3600
-    columns = {name: list(column) for name, column in cell_columns(project, lineage).items()}
 
-    def node(cell: int) -> str:
-        text = f"{quoted(f'cell {cell + 1}')}:{_number(branch_frames(cells, cell) * hours)}"
-        return text + _fields(columns, cell) if has_fields else text
+    def text(cell: int) -> str:
+        return node(cell, quoted(f"cell {cell + 1}"), _number(branch_frames(cells, cell) * hours))
 
     founders = [cell for cell in range(len(cells)) if cells.mother[cell] < 0 and keep[cell]]
     with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+        file.write(around[0])
         for done, founder in enumerate(founders, start=1):
             root = f"{quoted(f'genealogy {founder + 1}')}:{_number(int(cells.birth_frame[founder]) * hours)}"
-            file.write(f"({tree(cells, founder, node)}){root};\n")
+            file.write(f"{before.format(founder + 1)}({tree(cells, founder, text)}){root};\n")
             if done % REPORT_EVERY == 0 or done == len(founders):
                 progress(done, len(founders))
+        file.write(around[1])
 
 
 def tree(cells: Cells, founder: int, node: Callable[[int], str]) -> str:
@@ -94,16 +118,22 @@ def quoted(name: str) -> str:
     return "'" + name.replace("'", "''") + "'"
 
 
-def _fields(columns: dict[str, list[Any]], cell: int) -> str:
-    fields = {name: columns[name][cell] for name in NHX_KEYS} | {"end": columns["end_reason"][cell]}
-    known = {name: columns[name][cell] for name in NHX_KNOWN if name in columns}
-    fields |= {name: value for name, value in known.items() if value not in ("", -1) and value == value}  # nor NaN
-    return "[&&NHX:" + ":".join(f"{name}={_encoded(value)}" for name, value in fields.items()) + "]"
+def _fields(columns: dict[str, Any], cell: int) -> dict[str, Any]:
+    """What is known of a cell."""
+    fields = {name: columns[name][cell] for name in KEYS} | {"end": columns["end_reason"][cell]}
+    known = {name: columns[name][cell] for name in KNOWN if name in columns}
+    return fields | {name: value for name, value in known.items() if value not in ("", -1) and value == value}  # no NaN
 
 
 def _encoded(value: Any) -> str:
     """Percent-encoded, so that no value can break the format; booleans are true and false."""
     return str(bool(value)).lower() if isinstance(value, bool | np.bool_) else quote(str(value), safe="")
+
+
+def _bare(value: Any) -> str:
+    """A number as it is, everything else in quotes: programs that colour by it tell them apart so."""
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    return _encoded(value) if is_number else f'"{_encoded(value)}"'
 
 
 def _number(hours: float) -> str:

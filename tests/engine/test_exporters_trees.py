@@ -1,4 +1,4 @@
-"""Exports to Newick and NHX, read by dendropy."""
+"""Exports to Newick, NHX and NEXUS, read by dendropy."""
 
 import re
 from pathlib import Path
@@ -20,8 +20,9 @@ def read_trees(path: Path, count: int) -> list[dendropy.Tree]:
     """The trees of a file, by a program of phylogenetics."""
     if not count:
         return []
+    schema = "nexus" if path.suffix == ".nexus" else "newick"
     trees = dendropy.TreeList.get(
-        path=str(path), schema="newick", suppress_internal_node_taxa=True, suppress_leaf_node_taxa=True
+        path=str(path), schema=schema, suppress_internal_node_taxa=True, suppress_leaf_node_taxa=True
     )
     return list(trees)
 
@@ -32,7 +33,7 @@ def cell_of(node: dendropy.Node) -> int:
     return int(match[1]) - 1
 
 
-@pytest.mark.parametrize("format", ["newick", "nhx"])
+@pytest.mark.parametrize("format", ["newick", "nhx", "nexus"])
 @EVERY_FOREST
 def test_trees_hold_each_cell_under_its_mother(named: Named, format: str, tmp_path: Path) -> None:
     """A tree per founder; each node's distance from the root is the hour at which its cell ended."""
@@ -78,6 +79,15 @@ def test_nhx_values_cannot_break_the_format(tmp_path: Path) -> None:
     assert position
     assert unquote(position[1]) == odd
     assert not set(position[1]) & set(":=[],()")
+
+
+def test_nexus_fields_are_read_by_dendropy(tmp_path: Path) -> None:
+    """Texts in quotes, numbers bare, so that programs can colour by both."""
+    path = exported(genealogies.late_division(), tmp_path, "nexus")
+    one = dendropy.Tree.get(path=str(path), schema="nexus", extract_comment_metadata=True)
+    fields = {a.name: a.value for a in one.leaf_nodes()[1].annotations}
+    assert (fields["generation"], fields["position"], unquote(fields["end"])) == ("1", "p0", "movie end")
+    assert ',n_detections=1,is_complete="false",end="movie%20end"]:0.5' in path.read_text()
 
 
 def test_newick_names_are_quoted() -> None:

@@ -13,13 +13,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from engine.export import EXPLAINED, reviewed_founders
+from engine.export import FORMATS, reviewed_founders
 from lineage_app.app.document import Document
 from lineage_app.app.work.path_field import Complaint, PathField
 from lineage_app.app.work.tasks import ExportRequest, exports_of
 
-ENDS = {"csv": "-csv", "geff": ".geff", "ctc": "-ctc", "newick": ".nwk", "nhx": ".nhx"}
-NAMES = {"csv": "CSV", "geff": "GEFF", "ctc": "CTC", "newick": "Newick", "nhx": "NHX"}
 ALL, ONE, REVIEWED = "all", "one", "reviewed"
 
 
@@ -36,7 +34,8 @@ class ExportDialog(QDialog):
         self.overwrite = QCheckBox("Replace the export that is there")
         self.problem = Complaint()
         layout = QVBoxLayout(self)
-        layout.addWidget(self._choice("Format", self.formats, [(n, f"{NAMES[n]}: {EXPLAINED[n]}") for n in EXPLAINED]))
+        formats = [(key, f"{format.name}: {format.words}") for key, format in FORMATS.items()]
+        layout.addWidget(self._choice("Format", self.formats, formats))
         layout.addWidget(self._choice("What", self.parts, self._parts()))
         where = QGroupBox("Where to")
         column = QVBoxLayout(where)
@@ -106,7 +105,7 @@ class ExportDialog(QDialog):
             return
         project = self.document.project.path
         suffix = {ALL: "", ONE: "-genealogy", REVIEWED: "-reviewed"}[self.part]
-        self.out.line.setText(str(exports_of(project) / f"{project.stem}{suffix}{ENDS[self.format]}"))
+        self.out.line.setText(str(exports_of(project) / f"{project.stem}{suffix}{FORMATS[self.format].ending}"))
 
     def _look(self, *_: object) -> None:
         path = self.out.path
