@@ -50,7 +50,8 @@ MOVIES = (
 
 def read_truth(data: Path, movie: Movie) -> list[NDArray[Any]]:
     """The label images of all frames."""
-    files = mask_files(data / movie.masks, "man_track") or mask_files(data / movie.masks, "man_seg")
+    found = (mask_files(data / movie.masks, stem) for stem in ("man_track", "man_seg", "mask"))
+    files = next(files for files in found if files)
     return [read_mask(files[frame]) for frame in sorted(files)]
 
 

@@ -26,8 +26,9 @@ from engine.ctc import read_table, tracklets_of_table
 from engine.detections import Detections
 from engine.forest import Ids
 from engine.lineage import Lineage, guess_end_reasons
+from engine.links import Links
 from engine.repairs import Repair, Scales, repairs
-from engine.tracking import track
+from engine.tracking import track_weighed
 
 ROOT = Path(__file__).resolve().parent.parent
 BY_HAND = 2  # gestures for each link: point at the cell, press the key
@@ -46,11 +47,11 @@ class Movie:
     truth: Ids
     shape: tuple[int, int]
 
-    def queue(self, lineage: Lineage) -> tuple[Doubts, Scales]:
-        """The doubtful places as the project's would be, and what is usual in it."""
-        reasons = guess_end_reasons(lineage, [self.shape])
-        scene = Scene(lineage, 1.0, 60.0, [self.shape], reasons, CheckParameters())
-        return doubts(lineage, 1.0, 60.0, [self.shape], reasons), Scales.of(scene)
+    def queue(self, lineage: Lineage, base: Links) -> tuple[Doubts, Scales]:
+        """The doubtful places as the project's would be, and what is usual in it; base : the links as tracked."""
+        reasons, tracked = guess_end_reasons(lineage, [self.shape]), base.standing(lineage)
+        scene = Scene(lineage, 1.0, 60.0, [self.shape], reasons, CheckParameters(), tracked)
+        return doubts(lineage, 1.0, 60.0, [self.shape], reasons, tracked=tracked), Scales.of(scene)
 
 
 @dataclass
@@ -77,10 +78,10 @@ def read_movie(data: Path, movie: linking.Movie) -> Movie:
     ]
     detections = detect(images)
     truth = tracklets_of_table(detections.frame, labels, read_table(data / movie.table)).link
-    return Movie(movie.name, detections, _at_most_two(truth), masks[0].shape)
+    return Movie(movie.name, detections, at_most_two(truth), masks[0].shape)
 
 
-def _at_most_two(truth: Ids) -> Ids:
+def at_most_two(truth: Ids) -> Ids:
     """Without the third daughter that some truths have."""
     order = np.argsort(truth, kind="stable")
     extra = order[2:][(truth[order[2:]] == truth[order[:-2]]) & (truth[order[2:]] >= 0)]
@@ -89,20 +90,20 @@ def _at_most_two(truth: Ids) -> Ids:
     return links
 
 
-def own_errors(movie: Movie) -> tuple[Ids, list[Planted]]:
+def own_errors(movie: Movie) -> tuple[Links, list[Planted]]:
     """The links that our linker makes, each wrong one an error of its own."""
-    link = track(movie.detections)
-    return link, [Planted("own", (int(id),)) for id in np.flatnonzero(link != movie.truth)]
+    links = track_weighed(movie.detections)
+    return links, [Planted("own", (int(id),)) for id in np.flatnonzero(links.link != movie.truth)]
 
 
-def walk(movie: Movie, link: Ids, errors: list[Planted]) -> Walk:
+def walk(movie: Movie, links: Links, errors: list[Planted]) -> Walk:
     """Read the queue until all links are true, or it ends."""
-    lineage, result = Lineage(movie.detections, link.copy()), Walk(len(errors))
+    lineage, result = Lineage(movie.detections, links.link.copy()), Walk(len(errors))
     error_of = {id: number for number, error in enumerate(errors) for id in error.wrong}
     met: set[int] = set()
     accepted: set[int] = set()
     while wrong := set(np.flatnonzero(lineage.link != movie.truth).tolist()):
-        seen, here, other, scales = _until_wrong(movie, lineage, accepted, wrong, result)
+        seen, here, other, scales = _until_wrong(movie, links, lineage, accepted, wrong, result)
         if not seen:
             break
         here_met = {error_of[id] for id in seen}
@@ -115,10 +116,10 @@ def walk(movie: Movie, link: Ids, errors: list[Planted]) -> Walk:
 
 
 def _until_wrong(
-    movie: Movie, lineage: Lineage, accepted: set[int], wrong: set[int], result: Walk
+    movie: Movie, links: Links, lineage: Lineage, accepted: set[int], wrong: set[int], result: Walk
 ) -> tuple[set[int], int, int, Scales]:
     """Read and accept places up to the first with something wrong in it: what is wrong there, and the place."""
-    queue, scales = movie.queue(lineage)
+    queue, scales = movie.queue(lineage, links)
     for here, other in zip(queue.detection.tolist(), queue.other.tolist(), strict=True):
         if here not in accepted:
             result.read += 1
@@ -143,10 +144,13 @@ def _mend(lineage: Lineage, truth: Ids, seen: set[int], suggested: Repair | None
         result.by_key += 1
         result.gestures += 1
         return
-    freed = [Change(LINK, id, _none(lineage.link[id]), None) for id in seen if lineage.link[id] >= 0]
+    mothers = {int(truth[id]) for id in seen} - {-1}
+    heirs = {int(heir) for mother in mothers for heir in lineage.successors[mother]} - {-1} - seen
+    cut = seen | {heir for heir in heirs if truth[heir] != lineage.link[heir]}
+    freed = [Change(LINK, id, _none(lineage.link[id]), None) for id in cut if lineage.link[id] >= 0]
     linked = [Change(LINK, id, None, int(truth[id])) for id in seen if truth[id] >= 0]
     lineage.apply((*freed, *linked))
-    result.gestures += BY_HAND * len(seen)
+    result.gestures += BY_HAND * len(cut)
 
 
 def _is_right(repair: Repair, truth: Ids) -> bool:
@@ -206,9 +210,12 @@ def main() -> None:
     rows = []
     for chosen in movies:
         movie = read_movie(args.data, chosen)
-        planted = [plant(movie.detections, movie.truth, args.errors, seed) for seed in range(args.seeds)]
-        planted = [own_errors(movie)] if args.own else planted
-        rows.append(row(movie, [walk(movie, link, errors) for link, errors in planted]))
+        if args.own:
+            walks = [walk(movie, *own_errors(movie))]
+        else:
+            planted = [plant(movie.detections, movie.truth, args.errors, seed) for seed in range(args.seeds)]
+            walks = [walk(movie, Links(link), errors) for link, errors in planted]
+        rows.append(row(movie, walks))
     print(json.dumps({"review": rows}) if args.json else markdown(rows))
 
 

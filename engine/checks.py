@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from engine.checking.check_rules import (
     APPEARS,
@@ -29,6 +30,7 @@ from engine.checking.check_rules import (
     SWAP,
     THIRD,
     UNEQUAL,
+    UNSURE,
     VANISHES,
     Found,
     nothing,
@@ -36,6 +38,7 @@ from engine.checking.check_rules import (
 from engine.checking.usual import CheckParameters, Floats, Scene
 from engine.forest import Ids
 from engine.lineage import Lineage, guess_end_reasons, project_end_reasons
+from engine.links import Links, project_links
 from engine.repairs import CERTAIN, Scales, repairs
 
 if TYPE_CHECKING:
@@ -43,12 +46,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "APPEARS", "AREA", "BETTER", "BRIGHTNESS", "BROKEN", "CLEAR", "EARLY_DIVISION", "FAR_DAUGHTER", "FUSED", "GAP",
-    "JUMP", "KINDS", "LOOK_AHEAD", "LOST_DAUGHTER", "SHORT", "SWAP", "THIRD", "UNEQUAL", "VANISHES", "CheckParameters",
-    "Doubts", "Found", "doubts", "merged", "project_doubts", "project_scene", "ranked",
+    "JUMP", "KINDS", "LOOK_AHEAD", "LOST_DAUGHTER", "SHORT", "SWAP", "THIRD", "UNEQUAL", "UNSURE", "VANISHES",
+    "CheckParameters", "Doubts", "Found", "doubts", "merged", "project_doubts", "project_scene", "ranked",
 ]  # fmt: skip
 
 LOOK_AHEAD = frozenset({VANISHES, EARLY_DIVISION})  # seen in the next frame; all others against the one before
 DEFAULTS = CheckParameters()
+WEIGHT, EVEN = 3.8, 0.5  # of a score by rules in the log odds that a link is wrong; the score that tells nothing
 HELPED, UNHELPED = 0.7, 0.6  # how much an edit that surely helps adds to a score; what is left of it where none does
 MOST_WEIGHED = 500
 CLEAR = 0.6  # a place whose score is at least this is clearly doubtful
@@ -88,15 +92,17 @@ def doubts(
     shapes: Sequence[tuple[int, int]],
     end_reasons: NDArray[np.str_] | None = None,
     parameters: CheckParameters = DEFAULTS,
+    tracked: Links | None = None,
 ) -> Doubts:
     """The doubtful places of a movie, worst first; several reasons for one detection make it more doubtful.
 
-    shapes : (Y, X) px of each position; end_reasons : (C,) why each cell ended, by default guessed.
+    shapes : (Y, X) px of each position; end_reasons : (C,) why each cell ended, by default guessed; tracked : how sure
+    the tracker was of its links, as `Links.standing` gives it.
     A doubt about a link or a birth lies on the later detection, one about an end on the last.
     """
     if end_reasons is None:
         end_reasons = guess_end_reasons(lineage, shapes)
-    scene = Scene(lineage, um_per_px, frame_interval_s, shapes, end_reasons, parameters)
+    scene = Scene(lineage, um_per_px, frame_interval_s, shapes, end_reasons, parameters, tracked)
     return ranked(scene, merged([rule(scene) for rule in RULES]))
 
 
@@ -110,21 +116,34 @@ def project_scene(project: "Project", lineage: Lineage, parameters: CheckParamet
     """A project's movie as the checks see it."""
     shapes = [project.position(name).shape for name in lineage.detections.positions]
     reasons = project_end_reasons(project, lineage)
-    return Scene(lineage, project.um_per_px, project.frame_interval_s, shapes, reasons, parameters)
+    tracked = project_links(project, lineage)
+    return Scene(lineage, project.um_per_px, project.frame_interval_s, shapes, reasons, parameters, tracked)
 
 
 def ranked(scene: Scene, doubts: Doubts, most: int = MOST_WEIGHED) -> Doubts:
-    """The doubts ranked anew: first the places that an edit would make likelier, then those that none would.
+    """The doubts ranked anew: by the chance that something is wrong there, where the tracker told how sure it was.
 
-    Only the `most` doubtful ones are weighed so; the others keep their scores.
+    Else first the places that an edit would make likelier, then those that none would. Only the `most` doubtful ones
+    are weighed so; the others keep their scores.
     """
-    lineage, scales, score = scene.lineage, Scales.of(scene), doubts.score.copy()
-    for row in range(min(most, len(doubts))):
+    lineage, scales, score = scene.lineage, Scales.of(scene), chances(scene, doubts)
+    is_known = scene.wrong[doubts.detection] > 0
+    for row in np.flatnonzero(~is_known)[:most]:
         found = repairs(lineage, scales, int(doubts.detection[row]), int(doubts.other[row]))
         helped = 1 - (1 - score[row]) * (1 - HELPED * min(found[0].gain / CERTAIN, 1.0)) if found else 0.0
         score[row] = helped if found else UNHELPED * score[row]
     order = np.lexsort((doubts.detection, -score))
     return replace(doubts, score=score).take(order)
+
+
+def chances(scene: Scene, doubts: Doubts) -> Floats:
+    """(D,) the chance that a place is wrong, by how sure the tracker was and what the rules found; else its score."""
+    wrong = scene.wrong[doubts.detection]
+    is_known = wrong > 0
+    told = np.where(is_known & (wrong >= scene.parameters.unsure), wrong, 0.0)
+    by_rules = 1 - (1 - doubts.score) / np.maximum(1 - told, 1e-9)
+    odds = special.logit(np.where(is_known, wrong, 0.5)) + WEIGHT * (by_rules - EVEN) * (by_rules > 1e-6)
+    return np.where(is_known, special.expit(odds), doubts.score)
 
 
 def merged(found: Sequence[Found]) -> Doubts:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -20,8 +19,9 @@ from engine import steps
 from engine.blocks import Workers, cut, for_each, sole_worker
 from engine.curation import kept_curation
 from engine.errors import InputError
-from engine.files import atomic, remove
+from engine.files import remove
 from engine.lineage import save_links
+from engine.links import Links
 from engine.measure import MeasureParameters
 from engine.parameters import from_dict, to_dict
 from engine.progress import Progress, no_progress
@@ -30,7 +30,7 @@ from engine.segmentation import SegmentationParameters
 from engine.tracking import TrackingParameters
 
 STEPS = ("illumination", "segment", "measure", "track")
-STEP_VERSION = {"illumination": 1, "segment": 1, "measure": 1, "track": 1}  # raised when a step's result changes
+STEP_VERSION = {"illumination": 1, "segment": 1, "measure": 1, "track": 2}  # raised when a step's result changes
 CAME_LATER = (("split", 1.0),)  # parameters that there were not always, with which results are as they were before
 IMPORTED_LABELS = {"labels": "imported"}  # the record of `segment` where the label images came from outside
 
@@ -261,21 +261,17 @@ def _measure(job: _Job) -> Mapping[str, Any]:
 
 def _track(job: _Job) -> Mapping[str, Any]:
     """Write the base links: for each detection its predecessor, or -1."""
-    blocks = [cut(job.project.path, name, range(1), job.parts, ".npy")[0] for name in job.positions]
+    blocks = [cut(job.project.path, name, range(1), job.parts, ".parquet")[0] for name in job.positions]
     if len(blocks) == 1 and not job.workers.scheduler:  # one position: its own progress
         if not blocks[0].part.exists():
             steps.track_position(blocks[0], job.parameters.track, job.progress)
     else:
         for_each(steps.track_position, blocks, (job.parameters.track,), job.workers, job.progress)
     detections = job.project.detections()
-    predecessor = np.full(len(detections), -1, np.int64)
-    for block in blocks:
-        rows = detections.span(block.position)
-        links = np.load(block.part)
-        predecessor[rows] = np.where(links >= 0, links + rows.start, -1)
-    with atomic(job.project.table("links")) as temporary:
-        pq.write_table(pa.table({"predecessor": predecessor}), temporary, compression="zstd")
-    return {"links": int((predecessor >= 0).sum())}
+    parts = [(detections.span(block.position), Links.load(block.part)) for block in blocks]
+    links = Links.joined(parts, len(detections))
+    links.save(job.project.table("links"))
+    return {"links": int((links.link >= 0).sum())}
 
 
 _MAKE: dict[str, Callable[[_Job], Mapping[str, Any]]] = {

@@ -17,11 +17,13 @@ from engine.checking.usual import RAYLEIGH_90, Scene, robust_scale
 from engine.edits import Changes
 from engine.forest import Ids
 from engine.lineage import Lineage
+from engine.links import Links
+from engine.runner_up import CUT, LINK_UP, SWAP, instead
 
 if TYPE_CHECKING:
     from engine.project import Project
 
-SWAP, LINK_UP, CUT, INSERT, SPLIT = "swap", "link", "cut", "insert", "split"
+INSERT, SPLIT = "insert", "split"
 LEAST_GAIN, CERTAIN = 2.0, 16.0  # log likelihood below which an edit is not worth proposing, above which it is sure
 COMES, GOES, AT_BORDER = 8.0, 8.0, 2.5  # costs, in log likelihood, of a cell that appears, vanishes; less at the border
 DIVIDES, MISSED, TOO_EARLY, FUSED = (
@@ -56,7 +58,8 @@ class Scales:
     """What is usual in a movie: lengths in px, times in frames. step, area : standard deviations of a step along each
     axis, and of the log of the area; apart : of a daughter from her mother; life : cycle time, NaN where not known;
     margin : to the border, within which cells come and go; area_known : whether there are areas; shapes, first, last :
-    of each position, its size and the frames that have cells.
+    of each position, its size and the frames that have cells; tracked : how sure the tracker was, where it told; from
+    this chance of a wrong link on (unsure) its next best is what is suggested.
     """
 
     step: float
@@ -68,6 +71,8 @@ class Scales:
     shapes: tuple[tuple[int, int], ...]
     first: Ids
     last: Ids
+    tracked: Links | None = None
+    unsure: float = 0.0
 
     @classmethod
     def of(cls, scene: Scene) -> "Scales":
@@ -90,6 +95,8 @@ class Scales:
             shapes=tuple(scene.shapes),
             first=scene.first_frame,
             last=last,
+            tracked=scene.tracked,
+            unsure=scene.parameters.unsure,
         )
 
 
@@ -103,16 +110,21 @@ def changes_of(project: "Project", lineage: Lineage, repair: Repair) -> Changes:
 def repairs(lineage: Lineage, scales: Scales, detection: int, other: int = -1) -> list[Repair]:
     """The edits that would make a place likelier, the likeliest first; none where nothing is likelier than it stands.
 
+    Where the tracker was not sure of a link its next best comes first, though by its own measure that was less likely.
     detection, other : as `engine.checks.Doubts` name them.
     """
     place = Place(lineage, scales)
-    found: dict[tuple[str, tuple[int, ...]], Repair] = {}
+    weighed: dict[tuple[str, tuple[int, ...]], Repair] = {}
     pairs = [(detection, other)] if other < 0 else [(detection, other), (other, detection)]
     for here, partner in pairs:
         for repair in place.candidates(here, partner):
-            found.setdefault((repair.name, repair.ids), repair)
-    likelier = [repair for repair in found.values() if repair.gain >= LEAST_GAIN]
-    return sorted(likelier, key=lambda repair: -repair.gain)
+            weighed.setdefault((repair.name, repair.ids), repair)
+    likelier = [repair for repair in weighed.values() if repair.gain >= LEAST_GAIN]
+    next_best = [found for id in dict.fromkeys((detection, other)) if (found := place.next_best(id)) is not None]
+    next_best.sort(key=lambda repair: -repair.gain)
+    known = {(repair.name, repair.ids) for repair in next_best}
+    others = [repair for repair in likelier if (repair.name, repair.ids) not in known]
+    return [*next_best, *sorted(others, key=lambda repair: -repair.gain)]
 
 
 class Place:
@@ -123,6 +135,26 @@ class Place:
         self.detections = lineage.detections
 
     # ---- what could be meant
+
+    def next_best(self, id: int) -> Repair | None:
+        """What the tracker took for the next best origin of a detection, where it was not sure of its link."""
+        tracked = self.scales.tracked
+        if id < 0 or tracked is None or tracked.probability is None or id >= len(tracked):
+            return None
+        right = float(tracked.probability[id])
+        found = instead(self.lineage, tracked, id) if 1 - right >= max(self.scales.unsure, 1e-9) else None
+        if found is None:
+            return None
+        name, ids, changes = found
+        return Repair(name, ids, self._words(name, ids), log((1 - right) / max(right, 1e-9)), changes)
+
+    def _words(self, name: str, ids: tuple[int, ...]) -> str:
+        one, other = self._number(ids[0]), self._number(ids[-1])
+        if name == CUT:
+            return f"cut cell {one} from the one before, the next likeliest"
+        if name == SWAP:
+            return f"swap with cell {other} from here on, the next likeliest"
+        return f"link cell {one} to cell {other}, the next likeliest"
 
     def candidates(self, here: int, partner: int = -1) -> Iterator[Repair]:
         """All edits about a detection that can be done, weighed."""

@@ -26,7 +26,7 @@ from engine.movie import Movie, open_array
 from engine.progress import Progress, no_progress
 from engine.project import Project
 from engine.segmentation import SegmentationParameters, estimate_parameters, segment
-from engine.tracking import TrackingParameters, track
+from engine.tracking import TrackingParameters, track_weighed
 
 SAMPLE_FRAMES = 24  # to estimate a position's illumination from
 SEGMENTATION_SAMPLE_FRAMES = 6  # to estimate cell size and contrast from, over all positions
@@ -174,12 +174,10 @@ def join_patches(
 
 
 def track_position(block: Block, parameters: TrackingParameters, progress: Progress = no_progress) -> None:
-    """Link the detections of a position; the part is (N,) int64: row of the predecessor or -1."""
+    """Link the detections of a position; the part is a table as `Links` writes it, with rows of the position."""
     project = Project.open(block.project)
     detections = project.detections().of_position(block.position)
-    links = track(detections, parameters, progress)
-    with atomic(block.part) as temporary, open(temporary, "wb") as file:
-        np.save(file, links)
+    track_weighed(detections, parameters, progress).save(block.part)
 
 
 def _movie(block: Block) -> Movie:

@@ -10,6 +10,7 @@ from engine.detections import Detections
 from engine.errors import InputError
 from engine.linking import Limits, link_cells
 from engine.linking.cells import describe
+from engine.links import Links
 from engine.progress import Progress, no_progress
 from engine.trackers.btrack import BtrackParameters, link_btrack
 from engine.trackers.trackpy import TrackpyParameters, link_trackpy
@@ -36,7 +37,16 @@ def track(
     parameters: TrackingParameters = TrackingParameters(),
     progress: Progress = no_progress,
 ) -> Ids:
-    """(N,) row of the predecessor of each detection of one position, or -1.
+    """(N,) row of the predecessor of each detection of one position, or -1; see `track_weighed`."""
+    return track_weighed(detections, parameters, progress).link
+
+
+def track_weighed(
+    detections: Detections,
+    parameters: TrackingParameters = TrackingParameters(),
+    progress: Progress = no_progress,
+) -> Links:
+    """The predecessor of each detection of one position, as rows; from our linker, how sure that is, too.
 
     A detection has at most two successors, in later frames; a link that skips frames closes a gap. All that linking
     needs stands in the table. Raises InputError for bad parameters.
@@ -46,16 +56,26 @@ def track(
             f"tracking: max_gap {parameters.max_gap}, window {parameters.window}; expected 0 or more, and 1 or more"
         )
     if parameters.tracker == "btrack":
-        return link_btrack(detections, parameters.btrack, progress)
+        return Links(link_btrack(detections, parameters.btrack, progress))
     if parameters.tracker == "trackpy":
-        return link_trackpy(detections, parameters.trackpy, progress)
+        return Links(link_trackpy(detections, parameters.trackpy, progress))
     if not len(detections):
-        return np.empty(0, np.int64)
+        return Links(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64))
     order = np.argsort(detections.frame, kind="stable")
     columns = {name: detections[name][order] for name in detections.columns}
     cells, population = describe(detections.frame[order], detections.yx[order], columns)
     limits = Limits(parameters.max_gap, parameters.divides, parameters.window)
-    link = link_cells(cells, population, limits, progress)
-    result = np.full(len(detections), -1, np.int64)
-    result[order] = np.where(link >= 0, order[link], -1)
-    return result
+    return _in_rows(link_cells(cells, population, limits, progress), order)
+
+
+def _in_rows(links: Links, order: Ids) -> Links:
+    """The same of detections in the order of the table; order (N,): their rows in order of frame."""
+    assert links.probability is not None and links.runner_up is not None
+    columns = []
+    for ids in (links.link, links.runner_up):
+        rows = np.empty(len(ids), np.int64)
+        rows[order] = np.where(ids >= 0, order[np.maximum(ids, 0)], ids)
+        columns.append(rows)
+    probability = np.empty(len(order), np.float32)
+    probability[order] = links.probability
+    return Links(columns[0], probability, columns[1])

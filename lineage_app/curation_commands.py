@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from engine import edits, gestures, review
-from engine.changes import NO_ONSET
+from engine.changes import LINK, NO_ONSET
 from engine.checks import project_doubts, project_scene
 from engine.ctc import read_mask
 from engine.curation import Curation, curate, curated_lineage
@@ -286,7 +286,11 @@ def _edits(lineage: Lineage, found: list[Repair]) -> list[str]:
     for repair in found:
         if repair.name in (SWAP, CUT, SPLIT):
             return [" ".join((repair.name, *(str(ids[row]) for row in repair.ids)))]
-        return [f"relink {ids[change.new]} {ids[change.id]}" for change in repair.changes or ()]
+        return [
+            f"cut {ids[change.id]}" if change.new is None else f"relink {ids[change.new]} {ids[change.id]}"
+            for change in repair.changes or ()
+            if change.kind == LINK
+        ]
     return []
 
 

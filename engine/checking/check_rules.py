@@ -12,14 +12,16 @@ from engine.checking.better_links import better_mothers
 from engine.checking.usual import MAD_TO_SIGMA, RAYLEIGH_90, Floats, Scene, robust_scale, shared
 from engine.forest import Ids
 from engine.lineage import LOST
+from engine.links import UNKNOWN
+from engine.runner_up import rival
 
 JUMP, AREA, FUSED, BRIGHTNESS, GAP, BROKEN = "jump", "area", "fused", "brightness", "gap", "broken"
-SWAP, THIRD, BETTER = "swap", "third", "better link"
+SWAP, THIRD, BETTER, UNSURE = "swap", "third", "better link", "unsure"
 APPEARS, VANISHES, SHORT = "appears", "vanishes", "short"
 EARLY_DIVISION, LOST_DAUGHTER, UNEQUAL, FAR_DAUGHTER = "early division", "lost daughter", "unequal", "far daughter"
 KINDS = (
     JUMP, SWAP, AREA, FUSED, BRIGHTNESS, GAP, BROKEN, APPEARS, VANISHES, SHORT,
-    EARLY_DIVISION, LOST_DAUGHTER, UNEQUAL, FAR_DAUGHTER, THIRD, BETTER,
+    EARLY_DIVISION, LOST_DAUGHTER, UNEQUAL, FAR_DAUGHTER, THIRD, BETTER, UNSURE,
 )  # fmt: skip
 NEAREST = 3  # neighbours that a cell may have been exchanged with
 BLOCK = 20_000  # cells
@@ -300,6 +302,38 @@ def _better_links(scene: Scene) -> Found:
     return Found(BETTER, born, 0.3 + 0.3 * clearly, reason, mother)
 
 
+def _unsure_links(scene: Scene) -> Found:
+    """Links, and starts of cells, of which the tracker was not sure; of two that would be exchanged the less sure."""
+    tracked = scene.tracked
+    if tracked is None or tracked.runner_up is None:
+        return nothing(UNSURE)
+    found = np.flatnonzero(scene.wrong >= scene.parameters.unsure)
+    partner = np.array([rival(scene.lineage, tracked, id) for id in found.tolist()], np.int64)
+    of = np.full(len(scene.lineage), -1)
+    of[found] = partner
+    is_second = (partner >= 0) & (of[partner] == found)
+    is_second &= (scene.wrong[partner] > scene.wrong[found]) | (
+        (scene.wrong[partner] == scene.wrong[found]) & (partner < found)
+    )
+    found, partner = found[~is_second], partner[~is_second]
+    other = np.where(partner >= 0, partner, np.maximum(tracked.runner_up[found], -1))
+    return Found(UNSURE, found, scene.wrong[found], [_unsure_words(scene, id) for id in found.tolist()], other)
+
+
+def _unsure_words(scene: Scene, id: int) -> str:
+    assert scene.tracked is not None and scene.tracked.runner_up is not None
+    lineage, other = scene.lineage, int(scene.tracked.runner_up[id])
+    said = f"{'start' if lineage.link[id] < 0 else 'link'} {_percent(1 - scene.wrong[id])} sure"
+    if other >= 0:
+        return f"{said}: or from cell {lineage.cell[other] + 1}?"
+    return said if other == UNKNOWN else f"{said}: or new?"
+
+
+def _percent(share: float) -> str:
+    """In whole percent, or in tenths near certainty."""
+    return f"{100 * share:.0f} %" if share < 0.99 else f"{100 * share:.1f} %"
+
+
 RULES: tuple[Callable[[Scene], Found], ...] = (
     _jumps,
     _swaps,
@@ -317,6 +351,7 @@ RULES: tuple[Callable[[Scene], Found], ...] = (
     _far_daughters,
     _third_daughters,
     _better_links,
+    _unsure_links,
 )
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from engine.forest import Ids
 from engine.lineage import LOST, Lineage
+from engine.links import Links
 
 Floats = NDArray[np.float64]
 MAD_TO_SIGMA = 1.4826
@@ -24,8 +25,8 @@ class CheckParameters:
     area_sigmas, area_fold : area changed beyond both; fused_fold : a cell that grew so much as its neighbour vanished;
     brightness_sigmas : contrast to the surroundings; short_frames, short_part : a short track has at most so many
     frames, or this part of the usual cycle time; early_division : divides before this part of it; unequal_fold : area
-    of one daughter over the other; broken_frames : a cell that appears so soon after one vanished nearby may be the
-    same; fewest : values that a scale can be estimated from.
+    of one daughter over the other; unsure : chance that a link is wrong; broken_frames : a cell that appears so
+    soon after one vanished nearby may be the same; fewest : values that a scale can be estimated from.
     """
 
     swap_gain: float = 4.0
@@ -41,12 +42,16 @@ class CheckParameters:
     early_division: float = 0.5
     unequal_fold: float = 2.0
     broken_frames: int = 5
+    unsure: float = 0.002
     fewest: int = 10
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A tracked movie as the checks see it, and what is usual in it. Lengths in um, times in frames."""
+    """A tracked movie as the checks see it, and what is usual in it. Lengths in um, times in frames.
+
+    tracked : how sure the tracker was, where it told, as `Links.standing` gives it.
+    """
 
     lineage: Lineage
     um_per_px: float
@@ -54,6 +59,14 @@ class Scene:
     shapes: Sequence[tuple[int, int]]
     end_reasons: NDArray[np.str_]
     parameters: CheckParameters
+    tracked: Links | None = None
+
+    @cached_property
+    def wrong(self) -> Floats:
+        """(N,) the chance that a detection has the wrong predecessor; 0 where people said so, NaN where not known."""
+        if self.tracked is None or self.tracked.probability is None:
+            return np.full(len(self.lineage), np.nan)
+        return 1 - self.tracked.probability.astype(np.float64)
 
     @cached_property
     def child(self) -> Ids:
@@ -93,6 +106,8 @@ class Scene:
         """(L,) how far the cell moved, without the motion that all cells of the frame share."""
         yx = self.lineage.detections.yx.astype(np.float64)
         move = yx[self.child] - yx[self.parent]
+        position = self.lineage.detections.position
+        move[position[self.child] != position[self.parent]] = 0.0  # places in two positions do not compare
         plain = ~self.is_division & (self.frames == 1)
         for axis in (0, 1):
             move[:, axis] -= shared(move[:, axis], self.child_frame, plain, self.parameters.fewest) * self.frames

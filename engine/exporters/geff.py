@@ -16,6 +16,7 @@ from engine.detections import Detections
 from engine.exporters.facts import detection_facts, detection_scores
 from engine.exporters.places import links_within, places, rows_kept
 from engine.lineage import Lineage, project_end_reasons
+from engine.links import project_links
 from engine.progress import Progress
 from engine.project import Project
 
@@ -43,6 +44,11 @@ DESCRIPTIONS = {
     "fate_abstained": "whether the model gives no fate",
 }
 
+PROBABILITY = "probability"  # of edges
+_PROBABILITY = PropMetadata(
+    identifier=PROBABILITY, dtype="float32", description="that the link is right, as the tracker thought; 1 = curated"
+)
+
 
 def write_geff(
     project: Project, lineage: Lineage, keep: NDArray[np.bool_], temporary: Path, out: Path, progress: Progress
@@ -52,7 +58,7 @@ def write_geff(
     t is in frames and y, x are in pixels, as in the label images, with the scale to s and um in the axes.
     Node ids are those of the project's detections.
     """
-    columns = _columns(project, lineage)
+    columns, tracked = _columns(project, lineage), project_links(project, lineage)
     stores, finals = (places(project, path, ".geff") for path in (temporary, out))
     for done, (name, store) in enumerate(stores.items(), start=1):
         store.parent.mkdir(parents=True, exist_ok=True)
@@ -65,8 +71,8 @@ def write_geff(
             lineage.ids[ids].astype(np.uint64),
             properties,
             lineage.ids[edges].astype(np.uint64),
-            {},
-            _metadata(project, name, finals[name], properties),
+            {} if tracked is None else {PROBABILITY: {"values": tracked.probability[child], "missing": None}},
+            _metadata(project, name, finals[name], properties, tracked is not None),
         )
         progress(done, len(stores))
 
@@ -111,7 +117,7 @@ def _features(detections: Detections) -> dict[str, NDArray[Any]]:
     return {name: values for name, values in detections.columns.items() if name in FEATURES or name.startswith("mean_")}
 
 
-def _metadata(project: Project, position: str, out: Path, properties: dict[str, Any]) -> GeffMetadata:
+def _metadata(project: Project, position: str, out: Path, properties: dict[str, Any], is_weighed: bool) -> GeffMetadata:
     movie = project.movie(position)
     related = [RelatedObject(type="labels", path=_relative(movie.labels_path, out), node_prop="seg_id")]
     if movie.has_images:
@@ -128,7 +134,7 @@ def _metadata(project: Project, position: str, out: Path, properties: dict[str, 
             )
             for name, values in properties.items()
         },
-        edge_props_metadata={},
+        edge_props_metadata={PROBABILITY: _PROBABILITY} if is_weighed else {},
         track_node_props={"tracklet": "tracklet_id", "lineage": "lineage_id"},
         related_objects=related,
         display_hints=DisplayHint(display_horizontal="x", display_vertical="y", display_time="t"),

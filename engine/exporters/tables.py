@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.exporters.facts import cell_facts, cell_scores, detection_facts, detection_scores
 from engine.lineage import Lineage, project_end_reasons
+from engine.links import project_links
 from engine.progress import Progress
 from engine.project import Project
 
@@ -58,8 +59,8 @@ def cell_columns(project: Project, lineage: Lineage) -> dict[str, Any]:
 
 
 def track_columns(project: Project, lineage: Lineage) -> dict[str, Any]:
-    """One row per detection, sorted by track and time: what napari and inTRACKtive read, then measures, facts and
-    fate scores.
+    """One row per detection, sorted by track and time: what napari and inTRACKtive read, then measures, facts, fate
+    scores, and how likely its link to the detection before, or that it starts anew, is right.
 
     t is the frame; y, x are px, y_um, x_um micrometers; parent_track_id is -1 for founders.
     """
@@ -82,6 +83,8 @@ def track_columns(project: Project, lineage: Lineage) -> dict[str, Any]:
         "x_um": yx[:, 1] * project.um_per_px,
     }
     others = {**detections.columns, **detection_facts(project, lineage), **detection_scores(project, lineage)}
+    if (tracked := project_links(project, lineage)) is not None:
+        others["link_probability"] = tracked.probability
     return columns | {name: column[order] for name, column in others.items() if name not in columns}
 
 

@@ -7,13 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.linking.assign import Hypotheses, choose_best, choose_certain
+from engine.linking.calibration import probabilities
 from engine.linking.cells import Cells, Population
 from engine.linking.cycles import take_back_hasty
 from engine.linking.divisions import propose_divisions
+from engine.linking.exchanges import Exchanges, exchanges
 from engine.linking.fit import first_guess, refine
 from engine.linking.fusions import part_fused
 from engine.linking.model import Model
 from engine.linking.propose import find_neighbours, propose_gaps, score_links
+from engine.links import UNKNOWN, Links
 from engine.progress import Progress, no_progress
 
 Ids = NDArray[np.int64]
@@ -33,19 +36,28 @@ class Limits:
     window: int = 100_000
 
 
-def link_cells(cells: Cells, population: Population, limits: Limits, progress: Progress = no_progress) -> Ids:
-    """(N,) predecessor of each cell or -1. Memory: a few numbers per detection, and a window of frames."""
+def link_cells(cells: Cells, population: Population, limits: Limits, progress: Progress = no_progress) -> Links:
+    """Which cell came from which. Memory: a few numbers per detection, and a window of frames."""
+    link, found = decide(cells, population, limits, progress)
+    return Links(link, probabilities(cells, link, found), found.other)
+
+
+def decide(
+    cells: Cells, population: Population, limits: Limits, progress: Progress = no_progress
+) -> tuple[Ids, Exchanges]:
+    """(N,) predecessor of each cell or -1, and what else could be."""
     n = len(cells)
     link = np.full(n, -1, np.int64)
     if n < 2 or cells.frame[0] == cells.frame[-1]:
-        return link
+        return link, Exchanges(np.full(n, np.inf), np.full(n, UNKNOWN))
     model = learn(cells, population, limits)
     windows = list(_windows(cells.frame, limits.window))
-    certain, open_ = [], []
+    all_, certain, open_ = [], [], []
     for done, (start, first, stop) in enumerate(windows, start=1):
         here = _propose(cells[start:stop], model, limits)
         mine = here[here.source >= first - start]
         sure, unsure = choose_certain(mine, stop - start, model.weak)
+        all_.append(mine.shifted(start))
         certain.append(sure.shifted(start))
         open_.append(unsure.shifted(start))
         progress(done, len(windows) + 1)
@@ -58,7 +70,7 @@ def link_cells(cells: Cells, population: Population, limits: Limits, progress: P
     progress(len(windows) + 1, len(windows) + 1)
     for target in (chosen.target, chosen.second):
         link[target[target >= 0]] = chosen.source[target >= 0]
-    return link
+    return link, exchanges(Hypotheses.join([*all_, gaps]), chosen, n)
 
 
 def learn(cells: Cells, population: Population, limits: Limits) -> Model:

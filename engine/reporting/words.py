@@ -39,6 +39,7 @@ KINDS = {
     ),
     checks.THIRD: ("begins beside a division", "one of three is not a daughter: see which two come from the mother"),
     checks.BETTER: ("fits better to another cell before", "mostly a daughter, or a track, of that one: link it there"),
+    checks.UNSURE: ("the tracker was not sure", "see whether the next best, which is suggested, fits better"),
 }
 
 DIVISION_KINDS = (checks.EARLY_DIVISION, checks.LOST_DAUGHTER, checks.UNEQUAL, checks.FAR_DAUGHTER)

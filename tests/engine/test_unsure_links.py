@@ -1,0 +1,134 @@
+"""The review queue where the tracker told how sure it was: ranked by the chance of an error, with its next best."""
+
+import numpy as np
+import pytest
+
+from engine import checks, edits
+from engine.checking.usual import CheckParameters, Scene
+from engine.checks import Doubts, doubts
+from engine.lineage import Lineage, guess_end_reasons
+from engine.links import UNKNOWN, Links
+from engine.repairs import Scales, repairs
+from engine.runner_up import instead
+from tests.engine.test_checks import SIZE, Movie, calm, found
+
+SURE = np.float32(0.9999)
+
+
+class Tracked:
+    """The calm movie with links that a tracker was not sure of. unsure : (name, frame) -> probability, next best."""
+
+    def __init__(self, unsure: dict[tuple[str, int], tuple[float, tuple[str, int] | int]]) -> None:
+        self.movie = Movie(calm())
+        self.lineage = self.movie.lineage
+        probability = np.full(len(self.lineage), SURE)
+        runner_up = np.full(len(self.lineage), UNKNOWN)
+        for at, (share, other) in unsure.items():
+            probability[self.movie.at(*at)] = share
+            runner_up[self.movie.at(*at)] = other if isinstance(other, int) else self.movie.at(*other)
+        self.links = Links(self.lineage.link, probability, runner_up)
+
+    def doubts(self, lineage: Lineage | None = None) -> Doubts:
+        lineage = lineage or self.lineage
+        return doubts(lineage, 1.0, 3600.0, [(SIZE, SIZE)], tracked=self.links.standing(lineage))
+
+    def mended(self, id: int, other: int = -1) -> list[int]:
+        """The links after what is suggested."""
+        lineage = self.lineage.copy()
+        reasons, tracked = guess_end_reasons(lineage, [(SIZE, SIZE)]), self.links.standing(lineage)
+        scene = Scene(lineage, 1.0, 3600.0, [(SIZE, SIZE)], reasons, CheckParameters(), tracked)
+        lineage.apply(repairs(lineage, Scales.of(scene), id, other)[0].changes or ())
+        return lineage.link.tolist()
+
+
+def exchanged(share: float = 0.7) -> Tracked:
+    """Cells 3 and 4 might be exchanged at frame 9."""
+    return Tracked({("cell 3", 9): (share, ("cell 4", 8)), ("cell 4", 9): (share + 0.1, ("cell 3", 8))})
+
+
+def test_the_score_is_the_chance_of_an_error() -> None:
+    """Of a place that no other rule finds it is one minus the probability; less sure places come first."""
+    tracked = Tracked({("cell 2", 5): (0.9, -1), ("cell 7", 12): (0.6, -1), ("cell 1", 3): (0.999, -1)})
+    result = tracked.doubts()
+    assert result.detection.tolist() == [tracked.movie.at("cell 7", 12), tracked.movie.at("cell 2", 5)]
+    assert result.score == pytest.approx([0.4, 0.1], abs=1e-4)
+    assert set(result.kind) == {checks.UNSURE}
+
+
+def test_the_reason_tells_the_next_best() -> None:
+    """In words: how sure, and what it might be instead."""
+    tracked = exchanged()
+    _, reason = found(tracked.doubts(), tracked.movie.at("cell 3", 9))
+    assert reason == f"link 70 % sure: or from cell {tracked.lineage.cell[tracked.movie.at('cell 4', 8)] + 1}?"
+    alone = Tracked({("cell 3", 9): (0.995, -1)})
+    assert found(alone.doubts(), alone.movie.at("cell 3", 9))[1] == "link 99.5 % sure: or new?"
+
+
+def test_two_that_may_be_exchanged_are_one_place() -> None:
+    """It lies on the less sure one, and names the other."""
+    tracked = exchanged()
+    result = tracked.doubts()
+    assert result.detection.tolist() == [tracked.movie.at("cell 3", 9)]
+    assert result.other.tolist() == [tracked.movie.at("cell 4", 9)]
+
+
+def test_the_next_best_is_suggested() -> None:
+    """One key exchanges the two, though it was less likely than what stands."""
+    tracked = exchanged()
+    three, four = tracked.movie.at("cell 3", 9), tracked.movie.at("cell 4", 9)
+    links = tracked.mended(three, four)
+    assert (links[three], links[four]) == (tracked.movie.at("cell 4", 8), tracked.movie.at("cell 3", 8))
+    assert sum(a != b for a, b in zip(links, tracked.lineage.link, strict=True)) == 2
+
+
+def test_a_link_to_nothing_is_suggested_as_a_cut() -> None:
+    """Where the next best is that the cell is new."""
+    tracked = Tracked({("cell 3", 9): (0.7, -1)})
+    assert tracked.mended(tracked.movie.at("cell 3", 9))[tracked.movie.at("cell 3", 9)] == -1
+
+
+def test_another_mother_is_suggested() -> None:
+    """Where the next best source has another successor that stays, it divides."""
+    tracked = Tracked({("cell 3", 9): (0.7, ("cell 4", 8))})
+    links = tracked.mended(tracked.movie.at("cell 3", 9))
+    assert links[tracked.movie.at("cell 3", 9)] == tracked.movie.at("cell 4", 8)
+    assert links[tracked.movie.at("cell 4", 9)] == tracked.movie.at("cell 4", 8)
+
+
+def test_one_that_gives_its_place_to_a_new_one() -> None:
+    """Where another would have the predecessor and this one be new, both change."""
+    tracked = Tracked({("cell 3", 9): (0.7, -1), ("cell 4", 9): (0.8, ("cell 3", 8))})
+    three, four = tracked.movie.at("cell 3", 9), tracked.movie.at("cell 4", 9)
+    tracked.lineage.apply(edits.cut(tracked.lineage, four))
+    links = Links(tracked.lineage.link, tracked.links.probability, tracked.links.runner_up)
+    name, _, changes = instead(tracked.lineage, links, three) or ("", (), ())
+    tracked.lineage.apply(changes)
+    assert name == "link"
+    assert (tracked.lineage.link[three], tracked.lineage.link[four]) == (-1, tracked.movie.at("cell 3", 8))
+
+
+def test_what_a_person_linked_is_no_doubt() -> None:
+    """After the edit the place is gone."""
+    tracked = Tracked({("cell 3", 9): (0.7, -1)})
+    lineage = tracked.lineage.copy()
+    lineage.apply(edits.cut(lineage, tracked.movie.at("cell 3", 9)))
+    assert checks.UNSURE not in tracked.doubts(lineage).kind
+
+
+def test_a_rule_makes_an_unsure_place_more_doubtful() -> None:
+    """A jump among sure links raises the chance, and one where the tracker was unsure raises it more."""
+    tracks = calm()
+    tracks["cell 5"] = [(t, y + (60 if t >= 10 else 0), x) for t, y, x in tracks["cell 5"]]
+    scores = []
+    for share in (SURE, 0.7):
+        tracked = Tracked({})
+        tracked.movie = Movie(tracks)
+        tracked.lineage = tracked.movie.lineage
+        at = tracked.movie.at("cell 5", 10)
+        probability = np.full(len(tracked.lineage), SURE)
+        probability[at] = share
+        tracked.links = Links(tracked.lineage.link, probability, np.full(len(tracked.lineage), UNKNOWN))
+        result = tracked.doubts()
+        scores.append(float(result.score[result.detection.tolist().index(at)]))
+    assert 1 - SURE < scores[0] < 0.01
+    assert 0.3 < scores[1] < 1
