@@ -89,7 +89,7 @@ class Detections:
     @classmethod
     def load(cls, path: Path) -> "Detections":
         """Read what `save` wrote."""
-        table = pq.read_table(path, memory_map=True)
+        table = read_table(path)
         position = table["position"].combine_chunks()
         columns = {name: table[name].to_numpy() for name in table.column_names}
         yx = np.stack([columns.pop("y"), columns.pop("x")], axis=1)
@@ -102,6 +102,14 @@ class Detections:
             yx=yx,
             columns={name: column.copy() for name, column in columns.items()},
         )
+
+
+def read_table(path: Path) -> pa.Table:
+    """What `write_table` wrote; raises InputError where the file is damaged."""
+    try:
+        return pq.read_table(path, memory_map=True)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path}: damaged; restore it from a copy, or delete it and run `lineage run`") from error
 
 
 def write_table(path: Path, columns: Mapping[str, Any]) -> None:

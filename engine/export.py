@@ -80,7 +80,7 @@ def export(
         raise InputError(f"{out}: the folder {out.parent} does not exist; make it first")
     lineage = project.lineage()
     keep = _kept(lineage, genealogies, reviewed)
-    with atomic(out) as temporary:
+    with atomic(out, over_folder=True) as temporary:
         FORMATS[format].write(project, lineage, keep, temporary, out, progress)
     return out
 

@@ -8,13 +8,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from engine.errors import InputError
+
 
 @contextmanager
-def atomic(path: Path) -> Iterator[Path]:
+def atomic(path: Path, over_folder: bool = False) -> Iterator[Path]:
     """A temporary path, to be filled with a file or a folder, that becomes `path` when the block ends well.
 
-    A file or folder that stood at `path` is replaced. When the block raises, `path` is as it was.
+    A file that stood at `path` is replaced; a folder only with over_folder, else InputError is raised before the block.
+    When the block raises, `path` is as it was.
     """
+    if path.is_dir() and not over_folder:
+        raise InputError(f"{path}: a folder stands there, which is not to be replaced; name a file in it, or elsewhere")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     remove(temporary)
     try:

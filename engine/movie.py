@@ -113,8 +113,8 @@ class Movie:
     def labels(self, t: int, level: int = 0) -> NDArray[np.int32]:
         """(Y, X) int32, 0 = background, 1..n; with an overlay, labels may have holes."""
         if self.overlay is None:
-            return np.asarray(self._labels[level][t]).astype(np.int32, copy=False)
-        curated = self.overlay(t, np.asarray(self._labels[0][t]).astype(np.int32, copy=False))
+            return _pixels(self._labels[level], t).astype(np.int32, copy=False)
+        curated = self.overlay(t, _pixels(self._labels[0], t).astype(np.int32, copy=False))
         return curated[:: 2**level, :: 2**level]
 
     def write_frame(self, t: int, channel: int | str, image: NDArray[Any]) -> None:
@@ -210,7 +210,7 @@ class _Image:
 
     def read(self, t: int, channel: int, level: int) -> NDArray[Any]:
         at: dict[str, Any] = {"t": t, "c": channel, "z": 0, "y": slice(None), "x": slice(None)}
-        image = np.asarray(self.levels[level][tuple(at[axis] for axis in self.axes)])
+        image = _pixels(self.levels[level], tuple(at[axis] for axis in self.axes))
         return image if self.axes.index("y") < self.axes.index("x") else image.T
 
 
@@ -227,6 +227,19 @@ def open_array(path: Path) -> Any:
     """A zarr array for reading and writing through the zarrs codecs (sharded arrays are 15 times faster with them)."""
     with _SETTING, zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"}):
         return zarr.open_array(path, mode="r+")
+
+
+def _pixels(array: Any, at: Any) -> NDArray[Any]:
+    """What an array holds there; raises InputError where its file is damaged."""
+    try:
+        return np.asarray(array[at])
+    except (RuntimeError, ValueError) as error:
+        what = " ".join(str(error).split())[:100]
+        frame = at[0] if isinstance(at, tuple) else at
+        raise InputError(
+            f"{Path(array.store.root, array.path)}: frame {frame} is damaged ({what}); restore it from a copy, or make "
+            "the project anew"
+        ) from error
 
 
 def _create_array(group: Any, name: str, shape: tuple[int, ...], dtype: Any) -> None:

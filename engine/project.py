@@ -140,6 +140,9 @@ def _from_json(cls: type[Project], path: Path, file: Path, values: Any) -> Proje
     try:
         values["positions"] = tuple(_position(entry) for entry in values["positions"])
         values["channels"] = tuple(values["channels"])
+        values |= {name: float(values[name]) for name in ("um_per_px", "frame_interval_s")}
+        if not values["positions"]:
+            raise ValueError("no positions")
         return cls(path=path, **values)
     except (TypeError, KeyError, ValueError) as error:
         raise InputError(f"{file}: not a complete project ({error}); restore it from a copy") from error

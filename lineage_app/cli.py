@@ -54,6 +54,11 @@ Discard = Annotated[
 ]
 Tracker = Annotated[str | None, typer.Option(help="lineage (default), btrack or trackpy.")]
 
+OF_THE_DISK = (  # errors that a person can mend
+    errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS,
+    errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG,
+)  # fmt: skip
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line. Exit codes: 0 done; 2 the input or the usage is at fault; 130 interrupted."""
@@ -64,9 +69,10 @@ def main(arguments: list[str] | None = None) -> None:
         say(f"lineage: {error}")
         sys.exit(2)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS):
+        if error.errno not in OF_THE_DISK:
             raise
-        say(f"lineage: {error.filename or 'disk'}: {error.strerror}; make room or get leave to write there, run again")
+        what = f"{error.filename or 'disk'}: {error.strerror}"
+        say(f"lineage: {what}; make room, get leave to write there, or name another place; then run again")
         sys.exit(2)
     except SystemExit as ended:
         if ended.code == INTERRUPTED:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from engine.importing import import_movie
 from tests.small_movies import (
     SCALE,
     SHAPE,
@@ -323,76 +322,4 @@ BAD_IMPORTS = (
     BadInput("Zarr without multiscales", _zarr_without_multiscales, ("movie.zarr", "multiscales")),
     BadInput("reference to TIFF", _reference_to_tiff, ("movie", "--reference")),
     BadInput("nothing to import", _nothing, ("--images", "--labels")),
-)
-
-
-def _no_project(project):
-    project.mkdir()
-    (project / "thesis.txt").write_text("chapter 1")
-
-
-def _finished(project):
-    import_movie(project, images=write_tiffs(project.parent / "movie", frames()), **SCALED)
-
-
-def _change(project, change):
-    file = project / "project.json"
-    values = json.loads(file.read_text())
-    change(values)
-    file.write_text(json.dumps(values))
-
-
-def _broken_json(project):
-    _finished(project)
-    cut_short(project / "project.json")
-
-
-def _unknown_key(project):
-    _finished(project)
-    _change(project, lambda values: values.update(colour="blue"))
-
-
-def _newer_version(project):
-    _finished(project)
-    _change(project, lambda values: values.update(version=99))
-
-
-def _lost_key(project):
-    _finished(project)
-    _change(project, lambda values: values.pop("channels"))
-
-
-def _other_program(project):
-    project.mkdir()
-    (project / "project.json").write_text('{"name": "somebody else\'s"}')
-
-
-def _unfinished(project):
-    folder = write_tiffs(project.parent / "movie", frames())
-    cut_short(folder / "t003.tif")
-    try:
-        import_movie(project, images=folder, **SCALED)
-    except ValueError:
-        return
-    raise AssertionError("the import should have stopped at the damaged frame")
-
-
-@dataclass(frozen=True)
-class BadProject:
-    """What is wrong with a project folder, how to make it, and what the error of opening it must name."""
-
-    name: str
-    make: Callable[[Path], None]
-    words: tuple[str, ...]
-
-
-BAD_PROJECTS = (
-    BadProject("no such project", lambda project: None, ("no such project", "lineage import")),
-    BadProject("folder that is no project", _no_project, ("project.json", "not a project")),
-    BadProject("broken project.json", _broken_json, ("project.json", "JSON")),
-    BadProject("unknown key", _unknown_key, ("project.json", "colour")),
-    BadProject("newer version", _newer_version, ("project.json", "99", "update")),
-    BadProject("key missing", _lost_key, ("project.json", "channels")),
-    BadProject("another program's project.json", _other_program, ("project.json", "another program")),
-    BadProject("unfinished import", _unfinished, ("unfinished", "again")),
 )

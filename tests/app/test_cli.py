@@ -13,7 +13,8 @@ import typer
 from engine.errors import InputError
 from engine.pipeline import STEPS
 from lineage_app import cli
-from tests.bad_input import BAD_IMPORTS, BAD_PROJECTS, BadInput, command_line
+from tests.bad_input import BAD_IMPORTS, BadInput, command_line
+from tests.bad_projects import BAD_PROJECTS
 from tests.movies import disc_project
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -113,6 +114,8 @@ def test_a_parameter_given_once_is_kept_by_later_runs(tmp_path: Path, capsys: py
         ("evaluate", "tracks", "{project}", "nowhere"),
         ("export", "{project}", "{project}/out", "--format", "papyrus"),
         ("report", "nowhere.lineage"),
+        ("report", "{project}", "-o", "{project}"),
+        ("report", "{project}", "-o", "{project}/project.json/report.html"),
         ("run", "{project}", "--workers", "0"),
         ("import", "{project}/b.lineage"),
     ],

@@ -3,9 +3,12 @@
 import pytest
 
 from engine.errors import InputError
+from engine.export import export
 from engine.importing import import_movie
 from engine.project import Project
-from tests.bad_input import BAD_IMPORTS, BAD_PROJECTS, SCALED, command_line
+from tests.bad_input import BAD_IMPORTS, SCALED, command_line
+from tests.bad_projects import BAD_PROJECTS, DAMAGED_PROJECTS
+from tests.genealogies import late_division, project_of
 from tests.small_movies import frames, write_tiffs
 
 
@@ -35,6 +38,17 @@ def test_a_bad_project_is_refused_in_one_clear_line(bad, tmp_path):
     with pytest.raises(InputError) as raised:
         Project.open(project)
     assert_one_clear_line(str(raised.value), (str(project), *bad.words))
+
+
+@pytest.mark.parametrize("bad", DAMAGED_PROJECTS, ids=lambda bad: bad.name)
+def test_a_damaged_project_is_refused_in_one_clear_line(bad, tmp_path):
+    """The error of reading what is in it names the file and the remedy, and nothing is written."""
+    project = project_of(late_division(), tmp_path / "p.lineage")
+    bad.make(project.path)
+    with pytest.raises(InputError) as raised:
+        export(project, tmp_path / "out", "ctc")
+    assert_one_clear_line(str(raised.value), (str(project.path), *bad.words))
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_same_movie_without_the_fault_is_taken(tmp_path):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import InputError
 from engine.files import atomic, write_json
 
 
@@ -23,10 +24,18 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "folder"
     path.mkdir()
     (path / "old").touch()
-    with atomic(path) as temporary:
+    with atomic(path, over_folder=True) as temporary:
         temporary.mkdir()
         (temporary / "new").touch()
     assert [file.name for file in path.iterdir()] == ["new"]
+
+
+def test_a_folder_is_not_replaced_unasked(tmp_path: Path) -> None:
+    """A file that was to be written in its place is refused, and nothing is lost."""
+    (tmp_path / "data" / "years of work").mkdir(parents=True)
+    with pytest.raises(InputError, match="data: a folder stands there"), atomic(tmp_path / "data"):
+        raise AssertionError("the block was entered")
+    assert (tmp_path / "data" / "years of work").is_dir()
 
 
 def test_json_is_written_readable(tmp_path: Path) -> None:

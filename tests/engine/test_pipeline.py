@@ -1,6 +1,7 @@
 """The steps from movie to genealogies: resumed, skipped, redone."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -78,6 +79,14 @@ def test_nothing_is_done_twice(undisturbed: Project) -> None:
     _, outcome = run(Project.open(undisturbed.path))
     assert outcome == dict.fromkeys(STEPS, "up to date")
     assert table_bytes(undisturbed) == before
+
+
+def test_a_table_that_is_gone_is_made_again(undisturbed: Project, tmp_path: Path) -> None:
+    """Whoever deletes it gets it back, the same."""
+    project = Project.open(shutil.copytree(undisturbed.path, tmp_path / "a.lineage"))
+    project.table("links").unlink()
+    assert run(project)[1]["track"] == "done"
+    assert table_bytes(project) == table_bytes(undisturbed)
 
 
 def test_changed_parameters_redo_their_step_and_those_after(tmp_path: Path) -> None:
