@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engine.changes import END, FACTS, Change
-from engine.detections import Detections, write_table
+from engine.detections import Detections, read_table, write_table
 from engine.errors import InputError
 from engine.forest import DOUBLE, Cells, Ids, cells_of, chains, checked_links, successors_of
 from engine.grafting import grafted
@@ -317,7 +316,7 @@ def save_links(path: Path, link: NDArray[Any]) -> None:
 
 def load_links(path: Path) -> Ids:
     """(N,) the links that `save_links` wrote."""
-    link: Ids = pq.read_table(path)["predecessor"].to_numpy().astype(np.int64)
+    link: Ids = read_table(path)["predecessor"].to_numpy().astype(np.int64)
     return link
 
 

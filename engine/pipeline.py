@@ -180,7 +180,10 @@ def _has_imported_labels(project: Project) -> bool:
 
 
 def _is_up_to_date(project: Project, step: str, fingerprint: str) -> bool:
-    return bool(project.stages.get(step, {}).get("fingerprint") == fingerprint)
+    """Whether the step was done so, and what it made is still there."""
+    table = {"measure": "detections", "track": "links"}.get(step)
+    is_there = table is None or project.table(table).is_file()
+    return is_there and bool(project.stages.get(step, {}).get("fingerprint") == fingerprint)
 
 
 def _redo(
