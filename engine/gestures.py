@@ -98,10 +98,7 @@ def split(
             raise EditError(f"detection {detection}: expected two parts within its mask that do not overlap")
     others = np.where(labels == lineage.detections.label[detection], 0, labels)
     measure, beside = measurer(project, movie, frame), int(labels.max()) + 1
-    records = [
-        measure(one, np.where(other.image(movie.shape), beside, others))
-        for one, other in ((first, second), (second, first))
-    ]
+    records = [measure(one, _with(others, other, beside)) for one, other in ((first, second), (second, first))]
     own, new = _in_line(lineage, detection, records[0], records[1])
     before, after = _ends_near(lineage, detection, new), _goes_on(lineage, detection, own, new)
     return edits.split(lineage, detection, own, new, before, after)
@@ -130,6 +127,13 @@ def _labels(movie: Movie, frame: int) -> Labels:
     if not 0 <= frame < movie.n_frames:
         raise EditError(f"frame {frame}: position {movie.name} has frames 0 to {movie.n_frames - 1}")
     return movie.labels(frame)
+
+
+def _with(labels: Labels, mask: Mask, label: int) -> Labels:
+    """The label image with one more cell."""
+    more = labels.copy()
+    more[mask.window][mask.pixels] = label
+    return more
 
 
 def _free(painted: NDArray[Any], labels: Labels, movie: Movie) -> Mask:

@@ -17,8 +17,8 @@ def grafted(
 ) -> tuple[Cells, Ids]:
     """The cells, and (N,) the cell of each detection, -1 where deleted; the same that `cells_of` finds.
 
-    old, cell : those before, cell (n,) with n <= N; touched : all whose cell may be another (`state.touched_in`), or
-    that were deleted; link, successors, present : (N,), (N, 2), (N,) as they are now.
+    old, cell : those before, at least one, cell (n,) with n <= N; touched : all whose cell may be another
+    (`state.touched_in`), or that were deleted; link, successors, present : (N,), (N, 2), (N,) as they are now.
     """
     chains = _chains_of(touched[present[touched]].tolist(), link, successors)
     first = np.array([chain[0] for chain in chains], np.int64)
@@ -28,13 +28,15 @@ def grafted(
     new = np.searchsorted(old.first[stays], first) + np.arange(len(first))
     is_new = np.zeros(np.count_nonzero(stays) + len(new), bool)
     is_new[new] = True
+    was = np.zeros(len(is_new), np.int64)  # the row of each cell before; of a new one any
+    was[~is_new] = np.flatnonzero(stays)
     renamed = np.full(len(old) + 1, -1, np.int64)  # the last: of those in no cell
     renamed[:-1][stays] = np.flatnonzero(~is_new)
     cell = np.concatenate([renamed[cell], np.full(len(link) - len(cell), -1, np.int64)])
     for index, chain in zip(new.tolist(), chains, strict=True):
         cell[chain] = index
-    column = {name: _moved(getattr(old, name), stays, is_new) for name in Cells.__dataclass_fields__}
-    column |= {name: _moved(renamed[getattr(old, name)], stays, is_new) for name in INDICES}
+    column = {name: getattr(old, name)[was] for name in Cells.__dataclass_fields__}
+    column |= {name: renamed[column[name]] for name in INDICES}
     column["first"][new], column["last"][new] = first, [chain[-1] for chain in chains]
     column["n_detections"][new] = [len(chain) for chain in chains]
     column["position"][new] = detections.position[first]
@@ -63,13 +65,6 @@ def _chain_from(start: int, successors: Ids) -> list[int]:
         chain.append(int(heirs[0]))
         heirs = successors[chain[-1]]
     return chain
-
-
-def _moved(column: NDArray[Any], stays: NDArray[np.bool_], is_new: NDArray[np.bool_]) -> NDArray[Any]:
-    """A column with the rows of cells that stay in their new places."""
-    moved = np.empty((len(is_new), *column.shape[1:]), column.dtype)
-    moved[~is_new] = column[stays]
-    return moved
 
 
 def _relate(column: dict[str, NDArray[Any]], new: Ids, cell: Ids, link: Ids, successors: Ids) -> None:

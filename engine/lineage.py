@@ -97,7 +97,7 @@ class Lineage:
             known = self.__dict__.pop("_cells", None)
             for name in ("lbep", "overlay", "_added"):
                 self.__dict__.pop(name, None)
-            if known is not None:
+            if known is not None and len(known[0]):
                 self._edited = (*known, frozenset())
             if self._edited is not None:
                 cells, cell, touched = self._edited

@@ -62,6 +62,16 @@ class Document:
             return np.zeros(0, "<U9")
         return project_end_reasons(self.project, self.lineage, self._long_steps)
 
+    def end_reasons_of(self, cells: NDArray[np.int64]) -> NDArray[np.str_]:
+        """(n,) how some cells ended."""
+        if "end_reasons" in self.__dict__:
+            return self.end_reasons[cells]
+        return project_end_reasons(self.project, self.lineage, self._long_steps, cells)
+
+    def end_reason(self, cell: int) -> str:
+        """How one cell ended."""
+        return str(self.end_reasons_of(np.array([cell]))[0])
+
     @cached_property
     def _long_steps(self) -> NDArray[np.float64]:
         return long_steps(self.lineage, len(self.lineage.detections.positions))

@@ -1,20 +1,24 @@
 """An error while a view is drawn is said, and the program goes on: an open painter would take it down."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("PySide6")
 
 from PySide6.QtWidgets import QApplication
 
+import lineage_app.app
 from lineage_app.app.cells import cell_strip
-from lineage_app.app.genealogies import genealogy_view
+from lineage_app.app.genealogies import genealogy_view, tree_pictures
 from lineage_app.app.movie import movie_view, seekbar
 
 PLACES = {
     "movie": (movie_view, "draw_clock"),
     "outlines": (movie_view, "draw_polygons"),
     "time": (genealogy_view, "draw_time"),
-    "trees": (genealogy_view, "draw_trees"),
+    "trees": (tree_pictures, "draw_trees"),
     "curves": (cell_strip, "draw_curve"),
     "slider": (seekbar, "QPen"),
 }
@@ -45,3 +49,11 @@ def test_a_view_is_drawn_again_after_an_error(qtbot, workspace, monkeypatch, pla
     draw_anew(workspace)
     assert not workspace.grab().isNull()
     assert not any(view.paintingActive() for view in (workspace.movie, workspace.genealogies, workspace.strip))
+
+
+def test_every_painter_is_closed_whatever_happens() -> None:
+    """Each is opened by a `with`."""
+    files = Path(lineage_app.app.__file__).parent.rglob("*.py")
+    opened = [line for path in files for line in path.read_text().splitlines() if "QPainter(" in line]
+    assert len(opened) > 5
+    assert not [line for line in opened if not re.match(r"\s*with QPainter\(.*\) as painter:", line)]

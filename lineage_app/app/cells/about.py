@@ -29,7 +29,7 @@ def in_a_line(document: Document, detection: int) -> str:
     born, ended = (document.clock(int(frames[cell])) for frames in (cells.birth_frame, cells.end_frame))
     return (
         f"cell {cell + 1} · generation {cells.generation[cell]} · genealogy {int(cells.founder[cell]) + 1} · "
-        f"{born} to {ended} · {document.end_reasons[cell]}"
+        f"{born} to {ended} · {document.end_reason(cell)}"
     )
 
 
@@ -69,7 +69,7 @@ def _facts(document: Document, focus: int) -> list[tuple[str, str]]:
         ("daughters", ", ".join(kin) or "–"),
         ("from", document.clock(int(cells.birth_frame[cell])).replace(" ", "&nbsp;")),
         ("to", document.clock(int(cells.end_frame[cell])).replace(" ", "&nbsp;")),
-        ("end", str(document.end_reasons[cell])),
+        ("end", document.end_reason(cell)),
         *_said(document, cell),
     ]
 

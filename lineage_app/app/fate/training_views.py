@@ -71,8 +71,11 @@ class SplitView(QWidget):
         return self.theme.on_panel(NETWORKS[part]) if part < self.members else QColor(self.theme.rule)
 
     def paintEvent(self, _: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            self._paint(painter)
+
+    def _paint(self, painter: QPainter) -> None:
         top = 0.0
         for number, name in enumerate(self.names):
             painter.setPen(QColor(self.theme.text))
@@ -140,8 +143,11 @@ class TrainingCurves(QWidget):
         self.update()
 
     def paintEvent(self, _: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            self._paint(painter)
+
+    def _paint(self, painter: QPainter) -> None:
         painter.fillRect(self.rect(), QColor(self.theme.panel))
         line, left = self.fontMetrics().height(), self.fontMetrics().horizontalAdvance("0.00") + 14
         high = (self.height() - 5 * line) / 2

@@ -63,12 +63,10 @@ class Branches:
         """The frame in which each branch ends."""
         return self.lineage.cells.end_frame[self.layout.cell].astype(np.float64)
 
-    @cached_property
+    @property
     def reach(self) -> Floats:
         """Leaves from each branch to its daughters on either side; 0 where it has none."""
-        daughters = self.lineage.cells.daughters[self.layout.cell]
-        right = self.layout.x[self.layout.place[daughters[:, 1]]]
-        return np.where(daughters[:, 1] >= 0, right - self.layout.x, 0.0)
+        return self.layout.reach
 
     def in_view(self, view: Window, width: int, height: int) -> Rows:
         """The rows whose branch or division can be seen."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import ceil
 from typing import Any
 
@@ -52,7 +53,9 @@ class Scene:
         """Whether it is near enough for marks."""
         return self.window.per_leaf >= MARKS_FROM
 
+    @cached_property
     def seen(self) -> Rows:
+        """The branches in view."""
         return self.branches.in_view(self.window, self.width, self.height)
 
     def at(self, detection: int) -> QPointF | None:
@@ -93,7 +96,7 @@ def draw_time(painter: QPainter, scene: Scene) -> None:
 
 def draw_trees(painter: QPainter, scene: Scene) -> None:
     """The branches in view; from afar, where many share a column of pixels, their mean colour."""
-    seen, colouring = scene.seen(), scene.colouring
+    seen, colouring = scene.seen, scene.colouring
     if colouring is None or not len(seen):
         return
     if len(seen) > MOST_LINES:
@@ -104,7 +107,7 @@ def draw_trees(painter: QPainter, scene: Scene) -> None:
 
 def draw_marks(painter: QPainter, scene: Scene) -> None:
     """How cells ended and where markers come on, with what the marks mean; nothing from afar."""
-    seen = scene.seen()
+    seen = scene.seen
     if scene.has_marks and len(seen) <= MOST_LINES:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         found = [*_draw_onsets(painter, scene), *_draw_ends(painter, scene, seen)]
@@ -153,7 +156,7 @@ def _draw_uncertain(painter: QPainter, scene: Scene, seen: Rows, width: float) -
 
 def _draw_ends(painter: QPainter, scene: Scene, seen: Rows) -> list[str]:
     """How each cell ended; returns which marks there are, in words."""
-    reasons = scene.document.end_reasons[scene.branches.layout.cell[seen]]
+    reasons = scene.document.end_reasons_of(scene.branches.layout.cell[seen])
     size = min(4.5, scene.window.per_leaf / 3)
     x, y = scene.window.x(scene.branches.layout.x), scene.window.y(scene.branches.bottom)
     found = []

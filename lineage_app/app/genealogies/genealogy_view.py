@@ -7,7 +7,6 @@ another cell to link it, away from its mother to cut it.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QEvent, QLineF, QPointF, QRectF, QSize, Qt, Signal
@@ -19,7 +18,6 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPen,
-    QPixmap,
     QResizeEvent,
     QWheelEvent,
 )
@@ -35,15 +33,14 @@ from lineage_app.app.genealogies.genealogy_drawing import (
     SIDE,
     Scene,
     draw_halo,
-    draw_marks,
     draw_note,
     draw_rubber,
     draw_time,
-    draw_trees,
     foot,
 )
 from lineage_app.app.genealogies.layout import founders_by_size, founders_kept, lay_out
 from lineage_app.app.genealogies.relinking import Offer, offer_for
+from lineage_app.app.genealogies.tree_pictures import TreePictures
 from lineage_app.app.look.colouring import Colouring
 from lineage_app.app.look.theme import Theme
 from lineage_app.app.navigation import NOTHING, Navigation
@@ -81,7 +78,7 @@ class GenealogyView(QWidget):
         self._drag: Drag[tuple[Window, int]] = Drag()
         self._held = self._handle = NOTHING  # the cell dragged by its start; the one that could be
         self._mouse = QPointF()
-        self._pictures: tuple[Any, list[QPixmap]] | None = None
+        self._pictures = TreePictures(self)
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumSize(200, 160)
@@ -97,14 +94,15 @@ class GenealogyView(QWidget):
 
     def set_document(self, document: Document) -> None:
         """Show the genealogies after an edit: each where it was, and the focused cell at the same place."""
+        self._pictures.edited()
         if document.has_same_cells(self.document):
-            self.document, self._pictures = document, None
+            self.document = document
             self.update()
             return
         focus, before, at = self.navigation.place.focus, self.branches, NOTHING
         if 0 <= focus < len(before.lineage) and before.lineage.cell[focus] >= 0:
             at = int(before.layout.place[before.lineage.cell[focus]])
-        self.document, self._pictures = document, None
+        self.document = document
         self._let_go()
         self.branches = self._lay_out(before)
         if at >= 0 and not self._is_fitted and self.is_shown(self.navigation.focused_cell):
@@ -116,16 +114,20 @@ class GenealogyView(QWidget):
 
     def set_colouring(self, colouring: Colouring | None) -> None:
         """What the branches' colours say."""
+        is_other = colouring is None or self.colouring is None or colouring.name != self.colouring.name
+        self._pictures.forget() if is_other else self._pictures.edited()
         self.colouring = colouring
         self.update()
 
     def set_onsets(self, onsets: Mapping[int, str]) -> None:
         """Where the program called a marker's onset: detection -> marker."""
-        self.onsets, self._pictures = onsets, None
+        self.onsets = onsets
+        self._pictures.edited()
         self.update()
 
     def set_theme(self, theme: Theme) -> None:
-        self.theme, self._pictures = theme, None
+        self.theme = theme
+        self._pictures.forget()
         self.update()
 
     def show_all(self, everything: bool) -> None:
@@ -136,7 +138,8 @@ class GenealogyView(QWidget):
 
     def rebuild(self, *_: object) -> None:
         """Lay the trees out anew."""
-        self.branches, self._is_fitted, self._pictures = self._lay_out(), True, None
+        self.branches, self._is_fitted = self._lay_out(), True
+        self._pictures.forget()
         self.update()
 
     def fit(self) -> None:
@@ -194,10 +197,10 @@ class GenealogyView(QWidget):
         """The trees; those that were there before an edit in the order in which they stood."""
         lineage, cell = self.document.lineage, self.navigation.focused_cell
         position = self.document.position_index(self.navigation.place.position)
-        if before is not None and self.all_shown:
+        if before is not None and self.all_shown and len(before.layout.founders):
             founders = founders_kept(before.layout.founders, before.lineage, lineage, position)
-        else:
-            founders = founders_by_size(lineage, position)
+            return Branches(lineage, lay_out(lineage, founders, (before.lineage, before.layout)))
+        founders = founders_by_size(lineage, position)
         if not self.all_shown and len(founders):
             founders = np.array([lineage.cells.founder[cell] if cell >= 0 else founders[0]])
         return Branches(lineage, lay_out(lineage, founders))
@@ -258,7 +261,7 @@ class GenealogyView(QWidget):
                 painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "No genealogies here yet.")
                 return
             painter.setClipRect(AXIS, 0, self.width() - AXIS, self.height())
-            trees, marks = self._drawn(scene)
+            trees, marks = self._pictures.of(scene, None if self._is_fitted else scene.window)
             painter.drawPixmap(0, 0, trees)
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             self._draw_marked(painter)
@@ -278,19 +281,6 @@ class GenealogyView(QWidget):
             self.document, self.branches, self._fit_if_wanted(), self.width(), self.height(),
             self.navigation.n_frames, self.theme, self.font(), self.colouring, self.onsets,
         )  # fmt: skip
-
-    def _drawn(self, scene: Scene) -> list[QPixmap]:
-        """The trees, and their marks, each of the size of the view; drawn anew only where something in it changed."""
-        key = (scene.window, scene.width, scene.height, id(self.colouring), id(self.branches), self.font().toString())
-        if self._pictures is None or self._pictures[0] != key:
-            pixmaps = []
-            for draw in (draw_trees, draw_marks):
-                pixmaps.append(QPixmap(self.width(), self.height()))
-                pixmaps[-1].fill(Qt.GlobalColor.transparent)
-                with QPainter(pixmaps[-1]) as painter:
-                    draw(painter, scene)
-            self._pictures = (key, pixmaps)
-        return self._pictures[1]
 
     def _draw_marked(self, painter: QPainter) -> None:
         """The branches of the selected, focused and highlighted cells."""

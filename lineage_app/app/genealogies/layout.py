@@ -1,4 +1,7 @@
-"""Where the branches of genealogies stand: leaves side by side, mothers in the middle above their daughters."""
+"""Where the branches of genealogies stand: leaves side by side, mothers in the middle above their daughters.
+
+A genealogy's shape does not depend on where it stands, so after an edit only those that it changed are shaped anew.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,50 +12,55 @@ from numpy.typing import NDArray
 from engine.lineage import Lineage
 
 GAP = 1.0  # leaves between two genealogies
+NEW = -1
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Genealogies each by itself, (C,) by cell. x : leaves from its left; reach : from a mother to her daughters on
+    either side, 0 for others; leaves : of a founder, how many.
+    """
+
+    x: Floats
+    reach: Floats
+    leaves: Indices
 
 
 @dataclass(frozen=True)
 class Layout:
     """The cells that are shown and where. x is in leaves, y in frames.
 
-    founders : (F,) cells, from left to right; cell : (M,) cell indices; x : (M,); place : (C,) row of each cell, -1
-    where it is not shown; width : leaves.
+    founders : (F,) cells, from left to right; cell : (M,) cell indices; x, reach : (M,); place : (C,) row of each cell,
+    -1 where it is not shown; width : leaves; shapes : of the genealogies.
     """
 
     founders: Indices
     cell: Indices
     x: Floats
+    reach: Floats
     place: Indices
     width: float
+    shapes: Shapes
 
 
-def lay_out(lineage: Lineage, founders: NDArray[Any]) -> Layout:
-    """The genealogies of these founders from left to right, in the order given; one pass per generation."""
-    cells = lineage.cells
-    levels = _levels(lineage, founders)
-    leaves = np.ones(len(cells), np.int64)
-    for level in reversed(levels[:-1]):
-        mothers = level[cells.is_divided[level]]
-        leaves[mothers] = leaves[cells.daughters[mothers]].sum(axis=1)
-    start = np.zeros(len(cells))
-    width = leaves[founders] + GAP
+def lay_out(lineage: Lineage, founders: NDArray[Any], before: tuple[Lineage, Layout] | None = None) -> Layout:
+    """The genealogies of these founders from left to right, in the order given.
+
+    before : the genealogies before an edit and how they were laid out, to save time.
+    """
+    founder, founders = lineage.cells.founder, np.asarray(founders, np.int64)
+    shapes = _shapes(lineage, founders) if before is None else _reshaped(lineage, founders, *before)
+    width = shapes.leaves[founders] + GAP
+    start = np.full(len(founder), np.nan)
     start[founders] = np.cumsum(width) - width
-    for level in levels[:-1]:
-        mothers = level[cells.is_divided[level]]
-        left, right = cells.daughters[mothers].T
-        start[left] = start[mothers]
-        start[right] = start[mothers] + leaves[left]
-    x = start + 0.5
-    for level in reversed(levels[:-1]):
-        mothers = level[cells.is_divided[level]]
-        x[mothers] = x[cells.daughters[mothers]].mean(axis=1)
-    shown = np.concatenate(levels) if levels else np.zeros(0, np.int64)
-    place = np.full(len(cells), -1, np.int64)
+    x = start[founder] + shapes.x
+    shown = np.flatnonzero(x == x)  # not those of other founders
+    place = np.full(len(founder), -1, np.int64)
     place[shown] = np.arange(len(shown))
-    founders = np.asarray(founders, np.int64)
-    return Layout(founders, shown, x[shown], place, float(width.sum() - GAP) if len(founders) else 0.0)
+    wide = float(width.sum() - GAP) if len(founders) else 0.0
+    return Layout(founders, shown, x[shown], shapes.reach[shown], place, wide, shapes)
 
 
 def founders_by_size(lineage: Lineage, position: int) -> Indices:
@@ -69,16 +77,69 @@ def founders_kept(founders: NDArray[Any], before: Lineage, after: Lineage, posit
     founders : cells of `before`, from left to right. A genealogy that was cut off comes to stand beside the one that it
     was a part of; one that was not there before comes last.
     """
-    rank = np.full(len(before.cells), len(founders), np.float64)
-    rank[founders] = np.arange(len(founders))
-    cells = after.cells
-    now = np.flatnonzero((cells.mother < 0) & (cells.position == position))
-    first = cells.first[now]
-    was = np.full(len(now), -1, np.int64)
-    was[first < len(before)] = before.cell[first[first < len(before)]]
-    place = np.where(was >= 0, rank[before.cells.founder[was]], len(founders))
-    is_new = (was < 0) | (before.cells.mother[was] >= 0) | (before.cells.first[was] != first)
-    return now[np.argsort(2 * place + is_new, kind="stable")]
+    was = _same_cells(before, after)
+    is_founder = (after.cells.mother < 0) & (after.cells.position == position)
+    now = np.full(len(before.cells), NEW, np.int64)
+    now[was[was >= 0]] = np.flatnonzero(was >= 0)
+    stay = now[founders]
+    stays = (stay >= 0) & is_founder[stay]
+    is_founder[stay[stays]] = False
+    new = np.flatnonzero(is_founder)
+    rank = np.full(len(before.cells), len(founders), np.int64)
+    rank[founders] = np.arange(1, len(founders) + 1)  # how many stand up to and with its genealogy
+    first = after.cells.first[new]
+    former = before.cell[np.where(first < len(before), first, 0)]
+    is_known = (first < len(before)) & (former >= 0)
+    beside = np.where(is_known, rank[before.cells.founder[former]], len(founders))
+    staying = np.concatenate([[0], np.cumsum(stays)])
+    return np.insert(stay[stays], staying[beside], new)
+
+
+def _same_cells(before: Lineage, after: Lineage) -> Indices:
+    """(C,) the index before of each cell that begins where one began then, else NEW."""
+    first = after.cells.first
+    was = np.full(len(first), NEW, np.int64)
+    known = np.flatnonzero(first < len(before))
+    was[known] = before.cell[first[known]]
+    was[known[before.cells.first[was[known]] != first[known]]] = NEW
+    return was
+
+
+def _reshaped(lineage: Lineage, founders: Indices, before: Lineage, layout: Layout) -> Shapes:
+    """The shapes after an edit: as they were, but of the genealogies whose cells or divisions are others."""
+    cells, old, was = lineage.cells, before.cells, _same_cells(before, lineage)
+    mother_was = np.where(cells.mother >= 0, was[cells.mother], NEW)
+    is_other = (was < 0) | (mother_was != old.mother[was]) | (cells.is_divided != old.is_divided[was])
+    is_other |= layout.place[was] < 0
+    of = np.zeros(len(cells), bool)
+    of[cells.founder[is_other]] = True
+    new, shapes = _shapes(lineage, founders[of[founders]]), layout.shapes
+    again, kept = of[cells.founder], np.maximum(was, 0)
+    columns = ((new.x, shapes.x), (new.reach, shapes.reach), (new.leaves, shapes.leaves))
+    return Shapes(*(np.where(again, one, other[kept]) for one, other in columns))
+
+
+def _shapes(lineage: Lineage, founders: Indices) -> Shapes:
+    """The genealogies of these founders, one pass per generation; nothing of others."""
+    cells = lineage.cells
+    levels = _levels(lineage, founders)
+    leaves = np.ones(len(cells), np.int64)
+    for level in reversed(levels[:-1]):
+        mothers = level[cells.is_divided[level]]
+        leaves[mothers] = leaves[cells.daughters[mothers]].sum(axis=1)
+    start = np.zeros(len(cells))
+    for level in levels[:-1]:
+        mothers = level[cells.is_divided[level]]
+        left, right = cells.daughters[mothers].T
+        start[left] = start[mothers]
+        start[right] = start[mothers] + leaves[left]
+    x, reach = start + 0.5, np.zeros(len(cells))
+    for level in reversed(levels[:-1]):
+        mothers = level[cells.is_divided[level]]
+        daughters = x[cells.daughters[mothers]]
+        x[mothers] = daughters.mean(axis=1)
+        reach[mothers] = daughters[:, 1] - x[mothers]
+    return Shapes(x, reach, leaves)
 
 
 def _levels(lineage: Lineage, founders: NDArray[Any]) -> list[Indices]:

@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
-from engine.changes import FATE
-from engine.onset import ANNOTATED, LATENT, MIXED, FateLabels
+from engine.fate_words import NOT_KNOWN, in_words, with_said
 from lineage_app.app.document import Document
 from lineage_app.app.look.fate_caller import Fates
-from lineage_app.app.look.theme import CATEGORIES, FATE_COLOURS, GENERATIONS, GM, MEGE
+from lineage_app.app.look.theme import CATEGORIES, GENERATIONS, GM, MEGE
 
 SHADES = 24
 AREA_SHADES = ("#44378f", "#2f6f8e", "#2aa37d", "#8ed04a", "#fde725")
@@ -24,9 +23,8 @@ DOUBT_SHADES = ("#5b6b86", "#f28e2b", "#fff275")
 SCORE_SHADES = (MEGE, "#e6e2ee", GM)
 DIM = "#8a94a6"  # nothing is known of it
 BEFORE_GM, BEFORE_MEGE, BOTH = "#a8d0ff", "#ffc2b8", "#f2c14e"
-UNKNOWN = "not known"
 FATES = {
-    "GM": GM, "MegE": MEGE, "later GM": BEFORE_GM, "later MegE": BEFORE_MEGE, "both": BOTH, UNKNOWN: DIM,
+    "GM": GM, "MegE": MEGE, "later GM": BEFORE_GM, "later MegE": BEFORE_MEGE, "both": BOTH, NOT_KNOWN: DIM,
 }  # fmt: skip
 FORESEEN = 2  # frames before a doubtful place in which its colour already shows
 Indices = NDArray[np.uint8]
@@ -79,8 +77,9 @@ class Colours(QObject):
 
     def set_document(self, document: Document) -> None:
         """Colour the cells as they are after an edit."""
+        is_same = document.has_same_cells(self.document) and document.fate_scores is self.document.fate_scores
+        self._made = {name: made for name, made in self._made.items() if is_same and name != "fate"}
         self.document = document
-        self._made.clear()
         self.changed.emit(self.colouring)
 
     def set_doubts(self, scores: NDArray[Any]) -> None:
@@ -190,28 +189,12 @@ def fates(document: Document, called: Fates | None = None) -> NDArray[np.str_]:
     called : by the markers, of these genealogies or of those before the last edit.
     """
     lineage = document.lineage
-    words = np.full(len(lineage.cells), UNKNOWN, "<U16")
+    words = np.full(len(lineage.cells), NOT_KNOWN)
     if called is not None:
         first = np.minimum(lineage.cells.first, len(called.lineage) - 1)
         before = called.lineage.cell[first]
-        words = np.where(before >= 0, _in_words(called.labels)[before], UNKNOWN)
-    said = [(int(lineage.cell[id]), fate) for id, fate in lineage.facts[FATE].items() if fate in FATE_COLOURS]
-    for cell, fate in said:
-        words[lineage.progeny(cell)] = fate
-    for cell, fate in said:
-        mother = int(lineage.cells.mother[cell])
-        while mother >= 0 and words[mother] not in FATE_COLOURS:
-            words[mother] = f"later {fate}" if words[mother] in (UNKNOWN, f"later {fate}") else "both"
-            mother = int(lineage.cells.mother[mother])
-    return words
-
-
-def _in_words(labels: FateLabels) -> NDArray[np.str_]:
-    """(C,) of FATES."""
-    is_of = [labels.status == status for status in (ANNOTATED, LATENT, MIXED)]
-    words = np.select(is_of, [labels.fate, np.char.add("later ", labels.fate), "both"], UNKNOWN).astype("<U16")
-    words[~np.isin(words, list(FATES))] = UNKNOWN
-    return words
+        words = np.where(before >= 0, in_words(called.labels)[before], NOT_KNOWN)
+    return with_said(lineage, words)
 
 
 def _spread(document: Document, of_cell: Indices) -> Indices:
