@@ -7,7 +7,7 @@ fingerprint of them, of the frames taken and of the step before; a step whose fi
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,10 @@ from engine.tracking import TrackingParameters
 
 STEPS = ("illumination", "segment", "measure", "track")
 STEP_VERSION = {"illumination": 1, "segment": 1, "measure": 1, "track": 2}  # raised when a step's result changes
-CAME_LATER = (("split", 1.0),)  # parameters that there were not always, with which results are as they were before
+CAME_LATER = (
+    ("split", 1.0),
+    ("over_time", False),
+)  # parameters that there were not always, with which results are as they were before
 IMPORTED_LABELS = {"labels": "imported"}  # the record of `segment` where the label images came from outside
 
 StepProgress = Callable[[str], Progress]  # step name -> its progress
@@ -137,12 +140,17 @@ def adopt_links(project: Project, link: NDArray[Any], origin: str) -> Project:
 
 
 def recorded(project: Project) -> RunParameters:
-    """The parameters that the project was last run with, or the defaults."""
+    """The parameters that the project was last run with, or the defaults; what there was not then is as it was then."""
     kinds = {"segment": SegmentationParameters, "measure": MeasureParameters, "track": TrackingParameters}
     values = {
-        name: from_dict(kinds[name], value) if name in kinds else value for name, value in project.parameters.items()
+        name: from_dict(kinds[name], _as_then(kinds[name]) | value) if name in kinds else value
+        for name, value in project.parameters.items()
     }
     return from_dict(RunParameters, values)
+
+
+def _as_then(kind: type[Any]) -> dict[str, Any]:
+    return {name: value for name, value in CAME_LATER if name in {field.name for field in fields(kind)}}
 
 
 def _check(project: Project, parameters: RunParameters) -> None:

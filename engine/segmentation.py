@@ -51,6 +51,7 @@ class SegmentationParameters:
     cell, as contrast over one diameter, background = 1. floor : contrast to the surroundings below which no cell is
     looked for. sensitivity : above 1 finds fainter cells, below 1 only stronger ones. um_per_px : scale of the
     images. split : above 1 cuts touching cells at wider necks too, below 1 only at narrower ones ("threshold" alone).
+    over_time : whether touching cells are parted as in the frames around (for movies; see engine.segmenting.over_time).
     """
 
     method: Literal["threshold", "mser"] = "threshold"
@@ -65,6 +66,7 @@ class SegmentationParameters:
     sensitivity: float = 1.0
     um_per_px: float | None = None
     split: float = 1.0
+    over_time: bool = True
 
     def __post_init__(self) -> None:
         for name in POSITIVE:

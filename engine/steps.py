@@ -5,7 +5,8 @@ machines alike.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,12 @@ from engine.movie import Movie, open_array
 from engine.progress import Progress, no_progress
 from engine.project import Project
 from engine.segmentation import SegmentationParameters, estimate_parameters, segment
+from engine.segmenting.over_time import agree_over_time
 from engine.tracking import TrackingParameters, track_weighed
 
 SAMPLE_FRAMES = 24  # to estimate a position's illumination from
+MARGIN_FRAMES = 6  # before and after a block, with which its masks have to agree
+MOST_SMALL = 2**15  # cells in a frame whose label image is held in 16 bit
 SEGMENTATION_SAMPLE_FRAMES = 6  # to estimate cell size and contrast from, over all positions
 GREY_PERCENTILES = (0.02, 99.98)  # what patches show from black to white
 PATCH_CHANNEL = 0  # brightfield: what patches show, whichever channel is segmented
@@ -102,18 +106,52 @@ def spread_names(names: Sequence[str], n: int) -> list[str]:
 def segment_block(block: Block, channel: str, parameters: SegmentationParameters) -> None:
     """Write the label images of the block's frames; the part holds the number of cells per frame."""
     movie = _movie(block)
-    illumination = load_illumination(block.project, block.position)
-    imaged = set(movie.frames(channel))
+    imaged = list(movie.frames(channel))
+    own = imaged[bisect_left(imaged, block.first) : bisect_left(imaged, block.stop)]
+    found = iter(_found(block, own, imaged, channel, parameters))
     counts = []
     for t in block.frames:
-        if t in imaged:
-            labels = segment(correct(movie.frame(t, channel), illumination), parameters)
-        else:
-            labels = np.zeros(movie.shape, np.int32)
+        labels = next(found) if t in own else np.zeros(movie.shape, np.int32)
         movie.write_labels(t, labels)
         counts.append(int(labels.max(initial=0)))
     with atomic(block.part) as temporary:
         temporary.write_text(json.dumps(counts), encoding="utf-8")
+
+
+def _found(
+    block: Block, own: list[int], imaged: list[int], channel: str, parameters: SegmentationParameters
+) -> Iterable[NDArray[Any]]:
+    """The label images of a block's own frames, which agree over time with those of a few frames before and after."""
+    light = load_illumination(block.project, block.position)
+    if not own or not parameters.over_time:
+        yield from (_plain(block, t, light, channel, parameters)[0] for t in own)
+        return
+    first, stop = imaged.index(own[0]), imaged.index(own[-1]) + 1
+    start = max(0, first - MARGIN_FRAMES)
+    labels, images = zip(
+        *(_plain(block, t, light, channel, parameters) for t in imaged[start : stop + MARGIN_FRAMES]), strict=True
+    )
+    yield from agree_over_time(labels, images)[first - start : stop - start]
+
+
+def _plain(
+    block: Block, t: int, light: Illumination, channel: str, parameters: SegmentationParameters
+) -> tuple[NDArray[Any], NDArray[np.float16]]:
+    """The label image of one frame by itself, and the corrected frame, both as small as will do.
+
+    What the block before or after needs too is kept beside the parts, so that it is segmented once.
+    """
+    image = correct(_movie(block).frame(t, channel), light)
+    kept = block.part.with_name(f"{block.position}-{t:06d}.npz")
+    if kept.exists():
+        with np.load(kept) as file:
+            return file["labels"], image.astype(np.float16)
+    labels = segment(image, parameters)
+    small = labels.astype(np.uint16) if labels.max(initial=0) < MOST_SMALL else labels
+    if parameters.over_time and not block.first + MARGIN_FRAMES <= t < block.stop - MARGIN_FRAMES:
+        with atomic(kept) as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(file, labels=small)
+    return small, image.astype(np.float16)
 
 
 def measure_block(block: Block, grey_range: tuple[float, ...], parameters: MeasureParameters) -> None:
