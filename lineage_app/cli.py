@@ -203,6 +203,10 @@ def segment(
     ] = None,
     cell_diameter_um: Annotated[float | None, typer.Option(help="Default: estimated from the movie.")] = None,
     channel: Annotated[str | None, typer.Option(help="The channel to segment; default: the first.")] = None,
+    over_time: Annotated[
+        bool | None,
+        typer.Option("--over-time/--frame-by-frame", help="Part touching cells as in the frames around (default)."),
+    ] = None,
     settings: Settings = None,
     positions: Positions = None,
     frames: Frames = None,
@@ -215,7 +219,7 @@ def segment(
     opened = Project.open(project)
     parameters = _selected(pipeline.recorded(opened), positions, frames)
     parameters = replace(parameters, channel=channel or parameters.channel)
-    given = {"method": method, "contrast": contrast, "cell_diameter_um": cell_diameter_um}
+    given = {"method": method, "contrast": contrast, "cell_diameter_um": cell_diameter_um, "over_time": over_time}
     parameters = _with(parameters, "segment", given | _pairs(settings))
     _run(opened, parameters, Workers(workers, scheduler), "segment", as_json, discard_curation)
 
