@@ -12,13 +12,20 @@ SECTORS = 8
 
 def surroundings(labels: Labels) -> tuple[Image, Labels]:
     """(Y, X) distance to the nearest object, px, 0 inside; and (Y, X) the label of that object. One label at least."""
+    distance, nearest, owner = _nearest(labels)
+    return distance, owner[nearest]
+
+
+def _nearest(labels: Labels) -> tuple[Image, Labels, Labels]:
+    """(Y, X) distance to the nearest object; (Y, X) the number of the pixel of it that is nearest; and by that number
+    the label."""
     distance, nearest = cv2.distanceTransformWithLabels(
-        (labels == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+        (labels == 0).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
     owner = np.zeros(int(nearest.max()) + 1, np.int32)
-    inside = labels > 0
-    owner[nearest[inside]] = labels[inside]
-    return np.asarray(distance, np.float32), owner[nearest]
+    inside = np.flatnonzero(labels.ravel() > 0)
+    owner[nearest.ravel()[inside]] = labels.ravel()[inside]
+    return np.asarray(distance, np.float32), np.asarray(nearest, np.int32), owner
 
 
 def evenness(labels: Labels, signal: Image, width: float) -> NDArray[np.float64]:
@@ -30,17 +37,17 @@ def evenness(labels: Labels, signal: Image, width: float) -> NDArray[np.float64]
     count = int(labels.max(initial=0))
     if count == 0:
         return np.zeros(0)
-    distance, owner = surroundings(labels)
-    y, x = np.nonzero(labels)
-    of = labels[y, x]
+    distance, nearest, owner = _nearest(labels)
+    pixels, values = np.flatnonzero(labels.ravel() > 0), signal.ravel()
+    of, (y, x) = labels.ravel()[pixels], np.divmod(pixels, labels.shape[1])
     area = np.maximum(np.bincount(of, minlength=count + 1), 1)
     middle_y, middle_x = np.bincount(of, y, count + 1) / area, np.bincount(of, x, count + 1) / area
-    inside = np.bincount(of, signal[y, x], count + 1) / area
-    y, x = np.nonzero((distance > 0) & (distance <= width))
-    of = owner[y, x]
+    inside = np.bincount(of, values[pixels], count + 1) / area
+    pixels = np.flatnonzero((distance.ravel() > 0) & (distance.ravel() <= width))
+    of, (y, x) = owner[nearest.ravel()[pixels]], np.divmod(pixels, labels.shape[1])
     angle = np.arctan2(y - middle_y[of], x - middle_x[of]) / (2 * np.pi) + 0.5
     lowest = np.full((count + 1) * SECTORS, np.inf)
-    np.minimum.at(lowest, of * SECTORS + (angle * SECTORS).astype(np.int64) % SECTORS, signal[y, x])
+    np.minimum.at(lowest, of * SECTORS + (angle * SECTORS).astype(np.int64) % SECTORS, values[pixels])
     lowest[~np.isfinite(lowest)] = np.nan
     fall = inside[1:, None] - lowest.reshape(count + 1, SECTORS)[1:]
     typical = np.nanmedian(fall, axis=1, keepdims=True)

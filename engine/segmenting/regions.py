@@ -40,6 +40,7 @@ class Regions:
     level, parent (-1: none) : index. area : px, holes filled. fill : area over that of the ellipse with the same
     moments, 1 for an ellipse. elongation : axis ratio. solidity : the part of the area that is not filled holes. edge :
     geometric mean of the slope along the outline. top : the highest level reached inside. yx : centroid on the canvas.
+    box : (N, 4) y0, x0, height, width on the canvas.
     """
 
     level: Ints
@@ -51,6 +52,7 @@ class Regions:
     edge: Floats
     top: Floats
     yx: Floats
+    box: Ints
 
     def __len__(self) -> int:
         return len(self.level)
@@ -99,23 +101,26 @@ def level_regions(canvas: Canvas, levels: Floats, hole_area: float) -> tuple[Reg
     label_images: list[NDArray[np.int32]] = []
     first = 0
     for index, level in enumerate(levels):
-        above = (canvas.signal > level).astype(np.uint8)
+        above = (canvas.signal > level).view(np.uint8)
         filled = fill_holes(above, hole_area)
         count, labels = cv2.connectedComponents(filled, connectivity=4, ltype=cv2.CV_32S)
         if count == 1:
             break
-        table = _measure(canvas, above, filled, labels, count - 1)
+        runs = _runs(filled)
+        table = _measure(canvas, above, filled, labels, runs, count - 1)
         table["level"] = np.full(count - 1, index)
         table["parent"] = np.full(count - 1, -1)
         if label_images:
-            pixels = np.flatnonzero(filled.view(bool))
-            table["parent"][labels.ravel()[pixels] - 1] = label_images[-1].ravel()[pixels] - 1 + first
+            inside = runs[1] - 1
+            table["parent"][labels.ravel()[inside] - 1] = label_images[-1].ravel()[inside] - 1 + first
             first += len(tables[-1]["level"])
         tables.append(table)
         label_images.append(np.asarray(labels, np.int32))
     if not tables:
         none, whole = np.zeros(0), np.zeros(0, np.int64)
-        return Regions(whole, whole, none, none, none, none, none, none, np.zeros((0, 2))), []
+        return Regions(
+            whole, whole, none, none, none, none, none, none, np.zeros((0, 2)), np.zeros((0, 4), np.int64)
+        ), []
     columns = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
     return Regions(top=_tops(columns["level"], columns["parent"], levels), **columns), label_images
 
@@ -141,37 +146,77 @@ def fill_label_holes(labels: NDArray[np.int32], hole_area: float) -> NDArray[np.
     return filled
 
 
-def _measure(
-    canvas: Canvas, above: NDArray[np.uint8], filled: NDArray[np.uint8], labels: NDArray[Any], count: int
-) -> dict[str, NDArray[Any]]:
-    """Area, shape and edge of each of the `count` regions of one level."""
-    pixels = np.flatnonzero(filled.view(bool))
-    of = labels.ravel()[pixels] - 1
-    y, x = (pixels // filled.shape[1]).astype(np.float64), (pixels % filled.shape[1]).astype(np.float64)
-    area = np.bincount(of, minlength=count).astype(np.float64)
+def _runs(mask: NDArray[np.uint8]) -> tuple[Ints, Ints]:
+    """(R,) where each run of ones in a row of the 0/1 mask starts and stops, as flat indices; the margin is empty."""
+    flat = mask.ravel()
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    return edges[::2], edges[1::2]
 
-    def mean(values: NDArray[Any]) -> Floats:
+
+def _measure(
+    canvas: Canvas,
+    above: NDArray[np.uint8],
+    filled: NDArray[np.uint8],
+    labels: NDArray[Any],
+    runs: tuple[Ints, Ints],
+    count: int,
+) -> dict[str, NDArray[Any]]:
+    """Area, shape, edge and box of each of the `count` regions of one level; runs : of `filled`.
+
+    Sums go over runs of pixels, a tenth of the pixels: all are whole numbers, so they are the same as over pixels.
+    """
+    start, length = runs[0], (runs[1] - runs[0]).astype(np.float64)
+    of = labels.ravel()[start] - 1
+    y, x = (start // filled.shape[1]).astype(np.float64), (start % filled.shape[1]).astype(np.float64)
+    area = np.bincount(of, length, count)
+    sum_x = length * (2 * x + length - 1) / 2
+    sum_xx = length * x * (x + length - 1) + length * (length - 1) * (2 * length - 1) / 6
+
+    def mean(values: Floats) -> Floats:
         return np.bincount(of, values, count) / area
 
-    my, mx = mean(y), mean(x)
-    yy, xx, yx = mean(y * y) - my**2 + 1 / 12, mean(x * x) - mx**2 + 1 / 12, mean(y * x) - my * mx
+    my, mx = mean(y * length), mean(sum_x)
+    yy, xx, yx = mean(y * y * length) - my**2 + 1 / 12, mean(sum_xx) - mx**2 + 1 / 12, mean(y * sum_x) - my * mx
     half, determinant = (yy + xx) / 2, np.maximum(yy * xx - yx**2, 1e-6)
     root = np.sqrt(np.maximum(half**2 - determinant, 0))
+    return {
+        "area": area,
+        "fill": area / (4 * np.pi * np.sqrt(determinant)),
+        "elongation": np.sqrt((half + root) / np.maximum(half - root, 1e-6)),
+        "solidity": _counted(above, labels, count) / area,
+        "edge": _edges(canvas, filled, labels, count),
+        "yx": np.stack([my, mx], axis=1),
+        "box": _boxes(of, start, length, filled.shape[1], count),
+    }
+
+
+def _boxes(of: NDArray[Any], start: Ints, length: Floats, width: int, count: int) -> Ints:
+    """(count, 4) y0, x0, height, width of what the runs of each region cover."""
+    y, x = np.divmod(start, width)
+    y0, y1, x0, x1 = (np.zeros(count, np.int64) for _ in range(4))
+    y1[of], y0[of[::-1]] = y, y[::-1]  # runs come row by row, and the last assignment stands
+    x0[:] = width
+    np.minimum.at(x0, of, x)
+    np.maximum.at(x1, of, x + length.astype(np.int64))
+    return np.stack([y0, x0, y1 + 1 - y0, x1 - x0], axis=1)
+
+
+def _counted(mask: NDArray[np.uint8], labels: NDArray[Any], count: int) -> Floats:
+    """(N,) how many pixels of each label are in the mask, of which all are in some."""
+    start, stop = _runs(mask)
+    return np.asarray(np.bincount(labels.ravel()[start] - 1, (stop - start).astype(np.float64), count), np.float64)
+
+
+def _edges(canvas: Canvas, filled: NDArray[np.uint8], labels: NDArray[Any], count: int) -> Floats:
+    """(N,) the geometric mean of the slope along each outline; 0 where hardly any of it is seen."""
     eroded = cv2.erode(filled, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
-    outline = np.flatnonzero(filled.view(bool) & ~eroded.view(bool))
+    outline = np.flatnonzero((filled > eroded).ravel())
     log_slope = canvas.log_slope.ravel()[outline]
     seen = np.isfinite(log_slope)
     around = labels.ravel()[outline[seen]] - 1
     length = np.bincount(around, minlength=count)
     edge = np.exp(np.bincount(around, log_slope[seen], count) / np.maximum(length, 1)) * (length > 2)
-    return {
-        "area": area,
-        "fill": area / (4 * np.pi * np.sqrt(determinant)),
-        "elongation": np.sqrt((half + root) / np.maximum(half - root, 1e-6)),
-        "solidity": mean(above.ravel()[pixels]),
-        "edge": edge,
-        "yx": np.stack([my, mx], axis=1),
-    }
+    return np.asarray(edge, np.float64)
 
 
 def _tops(level: Ints, parent: Ints, levels: Floats) -> Floats:
@@ -203,15 +248,13 @@ def paint(
 ) -> NDArray[np.int32]:
     """(Y, X) int32 label image: region chosen[i] has the value i + 1."""
     painted = np.zeros(canvas.signal.shape, np.int32)
-    first = 0
-    for index, labels in enumerate(label_images):
-        count = int(np.count_nonzero(regions.level == index))
-        mine = np.flatnonzero(regions.level[chosen] == index)
-        if len(mine):
-            values = np.zeros(count + 1, np.int32)
-            values[chosen[mine] - first + 1] = mine + 1
-            painted += values[labels]
-        first += count
+    first = np.searchsorted(regions.level, regions.level[chosen])
+    boxes, labels = regions.box[chosen], chosen - first + 1
+    for value, (level, label, (y0, x0, h, w)) in enumerate(
+        zip(regions.level[chosen].tolist(), labels.tolist(), boxes.tolist(), strict=True), start=1
+    ):
+        rows, columns = slice(y0, y0 + h), slice(x0, x0 + w)
+        np.copyto(painted[rows, columns], value, where=label_images[level][rows, columns] == label)
     image = np.zeros(shape, np.int32)
     for y0, x0, h, w, cy, cx in canvas.boxes.tolist():
         part = image[y0 : y0 + h, x0 : x0 + w]
