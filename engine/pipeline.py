@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 
 from engine import steps
 from engine.blocks import Workers, cut, for_each, sole_worker
+from engine.crossings import fields_of, follow_crossings
 from engine.curation import kept_curation
+from engine.detections import Detections
 from engine.errors import InputError
 from engine.files import remove
+from engine.forest import DOUBLE
 from engine.lineage import save_links
-from engine.links import Links
+from engine.links import UNKNOWN, Links
 from engine.measure import MeasureParameters
 from engine.parameters import from_dict, to_dict
 from engine.progress import Progress, no_progress
@@ -33,6 +36,7 @@ STEPS = ("illumination", "segment", "measure", "track")
 STEP_VERSION = {"illumination": 1, "segment": 1, "measure": 1, "track": 2}  # raised when a step's result changes
 CAME_LATER = (
     ("split", 1.0),
+    ("weights", None),
     ("over_time", False),
 )  # parameters that there were not always, with which results are as they were before
 IMPORTED_LABELS = {"labels": "imported"}  # the record of `segment` where the label images came from outside
@@ -180,6 +184,8 @@ def _fingerprint(step: str, project: Project, parameters: RunParameters, before:
     else:
         values = to_dict(getattr(parameters, step))
         asked["parameters"] = {name: value for name, value in values.items() if (name, value) not in CAME_LATER}
+    if step == "track" and (stage := fields_of(project, [p.name for p in project.positions])).overlapping(0):
+        asked["stage"] = stage.origin.tolist()
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -280,9 +286,28 @@ def _track(job: _Job) -> Mapping[str, Any]:
         for_each(steps.track_position, blocks, (job.parameters.track,), job.workers, job.progress)
     detections = job.project.detections()
     parts = [(detections.span(block.position), Links.load(block.part)) for block in blocks]
-    links = Links.joined(parts, len(detections))
+    links = _followed(job, detections, Links.joined(parts, len(detections)))
     links.save(job.project.table("links"))
-    return {"links": int((links.link >= 0).sum())}
+    return {"links": int((links.link >= 0).sum()), **_crossings(detections, links.link)}
+
+
+def _followed(job: _Job, detections: Detections, links: Links) -> Links:
+    """The links with cells followed to overlapping positions; it is not told how sure those links are."""
+    fields = fields_of(job.project, detections.positions)
+    link = follow_crossings(detections, links.link, fields, job.parameters.track.max_gap)
+    if links.probability is None or links.runner_up is None:
+        return Links(link)
+    is_new = link != links.link
+    untold = is_new | (link[np.maximum(links.runner_up, 0)] == DOUBLE)
+    return Links(link, np.where(is_new, np.float32(1), links.probability), np.where(untold, UNKNOWN, links.runner_up))
+
+
+def _crossings(detections: Detections, link: NDArray[np.int64]) -> dict[str, int]:
+    """How many links lead from one position to another, and how many detections are doubles, where there are any."""
+    child = np.flatnonzero(link >= 0)
+    walks = int((detections.position[child] != detections.position[link[child]]).sum())
+    doubles = int((link == DOUBLE).sum())
+    return {"crossings": walks, "doubles": doubles} if walks or doubles else {}
 
 
 _MAKE: dict[str, Callable[[_Job], Mapping[str, Any]]] = {

@@ -65,7 +65,7 @@ def track_columns(project: Project, lineage: Lineage) -> dict[str, Any]:
     t is the frame; y, x are px, y_um, x_um micrometers; parent_track_id is -1 for founders.
     """
     detections, cells = lineage.detections, lineage.cells
-    order = np.argsort(lineage.cell, kind="stable")
+    order = np.lexsort((lineage.detections.frame, lineage.cell))
     cell, yx = lineage.cell[order], detections.yx[order]
     columns = {
         "track_id": cell + 1,

@@ -129,6 +129,7 @@ def size_and_speed(findings: Findings) -> str:
     """Median and middle half of cell area and of speed over time."""
     detections, project = findings.lineage.detections, findings.project
     child = np.flatnonzero(findings.lineage.link >= 0)
+    child = child[detections.position[child] == detections.position[findings.lineage.link[child]]]
     parent = findings.lineage.link[child]
     hours = (detections.frame[child] - detections.frame[parent]) * (project.frame_interval_s / 3600)
     step = np.hypot(*(detections.yx[child].astype(np.float64) - detections.yx[parent]).T) * project.um_per_px

@@ -1,21 +1,28 @@
 """Cells that walk from one position to an overlapping one, and those that both see."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine import edits
 from engine.crossings import Fields, follow_crossings
+from engine.curation import curate
 from engine.detections import Detections
 from engine.forest import DOUBLE
 from engine.lineage import Lineage
+from engine.pipeline import run
+from engine.project import Project
+from tests.movies import disc_project
 
 SIDE, AREA = 200.0, 150.0
-Path = Callable[[int], tuple[float, float] | None]  # frame -> y, x px on the stage
+Way = Callable[[int], tuple[float, float] | None]  # frame -> y, x px on the stage
 
 
 def seen(
-    paths: list[Path],
+    paths: list[Way],
     origins: list[tuple[float, float]],
     frames: int = 40,
     mothers: dict[int, int] | None = None,
@@ -50,7 +57,7 @@ def seen(
     return detections, link, Fields(np.array(origins), shape), cell.astype(np.int64)
 
 
-def line(y: float, x: float, dx: float, first: int = 0, stop: int = 10**6) -> Path:
+def line(y: float, x: float, dx: float, first: int = 0, stop: int = 10**6) -> Way:
     """A cell that walks sideways from a place, from a first frame on until it divides or dies."""
     return lambda t: (y, x + dx * (t - first)) if first <= t < stop else None
 
@@ -158,3 +165,39 @@ def test_four_positions_see_one_corner() -> None:
     detections, link, fields, _ = seen([lambda t: (100 + 4 * t, 100 + 4 * t)], corners)
     found = Lineage(detections, follow_crossings(detections, link, fields))
     assert found.cells.n_detections.tolist() == [40]
+
+
+def beside(path: Path, x_um: float) -> Project:
+    """Two positions that film the same discs, the second said to lie `x_um` beside the first."""
+    project = disc_project(path, 40, positions=2, labels=True)
+    return placed(project, x_um)
+
+
+def placed(project: Project, x_um: float) -> Project:
+    first, second = (replace(p, x_um=0.0, y_um=0.0) for p in project.positions)
+    project = replace(project, positions=(first, replace(second, x_um=x_um)))
+    project.save()
+    return project
+
+
+def test_a_run_counts_cells_of_overlapping_positions_once(tmp_path: Path) -> None:
+    """Two positions at one place of the stage: half of the detections are doubles, and the record says so."""
+    project, _ = run(beside(tmp_path / "a.lineage", 0.0))
+    assert project.stages["track"]["doubles"] == 180
+    assert len(project.lineage().cells) == 6
+    assert len(project.detections()) == 360
+    assert run(project)[1]["track"] == "up to date"
+
+
+def test_curation_outlives_new_places_of_the_positions(tmp_path: Path) -> None:
+    """A cut is kept, and what was left out as double comes back, when the positions turn out to lie apart; and away
+    again when they do not."""
+    project, _ = run(beside(tmp_path / "a.lineage", 0.0))
+    with curate(project) as curation:
+        curation.do("cut", edits.cut(curation.lineage, 20))
+    assert len(project.lineage().cells) == 7
+    project, said = run(placed(project, 5000.0))
+    assert "curated links kept: 1" in said["curation"]
+    assert len(project.lineage().cells) == 13
+    project, _ = run(placed(project, 0.0))
+    assert len(project.lineage().cells) == 7

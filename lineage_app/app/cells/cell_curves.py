@@ -60,7 +60,9 @@ def displacement(document: Document, ids: NDArray[np.int64]) -> Floats:
     link, yx, frame = lineage.link[ids], lineage.detections.yx, lineage.detections.frame
     step = np.hypot(*(yx[ids] - yx[link]).T.astype(np.float64)) / np.maximum(frame[ids] - frame[link], 1)
     scale = project.um_per_px * 3600 / project.frame_interval_s if project.scale_is_known else 1.0
-    return np.where((link >= 0) & (lineage.cell[link] == lineage.cell[ids]), step * scale, np.nan)
+    position = lineage.detections.position
+    is_told = (link >= 0) & (lineage.cell[link] == lineage.cell[ids]) & (position[link] == position[ids])
+    return np.where(is_told, step * scale, np.nan)
 
 
 def displacement_unit(document: Document) -> str:

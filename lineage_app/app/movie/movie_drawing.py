@@ -94,11 +94,12 @@ def draw_tails(painter: QPainter, scene: Scene, seen: Ids, colouring: Colouring)
 def _tails(lineage: Lineage, seen: Ids, step: int) -> tuple[Ids, Ids]:
     """The detections at the later and the earlier end of each piece of the tails; a piece spans up to `step` links."""
     later, ends, starts = seen, [], []
+    position = lineage.detections.position
     for _ in range(TAIL_FRAMES // step):
         earlier = later
         for _ in range(step):
             before = lineage.link[earlier]
-            earlier = np.where(before >= 0, before, earlier)
+            earlier = np.where((before >= 0) & (position[before] == position[earlier]), before, earlier)
         has_moved = earlier != later
         ends.append(later[has_moved])
         starts.append(earlier[has_moved])
