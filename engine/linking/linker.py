@@ -16,6 +16,7 @@ from engine.linking.fit import first_guess, refine
 from engine.linking.fusions import part_fused
 from engine.linking.model import Model
 from engine.linking.propose import find_neighbours, propose_gaps, score_links
+from engine.linking.turns import join_turns
 from engine.links import UNKNOWN, Links
 from engine.progress import Progress, no_progress
 
@@ -65,7 +66,7 @@ def decide(
     gaps = _gaps(cells, model, sure)
     chosen = Hypotheses.join([sure, choose_best(Hypotheses.join([*open_, gaps]), n)])
     if limits.max_gap:
-        chosen = part_fused(cells, population, chosen)
+        chosen = part_fused(cells, population, join_turns(cells, model, chosen))
     chosen = take_back_hasty(cells, model, chosen)
     progress(len(windows) + 1, len(windows) + 1)
     for target in (chosen.target, chosen.second):

@@ -390,3 +390,39 @@ def test_no_gap_is_closed_where_none_is_wanted() -> None:
     detections = table(touching_pairs(hidden=3))
     link = track(detections, TrackingParameters(max_gap=0))
     assert (detections.frame - detections.frame[link])[link >= 0].max() == 1
+
+
+def with_misses(spots: list[Spot], missed: Sequence[tuple[int, int]]) -> tuple[Detections, NDArray[np.int64]]:
+    """The table without these (frame, cell) of 25 cells, and the row of each spot, -1 where it is missed."""
+    gone = {t * 25 + cell for t, cell in missed}
+    row = np.full(len(spots), -1)
+    kept = [spot for spot in range(len(spots)) if spot not in gone]
+    row[kept] = np.arange(len(kept))
+    return table([spots[spot] for spot in kept]), row
+
+
+SOME_MISSED = ((5, 3), (7, 8), (9, 17), (12, 20), (14, 1), (6, 22))  # so that gaps are looked for
+
+
+@pytest.mark.parametrize("off_centre", [0.8, 1.3])
+def test_a_mask_that_flickers_is_one_cell(off_centre: float) -> None:
+    """Found with a part of its surroundings in each second frame, it is followed from frame to frame."""
+    places = walkers(step=1.0)
+    spots = movie(places)
+    for t in range(4, 12, 2):
+        spots[t * 25 + 12] = (t, places[t, 12, 0] + off_centre * RADIUS, places[t, 12, 1], 2 * AREA)
+    detections, row = with_misses(spots, SOME_MISSED)
+    cell = row[np.arange(20) * 25 + 12]
+    assert track(detections)[cell].tolist() == [-1, *cell[:-1].tolist()]
+
+
+def test_two_cells_that_are_missed_in_turn_stay_two() -> None:
+    """Seen together before and after, each keeps its own track across its gap."""
+    places = walkers(step=1.0)
+    places[:, 13] = places[:, 12] + [0, 2.1 * RADIUS]
+    detections, row = with_misses(movie(places), [*SOME_MISSED, (8, 12), (9, 13), (10, 12), (11, 13)])
+    link = track(detections)
+    for cell in (12, 13):
+        found = row[np.arange(20) * 25 + cell]
+        found = found[found >= 0]
+        assert link[found].tolist() == [-1, *found[:-1].tolist()]
