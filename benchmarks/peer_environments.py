@@ -89,6 +89,7 @@ def run_script(
     remove(figures)
     (out / "job.json").write_text(json.dumps(job | {"out": str(out)}))
     variables = os.environ | dict.fromkeys(ONE_THREAD, "1") | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+    begun = children_s()
     with open(log, "w", encoding="utf-8") as written:
         process = subprocess.Popen(
             [python, script, name, out / "job.json"],
@@ -100,14 +101,22 @@ def run_script(
         try:
             code = process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            raise PeerFailed(f"not done in {timeout_s:.0f} s") from None
+            code = None
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+    if code is None:
+        raise PeerFailed(f"not done in {timeout_s:.0f} s, {children_s() - begun:.0f} s of work")
     if code or not figures.is_file():
         raise PeerFailed(f"failed: {last_line(log)}")
     return json.loads(figures.read_text()) | {"load": os.getloadavg()[0]}
+
+
+def children_s() -> float:
+    """Seconds of work of all processes that were started and have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def last_line(log: Path) -> str:

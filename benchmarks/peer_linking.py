@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from benchmarks.linking import Movie, detect, read_truth, shuffled
 from benchmarks.peer_environments import ENVIRONMENTS, ROOT, PeerFailed, python_of, run_script
 from engine.ctc import read_table
+from engine.errors import InputError
 from engine.evaluate import Match, evaluate, match, score
 from engine.files import atomic, write_json
 from engine.trackers.scales import estimate_scales, frames
@@ -79,7 +80,7 @@ class MovieSet:
             if "labels" not in found:
                 return score(self.matched, found["link"], table)
             labels, link = found["labels"], found["link"]
-        return evaluate(labels.__getitem__, link, self.truth.__getitem__, range(len(self.truth)), table)
+        return evaluate(labels.__getitem__, link, self.truth.__getitem__, table, range(len(self.truth)))
 
 
 def result_of(one: MovieSet, peer: str, cache: Path, timeout_s: float, again: bool) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def result_of(one: MovieSet, peer: str, cache: Path, timeout_s: float, again: bo
         row |= run_script(python, SCRIPT, peer, job, out, timeout_s)
         if peer not in SPEED_ONLY:
             row |= one.score(out / "links.npz")
-    except PeerFailed as failure:
+    except (PeerFailed, InputError) as failure:
         row |= {"failure": str(failure)}
     out.mkdir(parents=True, exist_ok=True)
     write_json(file, row)

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.feature import peak_local_max
-from skimage.filters import threshold_otsu
+from skimage.filters import threshold_triangle
 from skimage.segmentation import watershed
 
 from benchmarks.peer_environments import ENVIRONMENTS, ROOT, PeerFailed, python_of, run_script
 from benchmarks.segmentation import Case, match, read_image, read_truth
+from engine.errors import InputError
 from engine.files import write_json
 from engine.illumination import correct, estimate_illumination
 from engine.segmentation import SegmentationParameters, estimate_parameters, segment
@@ -30,12 +31,12 @@ TIMED_FRAMES = 3
 SAMPLE_FRAMES = 24
 
 
-def by_watershed(image: NDArray[Any], diameter_px: float) -> NDArray[np.int32]:
-    """Label image by the textbook: what differs from its wide surroundings by more than Otsu's threshold, holes filled,
-    cut by a watershed of the distance to the edge, seeds half a diameter apart, small objects dropped."""
+def by_watershed(image: NDArray[Any], diameter_px: float, is_bright: bool) -> NDArray[np.int32]:
+    """Label image by the textbook: what is brighter (darker) than its wide surroundings by the triangle threshold, holes
+    filled, cut by a watershed of the distance to the edge, seeds half a diameter apart, small objects dropped."""
     smooth = cv2.GaussianBlur(image.astype(np.float32), (0, 0), diameter_px / 10)
-    signal = np.abs(smooth - cv2.GaussianBlur(smooth, (0, 0), 2 * diameter_px))
-    mask = ndimage.binary_fill_holes(signal > threshold_otsu(signal))
+    signal = (smooth - cv2.GaussianBlur(smooth, (0, 0), 2 * diameter_px)) * (1 if is_bright else -1)
+    mask = ndimage.binary_fill_holes(signal > threshold_triangle(signal))
     mask = ndimage.binary_opening(mask, iterations=max(1, round(diameter_px / 10)))
     distance = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask), diameter_px / 10)
     seeds = peak_local_max(distance, min_distance=max(1, round(diameter_px / 2)), labels=ndimage.label(mask)[0])
@@ -50,14 +51,15 @@ def by_watershed(image: NDArray[Any], diameter_px: float) -> NDArray[np.int32]:
 
 def finder(method: str, sample: Sequence[NDArray[Any]], um_per_px: float) -> Finder:
     """What finds the cells of a movie's frames, with everything estimated from a sample of them. The watershed is told
-    the diameter that ours estimates."""
+    the diameter that ours estimates, and whether cells are bright."""
     illumination = estimate_illumination(sample)
     corrected = [correct(image, illumination) for image in sample[:: max(1, len(sample) // 6)]]
     ours = "threshold" if method == "watershed" else method
     parameters = estimate_parameters(corrected, um_per_px, SegmentationParameters(method=ours))
     if method == "watershed":
         diameter_px = (parameters.cell_diameter_um or 0.0) / um_per_px
-        return lambda image: by_watershed(correct(image, illumination), diameter_px)
+        is_bright = bool(parameters.bright_centre)
+        return lambda image: by_watershed(correct(image, illumination), diameter_px, is_bright)
     return lambda image: segment(correct(image, illumination), parameters)
 
 
@@ -91,11 +93,14 @@ def speed_file(cache: Path, method: str) -> Path:
 
 
 def accuracy_of(name: str, case: Case, method: str, every: int, cache: Path, again: bool) -> dict[str, Any]:
-    """`accuracy`, read where it was found before."""
+    """`accuracy`, read where it was found before; `failure` says why there is none."""
     file = accuracy_file(cache, name, method)
     if file.is_file() and not again:
         return dict(json.loads(file.read_text()))
-    row = accuracy(name, case, method, every)
+    try:
+        row = accuracy(name, case, method, every)
+    except InputError as error:
+        row = {"set": name, "method": method, "failure": str(error)}
     file.parent.mkdir(parents=True, exist_ok=True)
     write_json(file, row)
     return row

@@ -85,6 +85,9 @@ def accuracy_table(rows: Rows) -> Iterable[str]:
     yield "| set | method | frames | recall | precision | F1 | SEG |"
     yield "|---" * 7 + "|"
     for row in rows:
+        if "failure" in row:
+            yield f"| {row['set']} | {row['method']} | {row['failure']} |" + " |" * 4
+            continue
         shown = [_number(row[name], 3) for name in ("recall", "precision", "f1", "seg")]
         yield f"| {row['set']} | {row['method']} | {row['frames']} | {' | '.join(shown)} |"
 

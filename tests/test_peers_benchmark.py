@@ -121,4 +121,4 @@ def test_the_textbook_watershed_cuts_touching_cells():
     for centre in (40, 68):
         image[np.hypot(y - 40, x - centre) < 15] = 1
     image[5:8, 5:8] = 1
-    assert by_watershed(image, 30.0).max() == 2
+    assert by_watershed(image, 30.0, True).max() == 2

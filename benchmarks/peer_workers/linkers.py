@@ -21,7 +21,7 @@ from timing import cpu_s, timed, write_figures
 
 Ids = NDArray[np.int64]
 Linker = Callable[[], Any]
-WARM_UP_FRAMES = 8
+WARM_UP_FRAMES = 3
 
 
 class Masks(Sequence[NDArray[np.int32]]):
@@ -280,10 +280,11 @@ def ultrack(masks: Masks, lengths: SimpleNamespace) -> Linker:
             config.data_config.working_dir = Path(folder)
             config.segmentation_config.min_area = int(np.median(area) / 4)
             config.segmentation_config.max_area = int(np.median(area) * 4)
+            config.segmentation_config.min_frontier = 0.1  # inside a mask there is none
             config.linking_config.max_distance = lengths.radius_px
             config.tracking_config.solver_name = "CBC"
             config.tracking_config.n_threads = 1
-            track(config, labels=images, sigma=lengths.diameter_px / 10, overwrite=True)
+            track(config, labels=images, overwrite=True)
             tracks, _ = to_tracks_layer(config)
             tracks = tracks.sort_values(["t", "track_id"])
             row = {node: number for number, node in enumerate(tracks["id"])}
