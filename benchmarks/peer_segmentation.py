@@ -32,8 +32,8 @@ SAMPLE_FRAMES = 24
 
 
 def by_watershed(image: NDArray[Any], diameter_px: float, is_bright: bool) -> NDArray[np.int32]:
-    """Label image by the textbook: what is brighter (darker) than its wide surroundings by the triangle threshold, holes
-    filled, cut by a watershed of the distance to the edge, seeds half a diameter apart, small objects dropped."""
+    """Label image by the textbook: what is brighter (or darker) than its wide surroundings, by the triangle threshold;
+    holes filled, cut by a watershed of the distance to the edge, seeds half a diameter apart, small objects dropped."""
     smooth = cv2.GaussianBlur(image.astype(np.float32), (0, 0), diameter_px / 10)
     signal = (smooth - cv2.GaussianBlur(smooth, (0, 0), 2 * diameter_px)) * (1 if is_bright else -1)
     mask = ndimage.binary_fill_holes(signal > threshold_triangle(signal))
