@@ -79,16 +79,22 @@ def correct(frame: Image, illumination: Illumination) -> Floats:
         )
     image = unit_range(frame)
     if illumination.background is not None:
-        image = image - illumination.background
-        return np.asarray(1.0 + (image - baseline(image)) / illumination.scale, np.float32)
-    image = image / illumination.flat
-    return np.asarray(image / max(baseline(image), 1e-6), np.float32)
+        image -= illumination.background
+        image -= np.float32(baseline(image))
+        image /= np.float32(illumination.scale)
+        image += np.float32(1.0)
+        return image
+    image /= illumination.flat
+    image /= np.float32(max(baseline(image), 1e-6))
+    return image
 
 
 def unit_range(frame: Image) -> Floats:
-    """The image as float32; integers as fractions of their type's range."""
+    """The image as new float32; integers as fractions of their type's range."""
     if np.issubdtype(frame.dtype, np.integer):
-        return frame.astype(np.float32) / np.float32(np.iinfo(frame.dtype).max)
+        image = frame.astype(np.float32)
+        image /= np.float32(np.iinfo(frame.dtype).max)
+        return image
     return np.nan_to_num(frame.astype(np.float32))
 
 

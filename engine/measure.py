@@ -43,11 +43,11 @@ def measure_frame(
     that holds no cell), NaN where it was not imaged.
     """
     n = int(labels.max(initial=0))
-    flat = np.flatnonzero(labels)
+    flat = np.flatnonzero(labels.ravel() > 0)
     ids = labels.ravel()[flat] - 1
     columns = {"label": np.arange(1, n + 1, dtype=np.int32)}
     columns |= _shape(labels, flat, ids, n)
-    ring = _ring(labels, um_per_px, parameters) if images else None
+    ring = _ring(labels, flat, um_per_px, parameters) if images else None
     for name, image in images.items():
         if image is None or ring is None:
             columns |= {
@@ -107,7 +107,7 @@ def _shape(labels: NDArray[np.int32], flat: NDArray[Any], ids: NDArray[Any], n: 
         "cov_yy": cov_yy.astype(np.float32),
         "cov_yx": cov_yx.astype(np.float32),
         "cov_xx": cov_xx.astype(np.float32),
-        "perimeter": _perimeter(labels, n),
+        "perimeter": _perimeter(labels, row, col, ids, n),
         "eccentricity": np.sqrt(1 - (middle - spread) / (middle + spread)).astype(np.float32),
         "touches_border": (y0 == 0) | (x0 == 0) | (y1 == height) | (x1 == width),
         "y0": y0,
@@ -117,27 +117,28 @@ def _shape(labels: NDArray[np.int32], flat: NDArray[Any], ids: NDArray[Any], n: 
     }
 
 
-def _perimeter(labels: NDArray[np.int32], n: int) -> NDArray[np.float32]:
+def _perimeter(
+    labels: NDArray[np.int32], row: NDArray[Any], col: NDArray[Any], ids: NDArray[Any], n: int
+) -> NDArray[np.float32]:
     """Length of the outline by counting pixel edges, times pi / 4 (exact on average over directions)."""
     padded = np.pad(labels, 1)
-    edges = np.zeros(n + 1)
-    for a, b in ((padded[1:, 1:-1], padded[:-1, 1:-1]), (padded[1:-1, 1:], padded[1:-1, :-1])):
-        differs = np.nonzero(a != b)
-        edges += np.bincount(a[differs], minlength=n + 1) + np.bincount(b[differs], minlength=n + 1)
-    return np.asarray(edges[1:] * (np.pi / 4), dtype=np.float32)
+    width, own = padded.shape[1], ids + 1
+    at = (row + 1) * width + col + 1
+    edges = sum(np.bincount(ids[padded.ravel()[at + step] != own], minlength=n) for step in (-width, width, -1, 1))
+    return np.asarray(edges * (np.pi / 4), dtype=np.float32)
 
 
 def _ring(
-    labels: NDArray[np.int32], um_per_px: float, parameters: MeasureParameters
+    labels: NDArray[np.int32], flat: NDArray[Any], um_per_px: float, parameters: MeasureParameters
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The pixels around each cell (flat index) and whose they are (label - 1), sorted by cell."""
-    background = (labels == 0).astype(np.uint8)
+    """The pixels around each cell (flat index) and whose they are (label - 1); flat : the pixels of cells."""
+    background = (labels == 0).view(np.uint8)
     distance, nearest = cv2.distanceTransformWithLabels(background, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
     gap = max(parameters.ring_gap_um / um_per_px, 1.0)
-    pixels = np.flatnonzero((distance > gap) & (distance <= gap + max(parameters.ring_width_um / um_per_px, 2.0)))
+    around = (distance > gap) & (distance <= gap + max(parameters.ring_width_um / um_per_px, 2.0))
+    pixels = np.flatnonzero(around.ravel())
     owner = np.zeros(int(nearest.max(initial=0)) + 1, np.int32)
-    cells = labels.ravel() > 0
-    owner[nearest.ravel()[cells]] = labels.ravel()[cells]
+    owner[nearest.ravel()[flat]] = labels.ravel()[flat]
     return pixels, owner[nearest.ravel()[pixels]] - 1
 
 
@@ -163,12 +164,25 @@ def _intensity(
 
 def _group_median(values: NDArray[np.float32], groups: NDArray[Any], n: int) -> NDArray[np.float32]:
     """(n,) median of the values of each group, NaN for an empty one."""
-    order = np.lexsort((values, groups))
     counts = np.bincount(groups, minlength=n)
     start = np.cumsum(counts) - counts
     median = np.full(n, np.nan, np.float32)
     some = counts > 0
-    ordered = values[order]
+    ordered = _sorted_in_groups(values, groups)
     low, high = start[some] + (counts[some] - 1) // 2, start[some] + counts[some] // 2
     median[some] = (ordered[low] + ordered[high]) / 2
     return median
+
+
+def _sorted_in_groups(values: NDArray[np.float32], groups: NDArray[Any]) -> NDArray[np.float32]:
+    """The values ordered by group and value, by one sort of whole numbers: the group above the bits of the value.
+
+    As whole numbers, the bits of floats have the order of the floats once those of negative ones are turned over.
+    """
+    bits = values.view(np.uint32)
+    sign = np.uint32(0x80000000)
+    rising = np.where(bits & sign, ~bits, bits | sign)
+    keys = groups.astype(np.uint64) << np.uint64(32) | rising
+    keys.sort()
+    rising = keys.astype(np.uint32)
+    return np.where(rising & sign, rising & ~sign, ~rising).view(np.float32)

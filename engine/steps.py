@@ -157,18 +157,18 @@ def _plain(
 def measure_block(block: Block, grey_range: tuple[float, ...], parameters: MeasureParameters) -> None:
     """Measure the cells of the block's frames; the part is a table, the patches lie beside it as .npy."""
     movie = _movie(block)
-    rows = [_measure_one(movie, t, parameters) for t in block.frames]
-    table = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-    if grey_range:
-        light = load_illumination(block.project, block.position, of_patches=True)
-        patches = [
-            as_grey(
-                _patches(correct(movie.frame(t, PATCH_CHANNEL), light), row, movie.um_per_px, parameters), grey_range
-            )
-            for t, row in zip(block.frames, rows, strict=True)
-        ]
+    light = load_illumination(block.project, block.position, of_patches=True) if grey_range else None
+    rows, patches = [], []
+    for t in block.frames:
+        row, images = _measure_one(movie, t, parameters)
+        rows.append(row)
+        if light is not None:
+            corrected = correct(images[movie.channels[PATCH_CHANNEL]], light)
+            patches.append(as_grey(_patches(corrected, row, movie.um_per_px, parameters), grey_range))
+    if patches:
         with atomic(_patch_part(block.part)) as temporary, open(temporary, "wb") as file:
             np.save(file, np.concatenate(patches))
+    table = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
     with atomic(block.part) as temporary:
         pq.write_table(pa.table(table), temporary)
 
@@ -222,11 +222,16 @@ def _movie(block: Block) -> Movie:
     return Project.open(block.project).movie(block.position)
 
 
-def _measure_one(movie: Movie, t: int, parameters: MeasureParameters) -> dict[str, NDArray[Any]]:
+def _measure_one(
+    movie: Movie, t: int, parameters: MeasureParameters
+) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
+    """The measures of the cells of a frame, and its images by channel."""
     channels = movie.channels if movie.has_images else ()
-    images = {name: movie.frame(t, name) if t in movie.frames(name) else None for name in channels}
-    measures = measure_frame(movie.labels(t), images, movie.um_per_px, parameters)
-    return {"frame": np.full(len(measures["label"]), t, np.int32), **measures}
+    images = {name: movie.frame(t, name) for name in channels if t in movie.frames(name)}
+    measures = measure_frame(
+        movie.labels(t), {name: images.get(name) for name in channels}, movie.um_per_px, parameters
+    )
+    return {"frame": np.full(len(measures["label"]), t, np.int32), **measures}, images
 
 
 def _patches(

@@ -5,7 +5,7 @@ import pytest
 from skimage.draw import ellipse
 from skimage.measure import regionprops
 
-from engine.measure import MeasureParameters, cut_patches, measure_frame
+from engine.measure import MeasureParameters, _ring, cut_patches, measure_frame
 
 
 def cells(seed: int = 0) -> np.ndarray:
@@ -93,3 +93,14 @@ def test_patches_have_the_same_scale_whatever_the_pixel_size(um_per_px: float) -
 def test_no_cells_no_patches() -> None:
     """An empty frame gives an empty array of the right shape."""
     assert cut_patches(np.ones((50, 50)), np.zeros((0, 2)), 1.0).shape == (0, 27, 27)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
+def test_backgrounds_are_medians_of_any_numbers(kind: str) -> None:
+    """Negative ones, large ones and equal ones: the ring's median is numpy's."""
+    rng = np.random.default_rng(1)
+    image = (rng.normal(0, 50, (120, 150)) if kind == "float32" else rng.integers(0, 65000, (120, 150))).astype(kind)
+    found = measure_frame(cells(), {"bf": image})
+    ring, owner = _ring(cells(), np.flatnonzero(cells()), 1.0, MeasureParameters())
+    expected = [np.median(image.ravel()[ring[owner == k]].astype(np.float32)) for k in range(30)]
+    assert found["background_bf"].tolist() == expected
