@@ -19,8 +19,10 @@ from PySide6.QtWidgets import (
 from lineage_app.app.commands.actions import ACTIONS, ALWAYS, CELLS, EDIT, FOCUS, MENUS, PROJECT
 from lineage_app.app.commands.command_palette import CommandPalette
 from lineage_app.app.commands.go_hands import GoHands
+from lineage_app.app.commands.in_menus import in_menus
 from lineage_app.app.commands.key_editor import KeyEditor
 from lineage_app.app.commands.keys import Keys, read_keys, set_keys, write_keys
+from lineage_app.app.commands.what_next import what_next
 from lineage_app.app.curation.curator import Curator, Opened, open_curated
 from lineage_app.app.curation.edit_hands import EditHands
 from lineage_app.app.curation.fact_hands import FactHands
@@ -28,6 +30,7 @@ from lineage_app.app.curation.queue_hands import QueueHands
 from lineage_app.app.fate.fate_hands import FateHands
 from lineage_app.app.look import theme
 from lineage_app.app.movie.mask_hands import MaskHands
+from lineage_app.app.movie.teach_hands import TeachHands
 from lineage_app.app.navigation import Place
 from lineage_app.app.notice import Notice
 from lineage_app.app.start_page import MOST_RECENT, StartPage, keep_picture
@@ -51,10 +54,12 @@ class Window(QMainWindow):
         self.pages = QStackedWidget()
         self.setCentralWidget(self.pages)
         self.facts, self.work, self.fate = FactHands(self), WorkHands(self), FateHands(self)
+        self.masks, self.teacher = MaskHands(self), TeachHands(self)
         self.hands: tuple[object, ...] = (
             GoHands(self),
             EditHands(self),
-            MaskHands(self),
+            self.masks,
+            self.teacher,
             QueueHands(self),
             self.work,
             self.facts,
@@ -106,10 +111,12 @@ class Window(QMainWindow):
         self.workspace.navigation.focus_changed.connect(self._enable)
         self.workspace.navigation.history_changed.connect(self._enable)
         self.workspace.curator.changed.connect(self.notice.take)
+        self.workspace.curator.changed.connect(lambda _: self.statusBar().clearMessage())
         self._show_page(self.workspace)
         self.workspace.navigation.go_to_position(place.position)
         self.workspace.navigation.go(place.frame)
         self._set_switches()
+        self._say_what_next()
         self.facts.name_marks()
         self.setWindowTitle(f"{document.project.path.name} — {_state(opened)}")
         self._remember(document.project.path.resolve())
@@ -170,7 +177,7 @@ class Window(QMainWindow):
 
     def show_error(self, message: str) -> None:
         """Say what went wrong, without stopping anything."""
-        box = QMessageBox(QMessageBox.Icon.Warning, "Lineage", message, QMessageBox.StandardButton.Ok, self)
+        box = QMessageBox(QMessageBox.Icon.Warning, "Lineage", in_menus(message), QMessageBox.StandardButton.Ok, self)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.open()
 
@@ -306,6 +313,13 @@ class Window(QMainWindow):
         """Take up other keys, and remember them."""
         write_keys(self.settings, keys)
         set_keys(self.actions_, keys)
+        if self.workspace is not None:
+            self._say_what_next()
+
+    def _say_what_next(self) -> None:
+        document = self._shown.document
+        can_learn = bool(document.markers) and document.fate_scores is None
+        self._shown.strip.hint.setText(what_next(self.actions_, document.is_tracked, can_learn))
 
     # ---- look
 
@@ -334,6 +348,7 @@ class Window(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         self.jobs.close_job()
         self.fate.close()
+        self.teacher.close()
         self._leave()
         super().closeEvent(event)
 

@@ -1,5 +1,6 @@
 """The table of cells: what its columns say, how it is filtered and sorted, and that it follows edits."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +16,7 @@ from engine.fate_scores import cell_scores, read_scores
 from engine.lineage import Lineage
 from engine.project import Project
 from lineage_app.app.cells.cell_columns import Column, columns_of, matching
-from lineage_app.app.document import document_of
+from lineage_app.app.document import document_of, open_document
 from lineage_app.app.look.fate_caller import fates_of
 from tests.app.invented_scores import write_scores
 
@@ -184,3 +185,14 @@ def test_fates_of_other_cells_are_not_shown(tracked: Project) -> None:
     fates = fates_of(document)
     assert named(columns_of(document, fates), "status").texts == ("unknown",)
     assert named(columns_of(document.edited(document.lineage.copy()), fates), "status").texts == ("",)
+
+
+def test_fates_are_no_columns_where_nothing_tells_them(tracked: Project) -> None:
+    """Without markers; a fate that a person said is shown."""
+    document = open_document(tracked.path)
+    bare = replace(document, project=replace(document.project, channels=("brightfield",)))
+    assert not {"fate", "status", "to onset"} & {column.name for column in columns_of(bare)}
+    lineage = bare.lineage.copy()
+    lineage.apply(edits.set_fate(lineage, 0, "GM"))
+    names = {column.name for column in columns_of(bare.edited(lineage))}
+    assert "fate" in names and "status" not in names

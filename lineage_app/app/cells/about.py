@@ -61,7 +61,6 @@ def _facts(document: Document, focus: int) -> list[tuple[str, str]]:
     mother, sister = int(cells.mother[cell]), int(cells.sister[cell])
     return [
         ("cell", f"<b>{cell + 1}</b>"),
-        ("detection", str(focus)),
         ("genealogy", str(int(cells.founder[cell]) + 1)),
         ("generation", str(int(cells.generation[cell]))),
         ("mother", str(mother + 1) if mother >= 0 else "–"),
@@ -71,6 +70,7 @@ def _facts(document: Document, focus: int) -> list[tuple[str, str]]:
         ("to", document.clock(int(cells.end_frame[cell])).replace(" ", "&nbsp;")),
         ("end", document.end_reason(cell)),
         *_said(document, cell),
+        ("detection", str(focus)),
     ]
 
 

@@ -93,7 +93,7 @@ def _texts(name: str, values: NDArray[np.str_], tip: str) -> Column:
 
 
 def _fate_columns(document: Document, fates: Fates | None) -> list[Column]:
-    """Empty until the onsets have been called for the cells as they stand."""
+    """Empty until the onsets have been called for the cells as they stand; none where nothing tells fates."""
     lineage, n = document.lineage, len(document.lineage.cells)
     fate, status, relative = np.full(n, "", object), np.full(n, "", "<U9"), np.full(n, np.nan)
     if fates is not None and fates.lineage is lineage:
@@ -102,8 +102,11 @@ def _fate_columns(document: Document, fates: Fates | None) -> list[Column]:
         relative[is_known] = fates.labels.relative_generation[is_known]
     for detection, said in lineage.facts[FATE].items():
         fate[lineage.cell[detection]] = said
+    is_said = _texts("fate", fate.astype(np.str_), "by the onsets in its line, or as a person said")
+    if not document.markers:
+        return [is_said] if lineage.facts[FATE] else []
     return [
-        _texts("fate", fate.astype(np.str_), "by the onsets in its line, or as a person said"),
+        is_said,
         _texts("status", status, "annotated: from the onset on; latent: before it; mixed or unknown: not used"),
         Column(RELATIVE, relative, "+.0f", "generations from the onset: 0 the onset cell, -1 its mother"),
     ]

@@ -19,7 +19,7 @@ from PySide6.QtGui import (
     QPixmap,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QLabel, QWidget
 
 from engine.changes import ONSET
 from engine.errors import InputError
@@ -50,6 +50,9 @@ class CellStrip(QWidget):
         self.way: Way | None = None
         self.onsets: Mapping[int, str] = {}
         self.explained: Explained | None = None
+        self.hint = QLabel("", self)  # what there is to do while no cell is in focus
+        self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.hint.setObjectName("quiet")
         self._patches: dict[int, QImage] = {}
         self._still: QPixmap | None = None  # all but the line of the clock
         self._line_at = 0.0
@@ -134,6 +137,7 @@ class CellStrip(QWidget):
         """Gather the way to the focused cell anew."""
         cell = self.navigation.focused_cell
         self.way = way_to(self.document, cell) if cell >= 0 else None
+        self.hint.setVisible(self.way is None)
         known = set(self.way.ids.tolist()) if self.way else set()
         self._patches = {i: image for i, image in self._patches.items() if i in known}
         self._want_patches()
@@ -209,9 +213,6 @@ class CellStrip(QWidget):
         with QPainter(self) as painter:
             if self.way is None:
                 painter.fillRect(self.rect(), QColor(self.theme.panel))
-                painter.setPen(QColor(self.theme.quiet))
-                text = "Click a cell in the movie, the genealogies or the table to see its life here."
-                painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, text if self.document.is_tracked else "")
                 return
             if self._still is None:
                 self._still = self._drawn(self.way)
@@ -318,6 +319,7 @@ class CellStrip(QWidget):
         self.pointed.emit(NOTHING)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
+        self.hint.setGeometry(self.rect())
         self._want_patches()
         self._redraw()
 

@@ -17,6 +17,7 @@ from lineage_app.app.look.theme import GM, MEGE, Theme
 RIGHTWARDS = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 UNSURE = 0.12  # a score this near to one half is drawn grey
 BAND_OPACITY = 60
+DOT = 6.0  # px, of a curve with one value
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def draw_curve(painter: QPainter, sheet: Sheet, curve: Curve, box: QRectF) -> No
     if not len(values):
         return
     low, high = min(spans[0], curve.limits[0]), max(spans[1], curve.limits[1])
-    high = high if high > low else low + 1
+    if low == high:  # all alike: in the middle, but nothing lies at the bottom
+        low, high = (low - 1, high + 1) if low else (0.0, 1.0)
 
     def y_of(value: float) -> float:
         return box.bottom() - (value - low) / (high - low) * (box.height() - 2)
@@ -62,9 +64,11 @@ def draw_curve(painter: QPainter, sheet: Sheet, curve: Curve, box: QRectF) -> No
     if curve.band is not None:
         _draw_dots(painter, sheet, points, values, None if curve.is_doubtful is None else curve.is_doubtful[is_known])
         return
-    painter.setPen(QPen(sheet.theme.on_panel(curve.colour) if curve.colour else QColor(sheet.theme.accent), 1.6))
+    colour = sheet.theme.on_panel(curve.colour) if curve.colour else QColor(sheet.theme.accent)
     if len(points) == 1:
+        painter.setPen(QPen(colour, DOT, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
         painter.drawPoint(points[0])
+    painter.setPen(QPen(colour, 1.6))
     painter.drawPolyline(QPolygonF(points))
 
 
@@ -130,6 +134,8 @@ def _draw_unlike(painter: QPainter, sheet: Sheet, is_doubtful: NDArray[np.bool_]
 
 
 def _span_in_words(low: float, high: float) -> str:
-    """Both ends with as many digits as the larger needs."""
+    """Both ends, or the only value, with as many digits as the larger needs."""
     digits = max(0, 2 - len(str(int(max(abs(low), abs(high))))))
+    if low == high:
+        return f"{low:.{digits}f}"
     return f"{low:.{digits}f}{' to ' if low < 0 else '–'}{high:.{digits}f}"
