@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ def atomic(path: Path, over_folder: bool = False) -> Iterator[Path]:
     """
     if path.is_dir() and not over_folder:
         raise InputError(f"{path}: a folder stands there, which is not to be replaced; name a file in it, or elsewhere")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     remove(temporary)
     try:
         yield temporary
@@ -41,8 +42,10 @@ def remove(path: Path) -> None:
 
 def write_json(path: Path, values: Any) -> None:
     """Write JSON atomically and durably."""
+    text = json.dumps(values, indent=1, ensure_ascii=False)
+    if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):  # names of files that are no UTF-8
+        text = json.dumps(values, indent=1)
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-        json.dump(values, file, indent=1, ensure_ascii=False)
-        file.write("\n")
+        file.write(text + "\n")
         file.flush()
         os.fsync(file.fileno())
