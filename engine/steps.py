@@ -194,7 +194,7 @@ def join_patches(
     """Join the patches of the blocks to one array (N, size, size) uint8, row = detection id."""
     size = parameters.patch_px
     counts = [pq.read_metadata(block.part).num_rows for block in blocks]
-    with atomic(path) as temporary:
+    with atomic(path, over_folder=True) as temporary:
         array = zarr.create_array(
             temporary,
             shape=(sum(counts), size, size),
