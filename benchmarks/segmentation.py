@@ -1,6 +1,7 @@
 """Segmentation of real frames against their truth, one set of defaults for all.
 
-    python -m benchmarks.segmentation [--data DIR] [--sets hsc02,psc] [--every N] [--pictures DIR] [--json]
+    python -m benchmarks.segmentation [--data DIR] [--sets hsc02,psc] [--methods network] [--weights SEG.onnx]
+                                      [--every N] [--pictures DIR] [--json]
 
 Recall, precision and F1 of detection: a true cell (or its marker) is found when one object covers more than half of it,
 one to one; SEG: the Cell Tracking Challenge's mean Jaccard index over the true cells, 0 where not found; seconds
@@ -27,7 +28,7 @@ from engine.segmentation import SegmentationParameters, estimate_parameters, seg
 Labels = NDArray[np.int32]
 Truth = Callable[[], Labels]
 SAMPLE_FRAMES = 24
-METHODS = ("threshold", "mser")
+METHODS = ("threshold", "mser", "network")
 
 
 @dataclass(frozen=True)
@@ -124,13 +125,15 @@ def match(truth: Labels, found: Labels) -> Match:
     )
 
 
-def run_case(name: str, case: Case, method: str, every: int, pictures: Path | None) -> dict[str, Any]:
+def run_case(
+    name: str, case: Case, wanted: SegmentationParameters, every: int, pictures: Path | None
+) -> dict[str, Any]:
     """One row of the table."""
+    method = wanted.method
     frames = case.frames[::every]
     picks = np.unique(np.linspace(0, len(case.frames) - 1, min(SAMPLE_FRAMES, len(case.frames))).astype(int))
     sample = [read_image(case.frames[i][0]) for i in picks]
     illumination = estimate_illumination(sample)
-    wanted = SegmentationParameters(method="mser" if method == "mser" else "threshold")
     corrected = [correct(image, illumination) for image in sample[:: max(1, len(sample) // 6)]]
     parameters = estimate_parameters(corrected, case.um_per_px, wanted)
     total = np.zeros(5)
@@ -196,6 +199,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=default, help="folder of the real movies")
     parser.add_argument("--sets", help="names, separated by commas; all where not given")
     parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--weights", help="of the method network; the shipped ones where not given")
     parser.add_argument("--every", type=int, default=1, help="take every n-th frame")
     parser.add_argument("--pictures", type=Path, help="folder for pictures of three frames of each set")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
@@ -208,10 +212,8 @@ def main() -> None:
     unknown = sorted(set(names) - set(known))
     if unknown:
         parser.error(f"unknown or absent sets {', '.join(unknown)}; found {', '.join(known)} in {options.data}")
-    methods = options.methods.split(",")
-    rows = [
-        run_case(name, known[name], method, options.every, options.pictures) for name in names for method in methods
-    ]
+    wanted = [SegmentationParameters(method=method, weights=options.weights) for method in options.methods.split(",")]
+    rows = [run_case(name, known[name], each, options.every, options.pictures) for name in names for each in wanted]
     print(json.dumps({"rows": rows}) if options.json else table(rows))
 
 

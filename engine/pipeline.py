@@ -30,6 +30,7 @@ from engine.parameters import from_dict, to_dict
 from engine.progress import Progress, no_progress
 from engine.project import Project
 from engine.segmentation import SegmentationParameters
+from engine.segmenting.network import weights_fingerprint
 from engine.tracking import TrackingParameters
 
 STEPS = ("illumination", "segment", "measure", "track")
@@ -184,6 +185,8 @@ def _fingerprint(step: str, project: Project, parameters: RunParameters, before:
     else:
         values = to_dict(getattr(parameters, step))
         asked["parameters"] = {name: value for name, value in values.items() if (name, value) not in CAME_LATER}
+        if values.get("method") == "network":
+            asked["network"] = weights_fingerprint(values["weights"])
     if step == "track" and (stage := fields_of(project, [p.name for p in project.positions])).overlapping(0):
         asked["stage"] = stage.origin.tolist()
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]

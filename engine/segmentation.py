@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import cv2
@@ -13,6 +14,7 @@ from engine.illumination import only_brightens
 from engine.segmenting.candidates import Candidates, Look, find_candidates, find_shaded
 from engine.segmenting.cell_scale import CellScale, dark_rim, find_scale, refine_scale
 from engine.segmenting.mser import segment_mser
+from engine.segmenting.network import segment_by_network
 from engine.segmenting.outline import evenness, surroundings
 from engine.segmenting.regions import fill_label_holes, paint
 from engine.segmenting.splitting import split_necks
@@ -45,16 +47,17 @@ class SegmentationParameters:
     """How cells are found. None: estimated from the movie.
 
     method : "threshold": every cell at its own best threshold; "mser": as published by Buggenthin et al. 2013 (doi
-    10.1186/1471-2105-14-297), with watershed. contrast : what kind of light. bright_centre : whether cells are brighter
+    10.1186/1471-2105-14-297), with watershed; "network": a learned one, of the file `weights` (None: the shipped one).
+    contrast : what kind of light. bright_centre : whether cells are brighter
     than the background. cell_diameter_um : typical, of the whole cell. rim_um : width of the dark ring around a bright
     centre. minimum_area_um2, maximum_area_um2 : objects outside are dropped. minimum_edge : the weakest edge of a
     cell, as contrast over one diameter, background = 1. floor : contrast to the surroundings below which no cell is
     looked for. sensitivity : above 1 finds fainter cells, below 1 only stronger ones. um_per_px : scale of the
-    images. split : above 1 cuts touching cells at wider necks too, below 1 only at narrower ones ("threshold" alone).
+    images. split : above 1 cuts touching cells at wider necks too, below 1 only at narrower ones (not "mser").
     over_time : whether touching cells are parted as in the frames around (for movies; see engine.segmenting.over_time).
     """
 
-    method: Literal["threshold", "mser"] = "threshold"
+    method: Literal["threshold", "mser", "network"] = "threshold"
     contrast: Contrast | None = None
     bright_centre: bool | None = None
     cell_diameter_um: float | None = None
@@ -66,6 +69,7 @@ class SegmentationParameters:
     sensitivity: float = 1.0
     um_per_px: float | None = None
     split: float = 1.0
+    weights: str | None = None
     over_time: bool = True
 
     def __post_init__(self) -> None:
@@ -184,7 +188,7 @@ def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
     corrected : (Y, X) float32, background about 1. parameters : complete, from `estimate_parameters`; InputError if
     not.
     """
-    missing = [name for name, value in vars(parameters).items() if value is None]
+    missing = [name for name, value in vars(parameters).items() if value is None and name != "weights"]
     if missing:
         raise InputError(f"segmenting: {', '.join(missing)} not set; expected parameters from estimate_parameters")
     assert parameters.um_per_px and parameters.cell_diameter_um and parameters.contrast
@@ -193,6 +197,19 @@ def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
     px_area = parameters.um_per_px**2
     bounds = parameters.minimum_area_um2 / px_area, parameters.maximum_area_um2 / px_area
     assert parameters.minimum_edge is not None and parameters.rim_um is not None
+    if parameters.method == "network":
+        whole = parameters.cell_diameter_um / parameters.um_per_px
+        return numbered(
+            segment_by_network(
+                image,
+                whole,
+                parameters.minimum_edge,
+                parameters.sensitivity,
+                parameters.split,
+                Path(parameters.weights) if parameters.weights else None,
+            ),
+            *bounds,
+        )
     rim = parameters.rim_um / parameters.um_per_px
     diameter = max(3.0, parameters.cell_diameter_um / parameters.um_per_px - 2 * rim)
     is_bright = bool(parameters.bright_centre)

@@ -1,0 +1,1 @@
+"""The parts of the learned segmentation: network, what it is to predict, pictures to learn from."""

@@ -1,0 +1,193 @@
+"""The segmentation network: what it learns from, how it learns, its file, and fine-tuning."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+from engine.errors import InputError
+from engine.segmenting.network import Net, load_net
+from models.segmentation import SegmentationTraining, train_segmentation
+from models.segmenting.fields import fields_of
+from models.segmenting.files import folded, load_network, save_network
+from models.segmenting.network import CellNet, NetworkConfig
+from models.segmenting.pictures import LIGHTS, make_example
+from models.segmenting.truth import read_truth
+
+TINY = SegmentationTraining(steps=8, batch=2, side=64, kept=3, widths=(4, 6, 8, 8), learning_rate=1e-2)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.segmentation.CHECK_EXAMPLES", 1)
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+def tiny_network(seed: int = 0) -> CellNet:
+    torch.manual_seed(seed)
+    network = CellNet(NetworkConfig(TINY.widths))
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.2, 0.2)
+            module.running_var.uniform_(0.5, 2.0)
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def challenge(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Cell Tracking Challenge folder of two frames: dark squares of 12 px."""
+    folder = tmp_path_factory.mktemp("ctc")
+    (folder / "01").mkdir()
+    (folder / "01_ST" / "SEG").mkdir(parents=True)
+    labels = np.zeros((96, 120), np.uint16)
+    for i, (y, x) in enumerate([(10, 10), (10, 60), (50, 30), (70, 90)], start=1):
+        labels[y : y + 12, x : x + 12] = i
+    rng = np.random.default_rng(0)
+    for t in range(2):
+        image = 100 - 40 * (labels > 0) + rng.normal(0, 2, labels.shape)
+        tifffile.imwrite(folder / "01" / f"t{t:03d}.tif", image.astype(np.uint8))
+        tifffile.imwrite(folder / "01_ST" / "SEG" / f"man_seg{t:03d}.tif", labels)
+    return folder
+
+
+def test_a_picture_is_the_same_each_time_it_is_made() -> None:
+    """The same seed and number give the same picture, another number another."""
+    first, again, other = make_example(3, 5), make_example(3, 5), make_example(3, 6)
+    assert np.array_equal(first.image, again.image) and np.array_equal(first.labels, again.labels)
+    assert not np.array_equal(first.image, other.image)
+
+
+def test_pictures_show_every_light() -> None:
+    """Fluorescence, bright field and phase contrast all come up, with cells numbered without gaps."""
+    examples = [make_example(0, i, side=96) for i in range(40)]
+    assert {example.light for example in examples} == set(LIGHTS)
+    for example in examples:
+        assert np.array_equal(np.unique(example.labels), np.arange(example.labels.max() + 1))
+        assert np.isfinite(example.seen).all()
+
+
+def test_each_cell_has_one_summit() -> None:
+    """The height is highest inside each of two touching cells, and low where they touch."""
+    labels = np.zeros((40, 60), np.int32)
+    labels[10:30, 10:30], labels[10:30, 30:50] = 1, 2
+    inside, height, weight = fields_of(labels)
+    assert (inside == (labels > 0)).all()
+    assert height[15:25, 15:25].max() > 0.8 < height[15:25, 35:45].max()
+    assert height[15:25, 29:31].max() < 0.2
+    assert weight[20, 30] > weight[20, 20] == 1
+
+
+def test_the_file_gives_what_torch_gives(tmp_path: Path) -> None:
+    """The network run by the engine from its file agrees with torch."""
+    network = tiny_network()
+    save_network(network, tmp_path / "net.onnx", {})
+    seen = make_example(0, 1, side=96).seen
+    with torch.no_grad():
+        expected = network(torch.from_numpy(seen[None]))[0].numpy()
+    assert np.abs(expected).max() > 0.05
+    assert np.allclose(load_net(tmp_path / "net.onnx").fields(seen), expected, atol=1e-3)
+
+
+def test_a_file_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    """Weights and card of a file come back."""
+    network = tiny_network()
+    save_network(network, tmp_path / "net.onnx", {"made": "here"})
+    again, card = load_network(tmp_path / "net.onnx")
+    assert card == {"made": "here"}
+    x = torch.randn(1, 2, 32, 48)
+    with torch.no_grad():
+        assert torch.allclose(folded(network)(x), again(x), atol=1e-6)
+
+
+def test_training_lowers_the_loss(tmp_path: Path) -> None:
+    """A few steps lower the loss on a picture that is not learned from, and the card tells it."""
+    cards = [
+        train_segmentation([], tmp_path / "net.onnx", replace(TINY, steps=steps), from_nothing=True)
+        for steps in (1, 40)
+    ]
+    first, last = (card["losses"][-1] for card in cards)
+    assert (first[0], last[0]) == (1, 40)
+    assert last[2] < 0.8 * first[2]
+
+
+def test_training_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped half way and begun again, training ends with the same network as without a stop."""
+    monkeypatch.setattr("models.segmentation.SAVE_EVERY", 4)
+    monkeypatch.setattr("models.segmentation.REPORT_EVERY", 4)
+    train_segmentation([], tmp_path / "whole.onnx", TINY, from_nothing=True)
+
+    def stop(done: int, total: int) -> None:
+        if done == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_segmentation([], tmp_path / "cut.onnx", TINY, from_nothing=True, progress=stop)
+    assert not (tmp_path / "cut.onnx").exists()
+    begun: list[int] = []
+    note = lambda done, total: begun.append(done)  # noqa: E731
+    train_segmentation([], tmp_path / "cut.onnx", TINY, from_nothing=True, progress=note)
+    assert min(begun) == 4
+    assert (tmp_path / "cut.onnx").read_bytes() == (tmp_path / "whole.onnx").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.onnx", "whole.onnx"]
+
+
+def test_fine_tuning_changes_the_weights_it_begins_with(tmp_path: Path, challenge: Path) -> None:
+    """Trained on from weights with true masks, the network becomes another; the first file stays."""
+    first = tmp_path / "first.onnx"
+    save_network(tiny_network(), first, {})
+    before = first.read_bytes()
+    card = train_segmentation([challenge], tmp_path / "tuned.onnx", TINY, start=first)
+    assert card["sources"] == [challenge.name]
+    assert first.read_bytes() == before
+    old, new = (load_network(path)[0].state_dict() for path in (first, tmp_path / "tuned.onnx"))
+    assert all(not torch.equal(old[name], new[name]) for name in old if name.endswith("weight"))
+
+
+def test_true_cells_are_shown_in_the_size_that_the_network_knows(challenge: Path) -> None:
+    """Windows of a challenge folder have cells of 14 px, and count only inside the frame."""
+    pairs = read_truth([challenge])
+    assert len(pairs) == 2
+    fields = pairs[0][1].astype(np.float32)
+    assert fields[0].sum() / 4 == pytest.approx(np.pi / 4 * 14**2, rel=0.15)
+    assert fields[2][: round(96 * 14 / 13.5)].min() >= 0 and fields[2][200:].max() == 0
+
+
+def test_gold_masks_count_only_near_their_cells(challenge: Path, tmp_path: Path) -> None:
+    """Where not every cell need have a mask, the picture far from those that have does not count."""
+    (tmp_path / "01").symlink_to(challenge / "01")
+    (tmp_path / "01_GT").mkdir()
+    (tmp_path / "01_GT" / "SEG").symlink_to(challenge / "01_ST" / "SEG")
+    (gold, *_), (silver, *_) = (read_truth([path]) for path in (tmp_path, challenge))
+    assert 0 < np.count_nonzero(gold[1][2]) < 0.8 * np.count_nonzero(silver[1][2])
+
+
+@pytest.mark.parametrize("what", ["missing", "empty"])
+def test_a_source_without_masks_is_refused(tmp_path: Path, what: str) -> None:
+    """A folder that is not there, or has no masks, is named."""
+    folder = tmp_path / "data"
+    if what == "empty":
+        folder.mkdir()
+    with pytest.raises(InputError, match="data: (found no images|no such folder)"):
+        train_segmentation([folder], tmp_path / "net.onnx", TINY, from_nothing=True)
+
+
+def test_only_onnx_files_are_written(tmp_path: Path) -> None:
+    """Another ending is refused before anything is done."""
+    with pytest.raises(InputError, match=r"expected a file NAME\.onnx"):
+        train_segmentation([], tmp_path / "net.pt", TINY, from_nothing=True)
+
+
+def test_networks_of_another_make_are_refused(tmp_path: Path) -> None:
+    """Weights that do not fit the network are no start for training."""
+    network = tiny_network()
+    save_network(network, tmp_path / "net.onnx", {})
+    data = (tmp_path / "net.onnx").read_bytes().replace(b"[4, 6, 8, 8]", b"[4, 6, 8, 9]")
+    (tmp_path / "other.onnx").write_bytes(data)
+    with pytest.raises(InputError, match="another make"):
+        load_network(tmp_path / "other.onnx")
+    assert isinstance(load_net(tmp_path / "net.onnx"), Net)
