@@ -16,7 +16,7 @@ from engine.blocks import Workers
 from engine.progress import Progress
 from engine.project import Project
 from engine.simulated import simulated_project, truth_of
-from engine.simulator.parameters import SimulationParameters
+from engine.simulator.parameters import BRIGHT, DIM, SimulationParameters
 
 __all__ = ["CACHE", "EXPERIMENTS", "FAINT", "SMALL", "make", "truth_of"]
 
@@ -37,30 +37,8 @@ _ALL = SimulationParameters(
 
 EXPERIMENTS = {
     "simulated-1": replace(_ALL, experiment="240101SIM1", seed=201, founders=25, height=800, width=1000),
-    "simulated-2": replace(
-        _ALL,
-        experiment="240201SIM2",
-        seed=202,
-        founders=20,
-        density=1.25,
-        light=0.75,
-        focus=0.85,
-        speed=0.85,
-        height=720,
-        width=900,
-    ),
-    "simulated-3": replace(
-        _ALL,
-        experiment="240301SIM3",
-        seed=203,
-        founders=31,
-        density=0.8,
-        light=1.3,
-        focus=1.15,
-        speed=1.2,
-        height=900,
-        width=1120,
-    ),
+    "simulated-2": replace(_ALL, experiment="240201SIM2", seed=202, founders=20, height=720, width=900, **DIM),
+    "simulated-3": replace(_ALL, experiment="240301SIM3", seed=203, founders=31, height=900, width=1120, **BRIGHT),
 }
 
 # The same with fates that look less different: all traits of one cell together then tell them with an AUC of 0.92 from

@@ -23,6 +23,7 @@ from engine.reporting import fates
 from engine.reporting.findings import find
 from engine.simulate import SimulationParameters, simulate
 from engine.simulated import simulated_project
+from engine.simulator.parameters import BRIGHT, DIM
 
 if TYPE_CHECKING:
     from models.files import Model
@@ -32,7 +33,7 @@ Report = Callable[[str], Progress]
 
 MARKERS = {"CD16/32": "GM", "GATA1": "MegE"}
 MODEL = "demo-model.pt"
-TRAINED_ON, JUDGED_ON = ("simulated-1", "simulated-2"), "simulated-3"
+TRAINED_ON, JUDGED_ON = ("simulated-darker", "simulated-brighter"), "simulated-between"
 _SIMULATED = (
     "All of this is simulated: the cells of the demo, those that the model learned from, and those that it is judged "
     "on. It shows what the program does, and says nothing about biology."
@@ -54,7 +55,7 @@ def experiments() -> dict[str, SimulationParameters]:
 
     Decisions come early and fates look less different than in the movie of the demo, so that they are foretold some
     generations ahead, and not without errors; seeds are such that both fates are about equally frequent. Two of them
-    differ in light, focus and speed; the third, which the model is judged on, lies between them.
+    differ in light, focus, density and speed; the third, which the model is judged on, lies between them.
     """
     small = SimulationParameters(
         frames=80,
@@ -75,9 +76,10 @@ def experiments() -> dict[str, SimulationParameters]:
         fate_elongation=0.2,
         fate_granularity=0.28,
     )
+    darker, brighter = TRAINED_ON  # as many founders at their density
     return {
-        TRAINED_ON[0]: replace(small, experiment="240201SIM2", seed=14, light=0.8, focus=0.9, speed=0.85),
-        TRAINED_ON[1]: replace(small, experiment="240301SIM3", seed=20, light=1.25, focus=1.1, speed=1.15),
+        darker: replace(small, experiment="240201SIM2", seed=14, founders=32, **DIM),
+        brighter: replace(small, experiment="240301SIM3", seed=20, founders=50, **BRIGHT),
         JUDGED_ON: replace(small, experiment="240401SIM4", seed=21),
     }
 
@@ -174,7 +176,7 @@ def _trained(path: Path, projects: list[Project], report: Report) -> "Model":
 def _told(results: dict[str, Any]) -> dict[str, Any]:
     """The results under the demo's own words."""
     learned = f"{' and '.join(TRAINED_ON)}, whose genealogies stand for curated ones: they are the true ones"
-    judged = f"{JUDGED_ON}, which it has not seen; it lies between the others in light, focus and speed"
+    judged = f"{JUDGED_ON}, which it has not seen; it lies between the others in light, focus, density and speed"
     return results | {
         "title": "Simulated: how far ahead fate is foretold",
         "notes": [_SIMULATED, *results["notes"]],

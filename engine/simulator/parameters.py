@@ -9,6 +9,10 @@ FATES = {GM: "GM", MEGE: "MegE", 0: ""}
 MARKERS = {GM: "CD16/32", MEGE: "GATA1"}  # Buggenthin 2017: the markers by which both fates were annotated
 CHANNELS = ("brightfield", MARKERS[GM], MARKERS[MEGE])
 
+# How experiments differ (nuisance): the same cells seen in other weeks, one dim and one bright
+DIM = {"light": 0.75, "focus": 0.85, "density": 1.25, "speed": 0.85}
+BRIGHT = {"light": 1.3, "focus": 1.15, "density": 0.8, "speed": 1.2}
+
 # "measured" below = on a published brightfield frame of primary murine stem and progenitor cells at this scale.
 
 
@@ -30,7 +34,7 @@ class SimulationParameters:
     bit_depth: int = 8  # or 16; the microscope of Buggenthin 2017 stores 8 bits
     experiment: str = "240101SIM1"  # date, initials, set-up: the naming of the tTt layout
 
-    # In what experiments differ (nuisance): the same cells seen in another week
+    # In what experiments differ; see DIM and BRIGHT
     light: float = 1.0  # brightness of the lamp
     focus: float = 1.0  # 1 = slightly defocused as Buggenthin 2013 recommends, 0 = in focus, -1 = contrast inverted
     density: float = 1.0  # factor on founders and on dirt
