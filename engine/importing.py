@@ -122,7 +122,9 @@ def _request(
 
 
 def _check_folder(path: Path, request: dict[str, Any]) -> None:
-    """Raise InputError where the folder holds anything but this very import."""
+    """Raise InputError where the folder holds anything but this very import, or cannot be named in Zarr."""
+    if not str(path.absolute()).isprintable():
+        raise InputError(f"{str(path)!r}: this name is not written in UTF-8; give the project another name or place")
     if not path.exists() or (path.is_dir() and {file.name for file in path.iterdir()} <= {LOCK}):
         return
     if (path / UNFINISHED_IMPORT).is_file():

@@ -38,7 +38,7 @@ def write_report(project: "Project", out: Path | None = None, scores: Mapping[st
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as temporary:
-        temporary.write_text(html, encoding="utf-8")
+        temporary.write_text(html, encoding="utf-8", errors="replace")
     return path
 
 

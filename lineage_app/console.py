@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import Any
 
 from rich.console import Console
@@ -53,6 +54,8 @@ def say(text: str) -> None:
 
 def answer(values: Mapping[str, Any], lines: list[str], as_json: bool) -> None:
     """The result on stdout: lines to read, or one JSON object as the last line."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # names of files that are no UTF-8 come out as they are
     print(json.dumps(values, default=str) if as_json else "\n".join(lines))
 
 

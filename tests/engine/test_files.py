@@ -1,5 +1,7 @@
 """Files that appear whole or not at all."""
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,10 @@ def test_json_is_written_readable(tmp_path: Path) -> None:
     """Names keep their letters."""
     write_json(tmp_path / "a.json", {"name": "Jürgen"})
     assert "Jürgen" in (tmp_path / "a.json").read_text(encoding="utf-8")
+
+
+def test_names_that_are_no_utf8_come_back(tmp_path: Path) -> None:
+    """As old disks have them: the bytes are kept."""
+    name = os.fsdecode(b"caf\xe9.tif")
+    write_json(tmp_path / "a.json", {"images": name})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"images": name}

@@ -1,6 +1,7 @@
 """From files to a project: what is taken over, and how."""
 
 import logging
+import os
 
 import hypothesis.strategies as st
 import numpy as np
@@ -240,6 +241,14 @@ def test_names_of_positions_are_safe(tmp_path):
         write_tiffs(tmp_path / "m" / name, frames(1))
     project = import_movie(tmp_path / "p.lineage", tmp_path / "m", **SCALED)
     assert sorted(p.name for p in project.positions) == ["well_A-1", "well_A_1", "well_A_1_2"]
+
+
+def test_a_project_is_named_in_utf8_and_its_movie_in_any_way(tmp_path):
+    """As old disks have it."""
+    movie = write_tiffs(tmp_path / os.fsdecode(b"caf\xe9"), frames())
+    with pytest.raises(InputError, match="not written in UTF-8"):
+        import_movie(tmp_path / os.fsdecode(b"p\xe9.lineage"), movie, **SCALED)
+    np.testing.assert_array_equal(all_frames(import_movie(tmp_path / "p.lineage", movie, **SCALED)), frames())
 
 
 def test_unwritable_place_is_said(tmp_path):
