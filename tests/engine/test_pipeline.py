@@ -13,11 +13,13 @@ import pytest
 import zarr
 
 from engine.errors import InputError
+from engine.importing import import_movie
 from engine.measure import MeasureParameters
 from engine.pipeline import STEPS, RunParameters, recorded, run
 from engine.project import Project
 from engine.tracking import TrackingParameters
 from tests.movies import disc_labels, disc_project
+from tests.small_movies import write_tiffs
 
 TABLES = ("detections", "links")
 
@@ -79,6 +81,14 @@ def test_nothing_is_done_twice(undisturbed: Project) -> None:
     _, outcome = run(Project.open(undisturbed.path))
     assert outcome == dict.fromkeys(STEPS, "up to date")
     assert table_bytes(undisturbed) == before
+
+
+def test_a_movie_without_cells_is_run_to_the_end(tmp_path: Path) -> None:
+    """Nothing found is a result too."""
+    write_tiffs(tmp_path / "movie", np.full((3, 64, 64), 100, np.uint8))
+    project, outcome = run(import_movie(tmp_path / "p.lineage", tmp_path / "movie", um_per_px=1, frame_interval_s=60))
+    assert set(outcome.values()) == {"done"}
+    assert len(project.lineage()) == 0
 
 
 def test_a_table_that_is_gone_is_made_again(undisturbed: Project, tmp_path: Path) -> None:
@@ -149,6 +159,7 @@ def test_a_later_run_goes_on_from_the_steps_done(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from engine.blocks import Workers
 from engine.pipeline import run
 from engine.project import Project
 
