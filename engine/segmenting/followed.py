@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 Labels = NDArray[np.int32]
-Overlaps = dict[int, dict[int, int]]  # label here -> label in the other frame -> shared px
 Box = tuple[slice, slice]
 
 MOST = 0.5  # of its own area: a mask lies in another
@@ -43,8 +42,8 @@ class Window:
         self._next = [int(image.max(initial=0)) + 1 for image in self.labels]
         self.area: list[NDArray[np.int64]] = [np.zeros(0, np.int64)] * len(self.labels)
         self._boxes: list[Any] = [[] for _ in self.labels]
-        self._forth: list[Overlaps] = [{} for _ in self.labels[1:]]
-        self._back: list[Overlaps] = [{} for _ in self.labels[1:]]
+        self._forth = [_Overlaps({}, [])] * (len(self.labels) - 1)
+        self._back = list(self._forth)
         self.measure(range(len(self.labels)))
 
     def __len__(self) -> int:
@@ -57,11 +56,17 @@ class Window:
             self._boxes[t] = ndimage.find_objects(self.labels[t])
         touched = {u for t in frames for u in (t - 1, t)}
         for t in sorted(touched & set(range(len(self) - 1))):
-            self._forth[t], self._back[t] = _overlaps(self.labels[t], self.labels[t + 1])
+            shared = _shared(self.labels[t], self.labels[t + 1])
+            self._forth[t] = _overlaps(shared, self.area[t + 1])
+            self._back[t] = _overlaps(shared[[1, 0, 2]], self.area[t])
 
-    def overlaps(self, t: int, step: int) -> Overlaps:
-        """Of the masks of frame t with those of frame t + step; step is 1 or -1."""
-        return self._forth[t] if step > 0 else self._back[t - 1]
+    def overlaps(self, t: int, step: int) -> dict[int, dict[int, int]]:
+        """Of the masks of frame t with those of frame t + step, px; step is 1 or -1."""
+        return (self._forth[t] if step > 0 else self._back[t - 1]).shared
+
+    def holders(self, t: int, step: int) -> list[int]:
+        """The masks of frame t in which most of two others or more of frame t + step lies."""
+        return (self._forth[t] if step > 0 else self._back[t - 1]).holders
 
     def crop(self, stage: Stage, margin: int) -> Box:
         """The place of a stage in its frame."""
@@ -85,23 +90,34 @@ class Window:
         self._next[t] += int(parts.max(initial=0))
 
 
-def _overlaps(here: NDArray[np.integer], there: NDArray[np.integer]) -> tuple[Overlaps, Overlaps]:
-    shared = np.flatnonzero((here > 0) & (there > 0))
+@dataclass(frozen=True)
+class _Overlaps:
+    """shared: label here -> label in the other frame -> px; holders: labels here that hold two others or more."""
+
+    shared: dict[int, dict[int, int]]
+    holders: list[int]
+
+
+def _shared(here: NDArray[np.integer], there: NDArray[np.integer]) -> NDArray[np.int64]:
+    """(3, N): label here, label there, px that they share."""
+    both = np.flatnonzero((here > 0) & (there > 0))
     width = int(there.max(initial=0)) + 1
-    values = here.ravel()[shared].astype(np.int64) * width + there.ravel()[shared]
+    values = here.ravel()[both].astype(np.int64) * width + there.ravel()[both]
     if values.max(initial=0) > MOST_COUNTED:
         pairs, counts = np.unique(values, return_counts=True)
     else:
         all_counts = np.bincount(values)
         pairs = np.flatnonzero(all_counts)
         counts = all_counts[pairs]
-    forth: Overlaps = {}
-    back: Overlaps = {}
-    for pair, n in zip(pairs.tolist(), counts.tolist(), strict=True):
-        a, b = divmod(pair, width)
-        forth.setdefault(a, {})[b] = n
-        back.setdefault(b, {})[a] = n
-    return forth, back
+    return np.stack([pairs // width, pairs % width, counts])
+
+
+def _overlaps(shared: NDArray[np.int64], area: NDArray[np.int64]) -> _Overlaps:
+    table: dict[int, dict[int, int]] = {}
+    for here, there, n in shared.T.tolist():
+        table.setdefault(here, {})[there] = n
+    held = np.bincount(shared[0][shared[2] > MOST * area[shared[1]]])
+    return _Overlaps(table, np.flatnonzero(held > 1).tolist())
 
 
 def find_chains(window: Window) -> Iterator[Chain]:
@@ -110,7 +126,7 @@ def find_chains(window: Window) -> Iterator[Chain]:
     seen: set[tuple[int, int]] = set()
     for t in range(len(window) - 1):
         for parted, fused, step in ((t, t + 1, 1), (t + 1, t, -1)):
-            for mask in list(window.overlaps(fused, -step)):
+            for mask in window.holders(fused, -step):
                 if (fused, mask) in seen:
                     continue
                 parts = _parts_of(window, fused, mask, -step)

@@ -22,7 +22,7 @@ Labels = NDArray[np.int32]
 FOUND = 0.25  # what was found counts, against 1 of a clear border
 DIVISION = 1.0  # cost of one becoming several
 FUSION = 4.0  # cost of several becoming one
-HOPELESS = -3.0  # sum of the evidence on either side, beyond which no cut is tried further away
+HOPELESS = -2.0  # sum of the evidence on either side, beyond which no cut is tried further away
 PASSES = 4
 MARGIN = 5  # px around a cluster, where its ground is seen
 
@@ -56,11 +56,12 @@ def agree_over_time(labels: Sequence[NDArray[np.integer]], images: Sequence[Imag
     areas = np.concatenate([area[1:][area[1:] > 0] for area in window.area]) if len(window) else np.zeros(0)
     if len(areas):
         kept: set[Chain] = set()
+        touched: set[int] = set()
         for _ in range(PASSES):
-            changes = list(_changes(window, images, float(np.median(areas)), kept))
-            if not changes:
+            window.measure(sorted(touched))
+            touched = _apply(window, list(_changes(window, images, float(np.median(areas)), kept)))
+            if not touched:
                 break
-            window.measure(sorted(_apply(window, changes)))
     return [_numbered(image) for image in window.labels]
 
 
