@@ -15,6 +15,7 @@ from engine.linking.cells import Cells
 from engine.linking.model import APART, Model
 
 Ids = NDArray[np.int64]
+Turn = tuple[int, int, int, int]  # cells in order of time, the first linked to the third, the second to the last
 
 NONE = -1
 
@@ -22,19 +23,23 @@ NONE = -1
 def join_turns(cells: Cells, model: Model, chosen: Hypotheses) -> Hypotheses:
     """The hypotheses, with tracks that take turns linked in order of time."""
     link, future = _links(chosen, len(cells))
-    turns = [turn for turn in _crossed_gaps(cells, model, link) if _is_one(cells, model, link, future, turn)]
-    if not turns:
-        return chosen
-    before = {child: parent for turn in turns for parent, child in pairwise(turn)}
-    for _, _, x, z in turns:  # what followed x later on follows z now
-        later = int(future[x])
-        if later != NONE and later not in before:
-            before[later] = z if future[z] == NONE and z not in before.values() else NONE
-    return _relinked(chosen, before)
+    turns = {turn for turn in _crossed_gaps(cells, model, link) if _is_one(cells, model, link, future, turn)}
+    n = -1
+    while len(turns) != n:  # all turns of two tracks, from the first to the last, or none
+        n = len(turns)
+        turns = {turn for turn in turns if _neighbours(link, future, turn) <= turns}
+    return _relinked(chosen, {child: parent for turn in turns for parent, child in pairwise(turn)}) if turns else chosen
 
 
-def _crossed_gaps(cells: Cells, model: Model, link: Ids) -> list[tuple[int, int, int, int]]:
-    """Cells a, y, x, z in order of time of which a was linked to x and y to z, and y lies where the gap from a is."""
+def _neighbours(link: Ids, future: Ids, turn: Turn) -> set[Turn]:
+    """The turn before and the one after, if the tracks go on."""
+    a, y, x, z = turn
+    before, after = int(link[y]), int(future[x])
+    return ({(before, a, y, x)} if before != NONE else set()) | ({(y, x, z, after)} if after != NONE else set())
+
+
+def _crossed_gaps(cells: Cells, model: Model, link: Ids) -> list[Turn]:
+    """Those whose second cell lies where the gap from the first is."""
     frame = cells.frame
     x = np.flatnonzero((link >= 0) & (frame - frame[link] > 1))
     a = link[x]
@@ -54,14 +59,11 @@ def _crossed_gaps(cells: Cells, model: Model, link: Ids) -> list[tuple[int, int,
     return found
 
 
-def _is_one(cells: Cells, model: Model, link: Ids, future: Ids, turn: tuple[int, int, int, int]) -> bool:
-    """Whether masks in succession touch, neither track divides, and none is seen between two of the other's."""
+def _is_one(cells: Cells, model: Model, link: Ids, future: Ids, turn: Turn) -> bool:
+    """Whether masks in succession touch and neither track divides."""
     a, y, x, z = turn
-    frame = cells.frame
     if future[a] != x or future[y] != z or (link[y] != NONE and future[link[y]] != y):
-        return False  # it divides there
-    if (link[y] != NONE and frame[link[y]] >= frame[a]) or (future[x] != NONE and frame[future[x]] <= frame[z]):
-        return False  # seen there as well
+        return False
     source, target = np.array(turn[:3]), np.array(turn[1:])
     return not bool(model.is_parted(cells, source, target).any())
 
@@ -77,8 +79,7 @@ def _links(chosen: Hypotheses, n: int) -> tuple[Ids, Ids]:
 
 
 def _relinked(chosen: Hypotheses, before: dict[int, int]) -> Hypotheses:
-    """With these predecessors, -1 for none; none of them is a daughter."""
-    kept = chosen[~np.isin(chosen.target, list(before)) | (chosen.second >= 0)]
-    children = np.array([child for child, parent in before.items() if parent != NONE], np.int64)
-    parents = np.array([before[int(child)] for child in children], np.int64)
+    """With these predecessors instead."""
+    children, parents = np.array(list(before), np.int64), np.array(list(before.values()), np.int64)
+    kept = chosen[~np.isin(chosen.target, children) | (chosen.second >= 0)]
     return Hypotheses.join([kept, Hypotheses.links(parents, children, np.zeros(len(children)))])

@@ -419,7 +419,7 @@ def test_a_mask_that_flickers_is_one_cell(off_centre: float) -> None:
 def test_two_cells_that_are_missed_in_turn_stay_two() -> None:
     """Seen together before and after, each keeps its own track across its gap."""
     places = walkers(step=1.0)
-    places[:, 13] = places[:, 12] + [0, 2.1 * RADIUS]
+    places[:, 13] = places[:, 12] + [0, 1.6 * RADIUS]
     detections, row = with_misses(movie(places), [*SOME_MISSED, (8, 12), (9, 13), (10, 12), (11, 13)])
     link = track(detections)
     for cell in (12, 13):
