@@ -48,7 +48,9 @@ class Detections:
             raise InputError(f"no measure {name!r}; there are {', '.join(self.columns)}") from None
 
     def span(self, position: str) -> slice:
-        """The rows of one position, without those added by hand."""
+        """The rows of one position, without those added by hand; none where nothing was found in any."""
+        if position not in self.positions:
+            return slice(0, 0)
         index = self.positions.index(position)
         start, stop = np.searchsorted(self.position[: self.n_table], np.array([index, index + 1], np.int32))
         return slice(int(start), int(stop))

@@ -188,7 +188,7 @@ class Lineage:
 
     def span(self, position: str) -> slice:
         """The detections of a position; none where nothing was found in it. Rows of a settled lineage."""
-        return self.detections.span(position) if position in self.detections.positions else slice(0, 0)
+        return self.detections.span(position)
 
     def links_of(self, position: str) -> Ids:
         """(n,) the links within one position, with ids counted from its first detection. Rows of a settled lineage."""

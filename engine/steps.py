@@ -31,6 +31,7 @@ from engine.segmenting.over_time import agree_over_time
 from engine.tracking import TrackingParameters, track_weighed
 
 SAMPLE_FRAMES = 24  # to estimate a position's illumination from
+FLAT = 1e-6  # a range of grey values below which a movie is of one grey: an empty or covered field
 MARGIN_FRAMES = 6  # before and after a block, with which its masks have to agree
 MOST_SMALL = 2**15  # cells in a frame whose label image is held in 16 bit
 SEGMENTATION_SAMPLE_FRAMES = 6  # to estimate cell size and contrast from, over all positions
@@ -243,7 +244,7 @@ def _patches(
 def as_grey(patches: NDArray[np.float32], grey_range: tuple[float, ...]) -> NDArray[np.uint8]:
     """The patches as they are kept: 0 at the lower grey value of the range, 255 at the upper."""
     low, high = grey_range
-    return np.asarray(np.clip(np.rint((patches - low) * (255 / (high - low))), 0, 255), np.uint8)
+    return np.asarray(np.clip(np.rint((patches - low) * (255 / max(high - low, FLAT))), 0, 255), np.uint8)
 
 
 def _patch_part(part: Path) -> Path:
