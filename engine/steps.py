@@ -32,7 +32,7 @@ from engine.tracking import TrackingParameters, track_weighed
 
 SAMPLE_FRAMES = 24  # to estimate a position's illumination from
 FLAT = 1e-6  # a range of grey values below which a movie is of one grey: an empty or covered field
-MARGIN_FRAMES = 6  # before and after a block, with which its masks have to agree
+MARGIN_FRAMES = 8  # before and after a block, with which its masks have to agree
 MOST_SMALL = 2**15  # cells in a frame whose label image is held in 16 bit
 SEGMENTATION_SAMPLE_FRAMES = 6  # to estimate cell size and contrast from, over all positions
 GREY_PERCENTILES = (0.02, 99.98)  # what patches show from black to white

@@ -11,7 +11,7 @@ Mask = NDArray[np.bool_]
 
 CORE = 0.35  # of its greatest distance to the outside: what lies deeper in a part belongs to it in the next frame too
 SEEN = 0.5  # of a core that has to lie in the mask
-DIP, NECK, SIZE = 0.2, 1.4, 1.25  # where a cut speaks neither for one cell nor for two; see `evidence`
+DIP, NECK, SIZE = 0.2, 1.4, 1.3  # where a cut speaks neither for one cell nor for two; see `evidence`
 DIP_WEIGHT, NECK_WEIGHT, SIZE_WEIGHT = 3.0, 2.0, 4.0
 SQUARE = np.ones((3, 3), np.uint8)
 
