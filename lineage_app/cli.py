@@ -197,7 +197,10 @@ def run(
 @app.command(epilog="Example: lineage segment p.lineage --cell-diameter-um 14 --frames 0:20")
 def segment(
     project: ProjectPath,
-    method: Annotated[str | None, typer.Option(help="threshold (default) or mser.")] = None,
+    method: Annotated[str | None, typer.Option(help="threshold (default), network or mser.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="SEG.onnx", help="Of the network; default: those that come with it.")
+    ] = None,
     contrast: Annotated[
         str | None, typer.Option(help="brightfield, phase or fluorescence; default: estimated.")
     ] = None,
@@ -220,6 +223,7 @@ def segment(
     parameters = _selected(pipeline.recorded(opened), positions, frames)
     parameters = replace(parameters, channel=channel or parameters.channel)
     given = {"method": method, "contrast": contrast, "cell_diameter_um": cell_diameter_um, "over_time": over_time}
+    given["weights"] = None if weights is None else str(weights.resolve())
     parameters = _with(parameters, "segment", given | _pairs(settings))
     _run(opened, parameters, Workers(workers, scheduler), "segment", as_json, discard_curation)
 

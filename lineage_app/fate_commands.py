@@ -11,6 +11,7 @@ from engine.files import write_json
 from engine.parameters import from_dict, to_dict
 from engine.project import Project
 from lineage_app.console import answer, progress_bars, say
+from lineage_app.segmentation_commands import EXAMPLE, train_segmentation_command
 
 if TYPE_CHECKING:
     from models.files import Model
@@ -31,6 +32,7 @@ def add_commands(app: typer.Typer, evaluate: typer.Typer) -> None:
     """Give these commands to the program; evaluate : the group that `evaluate fate` joins."""
     train = typer.Typer(help="Train a model on your own curated projects.", no_args_is_help=True)
     train.command("fate", epilog="Example: lineage train fate a.lineage b.lineage -o fate.pt")(train_fate_command)
+    train.command("segmentation", epilog=EXAMPLE)(train_segmentation_command)
     models = typer.Typer(help="Model files: which there are, and weights from elsewhere.", no_args_is_help=True)
     models.command("list", epilog="Example: lineage models list my-models")(list_models)
     models.command("import", epilog="Example: lineage models import --cnn net.hdf5 --rnn rnn.pkl -o published.pt")(

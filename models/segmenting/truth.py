@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from engine.changes import REVIEWED
 from engine.ctc import mask_files, read_mask
 from engine.errors import InputError
-from engine.illumination import correct, estimate_illumination
+from engine.illumination import Illumination, correct, estimate_illumination
 from engine.lineage import Lineage
 from engine.project import Project
 from engine.segmenting.contrast import DIAMETER, as_seen
@@ -154,10 +155,19 @@ def _curated(
 ) -> TrueFrame:
     movie = project.movie(name, lineage)
     labels = movie.labels(t)
-    image = correct(movie.frame(t, channel), load_illumination(project.path, name))
+    image = correct(movie.frame(t, channel), _light(project.path, name, channel))
     is_changed = labels != project.movie(name).labels(t)
     is_known = np.isin(labels, lineage.detections.label[known]) & (labels > 0)
     return TrueFrame(image, labels, _near(is_changed | is_known, labels))
+
+
+@lru_cache(maxsize=8)
+def _light(path: Path, name: str, channel: Any) -> Illumination:
+    """The position's illumination as it was estimated, or, in a project with imported masks, estimated now."""
+    if (path / "tables" / "illumination" / f"{name}.npz").is_file():
+        return load_illumination(path, name)
+    movie = Project.open(path).movie(name)
+    return estimate_illumination([movie.frame(t, channel) for t in spread(movie.frames(channel), SAMPLE_FRAMES)])
 
 
 def _trusted(lineage: Lineage) -> NDArray[np.bool_]:

@@ -1,6 +1,7 @@
 """The actions that change masks by hand, and find cells anew: brush, knife, segmentation tried on the frame in view."""
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import edits, gestures
@@ -85,6 +86,10 @@ class MaskHands(Hands):
     # ---- segmentation
 
     def do_segment(self) -> None:
+        self.open_segment_dialog()
+
+    def open_segment_dialog(self, weights: Path | None = None) -> None:
+        """The dialog beside the movie; weights : of the network, to be tried at once."""
         dialog = SegmentDialog(self.workspace.movie, self.window)
         dialog.wanted.connect(self.segment)
         dialog.finished.connect(dialog.deleteLater)
@@ -92,6 +97,8 @@ class MaskHands(Hands):
         dialog.show()
         corner = self.window.mapToGlobal(self.window.rect().topRight())
         dialog.move(corner.x() - dialog.width() - 24, corner.y() + 64)  # beside the movie
+        if weights is not None:
+            dialog.try_weights(weights)
 
     def segment(self, parameters: SegmentationParameters, puts_aside: bool) -> None:
         """Find and link the cells of all frames."""

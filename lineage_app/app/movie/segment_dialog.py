@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from math import log2
+from pathlib import Path
 from typing import get_args
 
 from PySide6.QtCore import Qt, Signal
@@ -29,7 +30,11 @@ from lineage_app.app.work.jobs import Latest
 STEPS_PER_FOLD = 10  # of the sliders
 MOST_STEPS = 20  # a quarter to four times
 SPLIT_STEPS = 6
-METHODS = {"each cell at its own best threshold": "threshold", "as published in 2013 (MSER)": "mser"}
+METHODS = {
+    "each cell at its own best threshold": "threshold",
+    "learned: a network": "network",
+    "as published in 2013 (MSER)": "mser",
+}
 LIGHTS = {"brightfield": "bright field", "phase": "phase contrast", "fluorescence": "fluorescence"}
 ESTIMATED = "estimated"
 IMPORTED = "The masks of this project were imported and stay as they are. To find cells anew, import the images alone."
@@ -64,7 +69,7 @@ class SegmentDialog(QDialog):
     # ---- building
 
     def _build(self) -> None:
-        self.light, self.centre, self.method = QComboBox(), QComboBox(), QComboBox()
+        self.light, self.centre, self.method, self.weights = QComboBox(), QComboBox(), QComboBox(), QComboBox()
         self.light.addItem(ESTIMATED, None)
         for name in get_args(Contrast):
             self.light.addItem(LIGHTS[name], name)
@@ -72,6 +77,9 @@ class SegmentDialog(QDialog):
             self.centre.addItem(text, is_bright)
         for text, name in METHODS.items():
             self.method.addItem(text, name)
+        self.weights.addItem("as they come with Lineage", None)
+        for path in sorted((self.project.path / "models").glob("*.onnx")):
+            self.weights.addItem(path.stem, str(path.resolve()))
         self.diameter, self.smallest, self.largest = _number(" µm", 200), _number(" µm²", 1e5), _number(" µm²", 1e5)
         self.sensitivity, self.split = _slider("Sensitivity", MOST_STEPS), _slider("Cutting apart", SPLIT_STEPS)
         form = QFormLayout()
@@ -83,11 +91,12 @@ class SegmentDialog(QDialog):
         form.addRow("Cells are", self.centre)
         form.addRow("Light", self.light)
         form.addRow("Method", self.method)
+        form.addRow("Weights of the network", self.weights)
         layout = QVBoxLayout(self)
         layout.addLayout(form)
         layout.addWidget(self.found)
         layout.addLayout(self._buttons())
-        for box in (self.light, self.centre, self.method):
+        for box in (self.light, self.centre, self.method, self.weights):
             box.currentIndexChanged.connect(self.ask)
         for spin in (self.diameter, self.smallest, self.largest):
             spin.valueChanged.connect(self.ask)
@@ -127,6 +136,7 @@ class SegmentDialog(QDialog):
         return replace(
             self._given,
             method=self.method.currentData(),
+            weights=self.weights.currentData(),
             contrast=self.light.currentData(),
             bright_centre=self.centre.currentData(),
             cell_diameter_um=self.diameter.value() or None,
@@ -140,7 +150,7 @@ class SegmentDialog(QDialog):
         """Show these, and try them."""
         self._given = parameters
         fields = (
-            *(self.light, self.centre, self.method, self.diameter, self.smallest, self.largest),
+            *(self.light, self.centre, self.method, self.weights, self.diameter, self.smallest, self.largest),
             *(self.sensitivity, self.split),
         )
         for field in fields:
@@ -148,6 +158,7 @@ class SegmentDialog(QDialog):
         self.light.setCurrentIndex(self.light.findData(parameters.contrast))
         self.centre.setCurrentIndex(self.centre.findData(parameters.bright_centre))
         self.method.setCurrentIndex(self.method.findData(parameters.method))
+        self._show_weights(parameters.weights)
         self.diameter.setValue(parameters.cell_diameter_um or 0)
         self.smallest.setValue(parameters.minimum_area_um2 or 0)
         self.largest.setValue(parameters.maximum_area_um2 or 0)
@@ -157,10 +168,20 @@ class SegmentDialog(QDialog):
             field.blockSignals(False)
         self.ask()
 
+    def _show_weights(self, weights: str | None) -> None:
+        if self.weights.findData(weights) < 0:  # a file from elsewhere
+            self.weights.addItem(Path(str(weights)).stem, weights)
+        self.weights.setCurrentIndex(self.weights.findData(weights))
+
+    def try_weights(self, weights: Path) -> None:
+        """Show what the network finds with these."""
+        self._fill(replace(self.parameters, method="network", weights=str(weights.resolve())))
+
     # ---- asking
 
     def ask(self, *_: object) -> None:
         """Find the cells of the frame in view; an older question is dropped."""
+        self.weights.setEnabled(self.method.currentData() == "network")
         place, parameters = self.movie.navigation.place, self.parameters
         self.found.setText("Looking for cells …")
         self._latest.ask(lambda: self._trial.find(place.position, place.frame, parameters))

@@ -24,6 +24,7 @@ from lineage_app.app.movie.movie_drawing import as_polygon
 from lineage_app.app.movie.picture import Camera
 
 FOUND = "#7cff6b"
+FREE = ("sensitivity", "method", "weights")  # parameters on which no estimate depends
 Labels = NDArray[np.int32]
 
 
@@ -97,11 +98,12 @@ class Trial:
         return [p.name for p in self.project.positions if done and (folder / f"{p.name}.npz").is_file()]
 
     def _complete(self, name: str, wanted: SegmentationParameters) -> SegmentationParameters:
-        """With what is not given estimated, as the step `segment` will; sensitivity and method estimate nothing."""
+        """With what is not given estimated, as the step `segment` will; what is FREE estimates nothing."""
         asked = _asked(wanted)
         if asked not in self._resolved:
             self._resolved[asked] = self._estimated(name, asked)
-        return replace(self._resolved[asked], sensitivity=wanted.sensitivity, method=wanted.method)
+        given = {name: getattr(wanted, name) for name in FREE}
+        return replace(self._resolved[asked], **given)
 
     def _estimated(self, name: str, asked: SegmentationParameters) -> SegmentationParameters:
         if name in self._lit():
@@ -114,7 +116,7 @@ class Trial:
 
 def _asked(wanted: SegmentationParameters) -> SegmentationParameters:
     """What an estimate depends on."""
-    return replace(wanted, sensitivity=1.0, method="threshold")
+    return replace(wanted, sensitivity=1.0, method="threshold", weights=None)
 
 
 def outlines_of(labels: Labels) -> tuple[NDArray[np.float32], ...]:
