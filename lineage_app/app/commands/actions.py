@@ -25,6 +25,7 @@ ACTIONS = (
     Action("demo", "Try the demo", (), "File", "simulate a small movie and track it", ALWAYS),
     Action("track", "Segment and track", ("Ctrl+R",), "File", "do the steps that are not up to date"),
     Action("segment", "Find cells…", ("Ctrl+T",), "File", "try parameters on this frame, then use them for all"),
+    Action("teach", "Teach the network…", (), "File", "to find cells as in the masks you drew or found right", CELLS),
     Action("export", "Export…", ("Ctrl+E",), "File", "the genealogies for other programs, as they stand", CELLS),
     Action("report", "Write the report", (), "File", "one page with counts, genealogies, doubts; opens it", CELLS),
     Action("close", "Close the project", ("Ctrl+W",), "File", "back to the start page"),
