@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
+import zarr
 
 from engine import edits, review
+from engine.export import export
 from engine.lineage import Lineage, load_links, save_links
 from engine.links import UNKNOWN, Links, project_links
 from engine.pipeline import RunParameters, run
@@ -129,3 +132,17 @@ def test_a_project_of_another_tracker_has_none(tmp_path: Path) -> None:
     parameters = RunParameters(track=TrackingParameters(tracker="trackpy"))
     project, _ = run(disc_project(tmp_path / "a.lineage", 6, labels=True), parameters)
     assert project_links(project, project.lineage()) is None
+
+
+def test_exports_carry_them(tmp_path: Path) -> None:
+    """As a column of the table of tracks, and as a property of the edges of a graph."""
+    project, _ = run(disc_project(tmp_path / "a.lineage", 6, labels=True))
+    lineage = project.lineage()
+    known = project_links(project, lineage)
+    assert known is not None and known.probability is not None
+    tracks = pa_csv.read_csv(export(project, tmp_path / "csv", "csv") / "tracks.csv")
+    by_detection = known.probability[tracks["detection"].to_numpy()]
+    np.testing.assert_allclose(tracks["link_probability"].to_numpy(), by_detection, rtol=1e-5)
+    graph = zarr.open_group(export(project, tmp_path / "a.geff", "geff"), mode="r")
+    child = np.asarray(graph["edges/ids"])[:, 1].astype(int)
+    np.testing.assert_array_equal(np.asarray(graph["edges/props/probability/values"]), known.probability[child])
