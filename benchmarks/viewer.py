@@ -84,14 +84,14 @@ def project_of(lineage: Lineage, n_frames: int, folder: Path) -> Project:
     return project
 
 
-def timed(act: Callable[[], object], repeats: int) -> list[float]:
+def timed(act: Callable[[], object], repeats: int, clock: Callable[[], float] = time.perf_counter) -> list[float]:
     """ms of each of several rounds, until everything has been painted."""
     times = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = clock()
         act()
         QApplication.processEvents()
-        times.append(1000 * (time.perf_counter() - start))
+        times.append(1000 * (clock() - start))
     return times
 
 
@@ -137,7 +137,7 @@ def measure(opened: Opened, repeats: int) -> dict[str, object]:
         "play_from_disk_fps": round(from_disk),
         "click_ms": summary(clicks),
         "hover_ms": summary(hovers),
-        "edit_to_redrawn_ms": edited,
+        "edit_to_redrawn_cpu_ms": edited,
         "all_views_open_ms": round(all_views),
         "tree_open_ms": summary(trees_opened(document, repeats)),
         "tree_pan_ms": summary(panned(document, repeats)),
@@ -146,7 +146,10 @@ def measure(opened: Opened, repeats: int) -> dict[str, object]:
 
 
 def edit_to_redrawn(workspace: Workspace, repeats: int) -> dict[str, dict[str, float]]:
-    """ms from the key to all views painted anew, for cells of the frame that is shown; nothing is waited for else."""
+    """ms of the window's thread from the key to all views painted anew, for cells of the frame that is shown.
+
+    What it waits for, such as other programs, does not count. Genealogies seen from afar follow later: `tree_pan_ms`.
+    """
     curator, navigation, rng = workspace.curator, workspace.navigation, np.random.default_rng(2)
     navigation.go(WARM // 2)
     here = rng.permutation(workspace.document.ids(0, WARM // 2))
@@ -177,7 +180,7 @@ def edit_to_redrawn(workspace: Workspace, repeats: int) -> dict[str, dict[str, f
         "split": split,
         "undo split": curator.undo,
     }
-    return {name: summary(timed(step, min(repeats, 20))) for name, step in steps.items()}
+    return {name: summary(timed(step, min(repeats, 20), time.thread_time)) for name, step in steps.items()}
 
 
 def trees_opened(document: Document, repeats: int) -> list[float]:

@@ -160,6 +160,20 @@ def delete(lineage: Lineage, detection: int) -> Changes:
     return (*changes, *_removed(lineage, detection))
 
 
+def delete_cells(lineage: Lineage, *detections: int) -> Changes:
+    """Take whole cells away, each named by one of its detections, with all that was said of them.
+
+    What came of them starts anew; a mother who loses one daughter goes on as the other.
+    """
+    check_known(lineage, *detections)
+    cells = sorted({int(lineage.cell[detection]) for detection in detections})
+    last = [int(lineage.cells.last[cell]) for cell in cells]
+    loose = [(one, heir) for one in last for heir in _heirs(lineage, one) if lineage.cell[heir] not in cells]
+    cuts = [Change(LINK, heir, one, None) for one, heir in loose]
+    gone = [id for cell in cells for id in lineage.members(cell).tolist()]
+    return (*cuts, *(change for id in gone for change in _removed(lineage, id)))
+
+
 def add(lineage: Lineage, position: int, frame: int, mask: Mapping[str, Any]) -> Changes:
     """A new detection in a frame of the position with that index; mask : measured. Its id is `len(lineage)`."""
     return _added(lineage, position, frame, mask)

@@ -57,6 +57,7 @@ EDITS = {
         lambda c, a, b: gestures.merge(c.project, c.lineage, a, b),
     ),
     "delete": _Edit("ID", "take a detection away", lambda c, a: edits.delete(c.lineage, a)),
+    "delete-cell": _Edit("ID", "take its whole cell away", lambda c, a: edits.delete_cells(c.lineage, a)),
     "add": _Edit(
         "POSITION FRAME Y X",
         "a new round detection at a point, px",

@@ -51,6 +51,7 @@ WORDS = {
     "swap": "1 2",
     "merge": "4 5",
     "delete": "1",
+    "delete-cell": "1",
     "add": "p0 0 12 50",
     "paint": "p0 0 {mask}",
     "split": "3",

@@ -1,5 +1,7 @@
 """The tab "Review" and its keys: places are gone through, mended, accepted, alone or in bulk; a sample is judged."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from PySide6.QtWidgets import QApplication
 from engine import edits, review
 from engine.changes import ACCEPTED, REVIEWED, SAMPLE
 from engine.lineage import save_links
+from lineage_app.app.curation import queue_model
 from lineage_app.app.window import Window
 from tests.app.conftest import disc_lineage
 
@@ -278,3 +281,22 @@ def test_the_panel_is_gone_with_the_project(qtbot, person):
     person.window.show_start_page()
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     assert not thread.is_alive()
+
+
+def test_another_edit_can_be_offered(person, monkeypatch) -> None:
+    """Shift+J goes round what is suggested; J does the one that is shown."""
+    real = queue_model.repairs
+    monkeypatch.setattr(
+        queue_model, "repairs", lambda *at: [*real(*at)[:1], *(replace(r, words="cut it") for r in real(*at)[:1])]
+    )
+    person.press(KEY.Key_Space)
+    person.queue._suggested = (None, [])
+    likeliest, next_best = person.queue.suggestions
+    person.press(KEY.Key_J, SHIFT)
+    assert person.queue.suggestion is next_best
+    assert "cut it" in person.panel.mend.text() and "2 of 2" in person.panel.other.text()
+    person.press(KEY.Key_J, SHIFT)
+    assert person.queue.suggestion is likeliest
+    person.press(KEY.Key_J, SHIFT)
+    person.press(KEY.Key_J)
+    assert person.entries[-1].words.endswith("cut it")

@@ -42,6 +42,9 @@ ACTIONS = (
     Action("finer", "Find again, finer", ("R",), "Edit", "segment around the cell anew", EDIT),
     Action("coarser", "Find again, coarser", ("Shift+R",), "Edit", "segment around the cell anew", EDIT),
     Action("delete", "Delete", ("D", "Del"), "Edit", "the cell in this frame", EDIT),
+    Action(
+        "delete_cells", "Delete the whole cell", ("Shift+D",), "Edit", "in all frames; or all that are selected", EDIT
+    ),
     Action("division", "Division", ("Y",), "Edit", "of the focused cell: pick its daughters; again: undo it", EDIT),
     Action("died", "Died", ("K",), "Edit", "the cell ended so; again: take it back", EDIT),
     Action("left", "Left the field", ("W",), "Edit", "the cell ended so; again: take it back", EDIT),
@@ -58,6 +61,9 @@ ACTIONS = (
     Action("next_place", "Next doubtful place", ("Space",), "Review", "the worst that nobody looked at yet", CELLS),
     Action("previous_place", "Previous doubtful place", ("Shift+Space",), "Review", "", CELLS),
     Action("mend", "Do what is suggested", ("J",), "Review", "the edit that most likely makes the place right", EDIT),
+    Action(
+        "other_repair", "Suggest something else", ("Shift+J",), "Review", "the next likeliest edit, where any", EDIT
+    ),
     Action("accept", "Accept and go on", ("Return", "Enter"), "Review", "the doubtful place is right as it is", EDIT),
     Action("sample", "Judge a random sample", (), "Review", "how many errors are left; draws cells, or goes on", EDIT),
     Action("cell_right", "Drawn cell is right", ("Z",), "Review", "and on to the next", EDIT),

@@ -237,6 +237,17 @@ class EditHands(Hands):
         if target >= 0:
             self.do(f"deleted {self.called_at(target)}", lambda lineage: edits.delete(lineage, target))
 
+    def do_delete_cells(self) -> None:
+        """All detections of the selected cells, else of the one under the mouse or in focus."""
+        chosen = self.navigation.selection.tolist() or [target for target in [self.target()] if target >= 0]
+        if not chosen:
+            return
+        cells = np.unique(self.lineage.cell[chosen])
+        n = int(self.lineage.cells.n_detections[cells].sum())
+        what = self.called(chosen[0]) if len(cells) == 1 else f"{len(cells)} cells"
+        words = f"deleted {what} in {'its' if len(cells) == 1 else 'their'} {n} frame{'' if n == 1 else 's'}"
+        self.do(words, lambda lineage: edits.delete_cells(lineage, *chosen))
+
     def do_finer(self) -> None:
         self._find_again(FINER, "finer")
 

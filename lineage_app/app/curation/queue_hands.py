@@ -45,6 +45,10 @@ class QueueHands(QObject):
         if self._is_at_place() and not self.queue.mend():
             self.workspace.said.emit("nothing better was found here; mend it by hand, or accept it with Enter")
 
+    def do_other_repair(self) -> None:
+        if self._is_at_place() and not self.queue.suggest_another():
+            self.workspace.said.emit("nothing else was found here; mend it by hand, or accept it with Enter")
+
     def do_accept(self) -> None:
         typing = QApplication.focusWidget()
         if not isinstance(typing, QLineEdit | QAbstractSpinBox) and self._is_at_place() and self.queue.accept():

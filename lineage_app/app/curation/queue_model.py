@@ -135,7 +135,8 @@ class Queue(QObject):
         self._edited: set[int] = set()
         self._mended: set[int] = set()
         self._open = np.zeros(0, bool)
-        self._suggested: tuple[Any, Repair | None] = (None, None)
+        self._suggested: tuple[Any, list[Repair]] = (None, [])
+        self._choice = 0  # which of them is shown
         self._latest = Latest(self, rest=REST)
         self._latest.answered.connect(self._take)
         curator.changed.connect(self._entry_made)
@@ -198,7 +199,7 @@ class Queue(QObject):
 
     def go(self, row: int) -> None:
         """To the place in this row of those shown."""
-        self._row, self.place = row, int(self.doubts.detection[self.shown[row]])
+        self._row, self.place, self._choice = row, int(self.doubts.detection[self.shown[row]]), 0
         self.moved.emit(self.place)
 
     @property
@@ -208,18 +209,36 @@ class Queue(QObject):
         return int(found[0]) if len(found) else NOTHING
 
     @property
-    def suggestion(self) -> Repair | None:
-        """The edit that most likely makes the place right, if one does."""
+    def suggestions(self) -> list[Repair]:
+        """The edits that may make the place right, the likeliest first."""
         row = self.doubt
         if row < 0 or self._scales is None:
-            return None
+            return []
         if self.doubts.kind[row] in (AGAINST, UNLIKE) and self.place not in self._of_tracking.detection:
-            return None  # no edit makes that right
+            return []  # no edit makes that right
         lineage, other = self.lineage, int(self.doubts.other[row])
         if self._suggested[0] != (id(lineage), self.place):
-            found = repairs(lineage, self._scales, self.place, other)
-            self._suggested = ((id(lineage), self.place), found[0] if found else None)
+            self._suggested = ((id(lineage), self.place), repairs(lineage, self._scales, self.place, other))
+            self._choice = 0
         return self._suggested[1]
+
+    @property
+    def suggestion(self) -> Repair | None:
+        """The edit that is offered: the likeliest, unless another was asked for."""
+        found = self.suggestions
+        return found[self._choice] if found else None
+
+    @property
+    def choice(self) -> int:
+        """Which of the suggestions is offered."""
+        return self._choice
+
+    def suggest_another(self) -> bool:
+        """Offer the next likeliest, after the last the first again; False where there is no other."""
+        n = len(self.suggestions)
+        self._choice = (self._choice + 1) % max(n, 1)
+        self.changed.emit()
+        return n > 1
 
     # ---- what a person decides
 
@@ -295,7 +314,7 @@ class Queue(QObject):
         self.doubts, self._scales, self._edited, self.is_ready = new, answer.scales, set(), True
         self._of_tracking, self._names, self._number = answer.of_tracking, answer.names, answer.number
         self._is_gone = np.zeros(len(new), bool)
-        self._suggested = (None, None)
+        self._suggested = (None, [])
         self._arrange()
 
     def _arrange(self) -> None:

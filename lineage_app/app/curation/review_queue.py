@@ -83,7 +83,7 @@ class ReviewQueue(QWidget):
         self.model.setParent(self)
         self.kinds, self.progress, self.count = QComboBox(), QProgressBar(), QLabel()
         self.view, self.about = QTableView(), QLabel()
-        self.mend, self.right, self.next = QPushButton(), QPushButton(), QPushButton()
+        self.mend, self.right, self.other, self.next = QPushButton(), QPushButton(), QPushButton(), QPushButton()
         self.limit, self.surely, self.yes, self.no = QDoubleSpinBox(), QPushButton(), QPushButton(), QPushButton("No")
         self.bulk = QLabel()
         self.sample = SampleBox(queue)
@@ -136,6 +136,9 @@ class ReviewQueue(QWidget):
         self.mend.setText(f"J    {repair.words}" if repair else "J    no better way found")
         self.mend.setToolTip(repair.words if repair else "mend it by hand, or accept it")
         self.mend.setEnabled(repair is not None and can_edit)
+        n = len(queue.suggestions)
+        self.other.setText(f"Shift+J    {queue.choice + 1} of {n}" if n > 1 else "Shift+J    no other")
+        self.other.setEnabled(n > 1 and can_edit)
         self.right.setEnabled(at >= 0 and can_edit)
         self.next.setEnabled(len(queue.shown) > 0)
 
@@ -178,12 +181,13 @@ class ReviewQueue(QWidget):
         self.right.setText("Enter    right as it is")
         self.next.setText("Space    next")
         self.mend.setDefault(True)
-        for button in (self.mend, self.right, self.next):
+        self.other.setToolTip("another edit that may make it right")
+        for button in (self.mend, self.right, self.other, self.next):
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         column.addWidget(self.about)
         column.addWidget(self.mend)
-        column.addLayout(_row(self.right, self.next, stretch=None))
+        column.addLayout(_row(self.right, self.other, self.next, stretch=None))
         return card
 
     def _bulk(self) -> QWidget:
@@ -209,6 +213,7 @@ class ReviewQueue(QWidget):
         self.view.selectionModel().currentRowChanged.connect(self._chosen)
         self.mend.clicked.connect(lambda: self.wanted.emit("mend"))
         self.right.clicked.connect(lambda: self.wanted.emit("accept"))
+        self.other.clicked.connect(lambda: self.wanted.emit("other_repair"))
         self.next.clicked.connect(lambda: self.wanted.emit("next_place"))
         self.limit.valueChanged.connect(self._show_bulk)
         self.limit.editingFinished.connect(self.limit.clearFocus)
