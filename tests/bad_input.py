@@ -77,6 +77,11 @@ def _foreign_format(path):
     return {"images": path / "movie.nd2", **SCALED}
 
 
+def _tracks(path):
+    (path / "tracks.xml").write_text("<TrackMate/>")
+    return {"images": path / "tracks.xml", **SCALED}
+
+
 def _wrong_size(path):
     arguments = _movie(path)
     tifffile.imwrite(path / "movie" / "t002.tif", np.zeros((12, 15), np.uint8))
@@ -280,6 +285,7 @@ BAD_IMPORTS = (
     BadInput("empty folder", _empty_folder, ("empty", "expected TIFF")),
     BadInput("no images in folder", _no_images, ("notes.txt", "expected TIFF")),
     BadInput("foreign format", _foreign_format, ("movie.nd2", "OME-TIFF")),
+    BadInput("tracks", _tracks, ("tracks.xml", "tracks of another program", "--labels")),
     BadInput("frame of wrong size", _wrong_size, ("t002.tif", "15 x 12", "16 x 12")),
     BadInput("missing frame", _missing_frame, ("frame 2", "missing")),
     BadInput("mixed types", _mixed_types, ("t003.tif", "uint16", "uint8")),

@@ -12,6 +12,7 @@ from engine.readers.source import Source, SourcePosition, one_line, select_chann
 from engine.readers.tiff_stack import open_stack
 from engine.readers.ttt import is_ttt, open_ttt
 
+TRACKS = (".xml", ".csv", ".h5", ".hdf5", ".json", ".mastodon", ".geff", ".trk", ".clt")
 _GLOB = re.compile(r"[*?\[]")
 __all__ = ["Source", "SourcePosition", "check_reference", "open_source"]
 
@@ -64,6 +65,11 @@ def _open_file(path: Path) -> Source:
         raise InputError(
             f"{path}: {path.suffix[1:].upper()} is not read directly; convert it to OME-TIFF (in Fiji: Bio-Formats "
             "Exporter)"
+        )
+    if path.name.lower().endswith(TRACKS):
+        raise InputError(
+            f"{path}: tracks of another program, which are not taken over; give the movie, or the label images with "
+            "--labels, and `lineage track` follows the cells"
         )
     raise InputError(
         f"{path}: not an image; expected a TIFF, an OME-Zarr folder, or a folder of TIFF, PNG or JPEG images"
