@@ -17,7 +17,7 @@ from tests.app.invented_scores import write_scores
 from tests.genealogies import forest, three_generations, two_positions
 
 LEFT = Qt.MouseButton.LeftButton
-MOTHER, DAUGHTERS = 3, (4, 5)
+MOTHER = 3
 
 
 @pytest.fixture

@@ -48,7 +48,6 @@ N_ERRORS, N_FUSED = 20, 2
 TOUCHING = 1.5  # px between the boxes of two cells that are found as one
 LONGEST_BLOCK_S = 0.05
 SEEN = 2  # links around a place that a person sees at a glance
-Links = dict[int, int | None]
 
 
 @dataclass(frozen=True)
