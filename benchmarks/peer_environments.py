@@ -43,11 +43,7 @@ ENVIRONMENTS = {
         + ("fastremap", "numba", "geff>=1", "tqdm", "requests", "psutil", "platformdirs", "networkx", "tifffile"),
         ("trackastra==0.5.6",),
     ),
-    "cellpose": Environment(  # from 4 on it imports torchvision
-        ("cellpose", "torch"),
-        (*TORCH, "natsort", "tifffile", "tqdm", "fastremap", "imagecodecs", "roifile", "opencv-python-headless<5"),
-        ("cellpose==3.1.1.2",),
-    ),
+    "cellpose": Environment(("cellpose", "torch"), ("torch==2.13.0", "cellpose==3.1.1.2")),  # 4 needs torchvision
     "stardist": Environment(("stardist", "tensorflow-cpu"), ("stardist==0.9.2", "tensorflow-cpu==2.21.0")),
 }
 

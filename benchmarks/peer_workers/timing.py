@@ -30,13 +30,14 @@ def cpu_s() -> float:
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
-    """What it gives, seconds on the clock and of work: the quickest of a few runs, or of one that takes long."""
+    """What it gives, seconds on the clock and of work: the least work of a few runs, or of one that takes long."""
     runs: list[tuple[float, float]] = []
     while len(runs) < REPEATS and min(runs, default=(0.0, 0.0))[0] < REPEATED_S:
         clock, before = time.perf_counter(), cpu_s()
         result = work()
-        runs.append((time.perf_counter() - clock, cpu_s() - before))
-    return result, *min(runs)
+        runs.append((cpu_s() - before, time.perf_counter() - clock))
+    least, seconds = min(runs)
+    return result, seconds, least
 
 
 def write_figures(job: dict[str, Any], figures: dict[str, Any]) -> None:
