@@ -8,7 +8,7 @@ pytest.importorskip("PySide6")
 
 from lineage_app.app.genealogies.branches import Branches, Window
 from lineage_app.app.genealogies.layout import founders_by_size, lay_out
-from tests.genealogies import CATALOGUE, deep_line, no_cells, random_forests, three_generations, two_positions
+from tests.genealogies import CATALOGUE, deep_line, forest, no_cells, random_forests, three_generations, two_positions
 
 
 def all_of(lineage, position: int = 0):
@@ -63,6 +63,13 @@ def test_the_largest_genealogy_comes_first() -> None:
     """By its number of cells."""
     lineage = two_positions()
     assert founders_by_size(lineage, 0).tolist() == [0]
+
+
+def test_a_genealogy_stands_in_each_position_that_it_walks_through() -> None:
+    """A founder of the first position whose cell goes on in the second is shown in both."""
+    lineage = forest([(0, 1), (1, 4)], {0: 0, 1: 1, 2: 0, 3: 0, 4: 2}, positions=(2, 3))
+    assert founders_by_size(lineage, 0).tolist() == [0]
+    assert founders_by_size(lineage, 1).tolist() == [0, 1, 2]
 
 
 def test_from_afar_each_line_covers_its_pixels_in_its_colour() -> None:

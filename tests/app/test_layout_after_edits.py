@@ -23,7 +23,8 @@ def sorted_by_place(founders: np.ndarray, before: Lineage, after: Lineage, posit
     rank = np.full(len(before.cells), len(founders), np.float64)
     rank[founders] = np.arange(len(founders))
     cells, keys = after.cells, []
-    for founder in np.flatnonzero((cells.mother < 0) & (cells.position == position)).tolist():
+    seen = after.cell[(after.detections.position == position) & after.present]
+    for founder in np.unique(cells.founder[seen]).tolist():
         first = int(cells.first[founder])
         was = int(before.cell[first]) if first < len(before) else -1
         is_new = was < 0 or before.cells.mother[was] >= 0 or before.cells.first[was] != first

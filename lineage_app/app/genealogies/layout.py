@@ -64,11 +64,21 @@ def lay_out(lineage: Lineage, founders: NDArray[Any], before: tuple[Lineage, Lay
 
 
 def founders_by_size(lineage: Lineage, position: int) -> Indices:
-    """The founders in a position, those with most cells first; position as in the detections."""
+    """The founders of the genealogies that are seen in a position, those with most cells first."""
     cells = lineage.cells
     size = np.bincount(cells.founder, minlength=len(cells))
-    founders = np.flatnonzero((cells.mother < 0) & (cells.position == position))
+    founders = np.flatnonzero(_founders_in(lineage, position))
     return founders[np.argsort(-size[founders], kind="stable")]
+
+
+def _founders_in(lineage: Lineage, position: int) -> NDArray[np.bool_]:
+    """(C,) the founders of the genealogies of which a detection lies in a position; position as in the detections."""
+    cells, detections = lineage.cells, lineage.detections
+    if len(detections.positions) < 2:
+        return (cells.mother < 0) & (cells.position == position)
+    is_seen = np.zeros(len(cells), bool)
+    is_seen[cells.founder[lineage.cell[(detections.position == position) & lineage.present]]] = True
+    return is_seen
 
 
 def founders_kept(founders: NDArray[Any], before: Lineage, after: Lineage, position: int) -> Indices:
@@ -78,11 +88,12 @@ def founders_kept(founders: NDArray[Any], before: Lineage, after: Lineage, posit
     was a part of; one that was not there before comes last.
     """
     was = _same_cells(before, after)
-    is_founder = (after.cells.mother < 0) & (after.cells.position == position)
+    is_founder = _founders_in(after, position)
     now = np.full(len(before.cells), NEW, np.int64)
     now[was[was >= 0]] = np.flatnonzero(was >= 0)
     stay = now[founders]
-    stays = (stay >= 0) & is_founder[stay]
+    stays = stay >= 0
+    stays[stays] = is_founder[stay[stays]]
     is_founder[stay[stays]] = False
     new = np.flatnonzero(is_founder)
     rank = np.full(len(before.cells), len(founders), np.int64)
