@@ -79,7 +79,8 @@ def _links(chosen: Hypotheses, n: int) -> tuple[Ids, Ids]:
 
 
 def _relinked(chosen: Hypotheses, before: dict[int, int]) -> Hypotheses:
-    """With these predecessors instead."""
+    """With these predecessors instead, as sure as the links that they replace."""
     children, parents = np.array(list(before), np.int64), np.array(list(before.values()), np.int64)
-    kept = chosen[~np.isin(chosen.target, children) | (chosen.second >= 0)]
-    return Hypotheses.join([kept, Hypotheses.links(parents, children, np.zeros(len(children)))])
+    is_gone = np.isin(chosen.target, children) & (chosen.second < 0)
+    score = np.full(len(children), np.median(chosen.score[is_gone]))
+    return Hypotheses.join([chosen[~is_gone], Hypotheses.links(parents, children, score)])
