@@ -38,7 +38,7 @@ class Window:
     gives every changed mask a label that was never used in its frame."""
 
     def __init__(self, labels: Sequence[NDArray[np.integer]]) -> None:
-        self.labels = [np.array(image) for image in labels]
+        self.labels = [image.astype(np.promote_types(image.dtype, np.uint16)) for image in labels]
         self._next = [int(image.max(initial=0)) + 1 for image in self.labels]
         self.area: list[NDArray[np.int64]] = [np.zeros(0, np.int64)] * len(self.labels)
         self._boxes: list[Any] = [[] for _ in self.labels]

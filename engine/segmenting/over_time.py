@@ -46,8 +46,8 @@ class _Change:
     gain: float
 
 
-def agree_over_time(labels: Sequence[NDArray[np.integer]], images: Sequence[Image]) -> list[Labels]:
-    """The label images of consecutive frames with clusters parted alike, each (Y, X) int32, 1..n.
+def agree_over_time(labels: Sequence[NDArray[np.integer]], images: Sequence[Image]) -> list[NDArray[np.integer]]:
+    """The label images of consecutive frames with clusters parted alike, each (Y, X), 1..n, at least 16 bit.
 
     labels, images : (Y, X) each; the corrected frames in which the masks were found. Masks that no cluster holds stay
     as they are. Every cluster is decided on frames of this window alone.
@@ -62,7 +62,9 @@ def agree_over_time(labels: Sequence[NDArray[np.integer]], images: Sequence[Imag
             touched = _apply(window, list(_changes(window, images, float(np.median(areas)), kept)))
             if not touched:
                 break
-    return [_numbered(image) for image in window.labels]
+    for t, image in enumerate(window.labels):
+        window.labels[t] = _numbered(image)
+    return window.labels
 
 
 def _changes(window: Window, images: Sequence[Image], area: float, kept: set[Chain]) -> Iterator[_Change]:
@@ -178,9 +180,8 @@ def _joined(parts: Labels, is_free: NDArray[np.bool_]) -> Labels:
     return np.asarray((parts > 0) | (whole & is_free), np.int32)
 
 
-def _numbered(image: NDArray[np.integer]) -> Labels:
+def _numbered(image: NDArray[np.integer]) -> NDArray[np.integer]:
     """Labels 1..n in the order they have."""
     is_there = np.bincount(image.ravel()) > 0
     is_there[0] = False
-    numbers = np.where(is_there, np.cumsum(is_there), 0).astype(np.int32)
-    return np.asarray(numbers[image], np.int32)
+    return np.asarray(np.where(is_there, np.cumsum(is_there), 0).astype(image.dtype)[image])

@@ -1,5 +1,6 @@
 """Masks of touching cells made to agree with those of the frames around."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def halved(labels: Labels) -> Labels:
     return np.where((labels > 0) & (np.mgrid[:40, :60][1] > middle), 2, labels).astype(np.int32)
 
 
-def counts(images: list[Labels]) -> list[int]:
+def counts(images: Sequence[NDArray[np.integer]]) -> list[int]:
     return [int(image.max(initial=0)) for image in images]
 
 
@@ -61,6 +62,7 @@ def test_cells_found_as_one_for_a_while_are_parted(hidden: tuple[int, ...]) -> N
     """In the middle or at the end: each gets about the mask that it has in truth."""
     frames = [two_cells(t) for t in range(10)]
     found = [fused(labels) if t in hidden else labels for t, (labels, _) in enumerate(frames)]
+    assert min(counts(found)) == 1
     parted = agree_over_time(found, [image for _, image in frames])
     assert counts(parted) == [2] * 10
     for t in hidden:
