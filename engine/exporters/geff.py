@@ -59,6 +59,7 @@ def write_geff(
     Node ids are those of the project's detections.
     """
     columns, tracked = _columns(project, lineage), project_links(project, lineage)
+    sure = None if tracked is None else tracked.probability
     stores, finals = (places(project, path, ".geff") for path in (temporary, out))
     for done, (name, store) in enumerate(stores.items(), start=1):
         store.parent.mkdir(parents=True, exist_ok=True)
@@ -71,8 +72,8 @@ def write_geff(
             lineage.ids[ids].astype(np.uint64),
             properties,
             lineage.ids[edges].astype(np.uint64),
-            {} if tracked is None else {PROBABILITY: {"values": tracked.probability[child], "missing": None}},
-            _metadata(project, name, finals[name], properties, tracked is not None),
+            {} if sure is None else {PROBABILITY: {"values": sure[child], "missing": None}},
+            _metadata(project, name, finals[name], properties, sure is not None),
         )
         progress(done, len(stores))
 
@@ -113,8 +114,9 @@ def _property(values: NDArray[Any], lineage: Lineage, ids: NDArray[np.int64], na
 
 
 def _features(detections: Detections) -> dict[str, NDArray[Any]]:
-    """The measures that other programs know, and the mean grey value in each channel."""
-    return {name: values for name, values in detections.columns.items() if name in FEATURES or name.startswith("mean_")}
+    """The measures that other programs know, and the mean grey value in each channel; a slash would be a folder."""
+    known = {name: values for name, values in detections.columns.items() if name in FEATURES or name[:5] == "mean_"}
+    return {name.replace("/", "_"): values for name, values in known.items()}
 
 
 def _metadata(project: Project, position: str, out: Path, properties: dict[str, Any], is_weighed: bool) -> GeffMetadata:

@@ -83,7 +83,8 @@ def track_columns(project: Project, lineage: Lineage) -> dict[str, Any]:
         "x_um": yx[:, 1] * project.um_per_px,
     }
     others = {**detections.columns, **detection_facts(project, lineage), **detection_scores(project, lineage)}
-    if (tracked := project_links(project, lineage)) is not None:
+    tracked = project_links(project, lineage)
+    if tracked is not None and tracked.probability is not None:
         others["link_probability"] = tracked.probability
     return columns | {name: column[order] for name, column in others.items() if name not in columns}
 

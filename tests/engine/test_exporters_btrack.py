@@ -1,11 +1,13 @@
 """Exports to btrack's HDF5, read by btrack."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from engine.export import export
+from engine.lineage import Lineage
 from tests import genealogies
 from tests.engine.exported import EVERY_FOREST, Named, exported
 from tests.genealogies import project_of
@@ -45,8 +47,8 @@ def test_btrack_knows_how_cells_ended(tmp_path: Path) -> None:
 def test_btrack_finds_the_objects_in_their_places(tmp_path: Path) -> None:
     """x, y in px, with measures as properties; markers may have a slash in their name."""
     lineage = genealogies.late_division()
-    measured = lineage.detections.columns | {"mean_CD16/32": np.arange(len(lineage), dtype=np.float32)}
-    object.__setattr__(lineage.detections, "columns", measured)
+    light = {"mean_CD16/32": np.arange(len(lineage), dtype=np.float32)}
+    lineage = Lineage(replace(lineage.detections, columns=light), lineage.link)
     out = export(project_of(lineage, tmp_path / "p.lineage"), tmp_path / "out.h5", "btrack")
     with btrack_io.HDF5FileHandler(out, "r") as file:
         last = file.objects[4]

@@ -1,12 +1,15 @@
 """Exports to GEFF, read and checked by the geff library."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import geff
 import networkx as nx
+import numpy as np
 from geff.core_io import read_to_memory
 from geff.validate.data import ValidationConfig, validate_data
 
+from engine.lineage import Lineage
 from tests import genealogies
 from tests.engine.exported import EVERY_FOREST, Named, exported
 
@@ -39,6 +42,15 @@ def test_geff_nodes_carry_their_place_in_the_genealogy(tmp_path: Path) -> None:
     assert {name: daughter[name] for name in expected} == expected
     reasons = {node: graph.nodes[node].get("end_reason") for node in graph}
     assert reasons == {0: None, 1: None, 2: "divided", 3: "movie end", 4: "movie end"}
+
+
+def test_geff_has_channels_with_a_slash_in_their_name(tmp_path: Path) -> None:
+    """As CD16/32; in the store a slash would be a folder."""
+    lineage = genealogies.late_division()
+    light = {"mean_CD16/32": np.arange(len(lineage), dtype=np.float32)}
+    lineage = Lineage(replace(lineage.detections, columns=light), lineage.link)
+    graph = read_geff(exported(lineage, tmp_path, "geff"))
+    assert graph.nodes[3]["mean_CD16_32"] == 3
 
 
 def test_geff_tells_axes_units_and_scale(tmp_path: Path) -> None:
