@@ -27,6 +27,7 @@ Floats = NDArray[np.float64]
 
 REACH = 0.75  # how far the places of one cell in two positions may differ, in diameters: cells lie farther apart
 AGREEING = 0.5  # of the frames that two tracks are both in they must be at one place, to be one cell
+FEWEST = 3  # frames at one place that make two tracks one cell for that time only
 WITNESSES = 20  # detections that tell how far the stage was off, and whether two positions see the same at all
 SAME = 0.3  # of the detections in what two positions share must lie at one place; else their coordinates are wrong
 LONG_STEP = 90  # percentile
@@ -100,15 +101,25 @@ def _seen_twice(
             off = np.median(place[found[:, 1]] - place[found[:, 0]], axis=0)
     if min(map(len, rows)) >= WITNESSES and len(found) < SAME * min(map(len, rows)):
         return none, False
-    votes, n_votes = np.unique(cell[found], axis=0, return_counts=True)
-    common = {(a, b): mine for a, b, mine in _in_both(detections.frame, cell, rows, votes)}
+    pairs, of = np.unique(cell[found], axis=0, return_inverse=True)
+    near = np.split(found[np.argsort(of, kind="stable"), 0], np.cumsum(np.bincount(of.ravel()))[:-1])
     agreeing = [
-        (n, common[a, b])
-        for (a, b), n in zip(votes.tolist(), n_votes.tolist(), strict=True)
-        if n >= AGREEING * len(common[a, b])
+        _agreeing(both, np.isin(both[:, 0], mine))
+        for both, mine in zip(_in_both(detections.frame, cell, rows, pairs), near, strict=True)
     ]
-    agreeing.sort(key=lambda one: -one[0])
-    return np.concatenate([none, *(mine for _, mine in agreeing)]), True
+    agreeing.sort(key=lambda parts: -len(parts[0]))
+    return np.concatenate([none, *(surely for surely, _ in agreeing), *(between for _, between in agreeing)]), True
+
+
+def _agreeing(both: Ids, is_near: NDArray[np.bool_]) -> tuple[Ids, Ids]:
+    """Of the rows (K, 2) of two tracks in the frames that both are in, those in which they are one cell: at one place,
+    and in between. As a track may go over to another cell, a time at one place is enough."""
+    first, last = np.flatnonzero(is_near)[[0, -1]]
+    stretch = np.zeros(len(both), bool)
+    stretch[first : last + 1] = True
+    if is_near.mean() < AGREEING and (is_near.sum() < FEWEST or is_near[stretch].mean() < AGREEING):
+        return both[:0], both[:0]
+    return both[is_near], both[stretch & ~is_near]
 
 
 def _rows_seen(detections: Detections, place: Floats, fields: Fields, mine: int, other: int, reach: float) -> Ids:
@@ -130,7 +141,7 @@ def _at_one_place(frame: Any, place: Floats, rows: list[Ids], off: Floats, reach
     return np.stack([rows[0][mutual], rows[1][there[mutual]]], axis=1)
 
 
-def _in_both(frame: Any, cell: Ids, rows: list[Ids], pairs: Ids) -> Iterator[tuple[int, int, Ids]]:
+def _in_both(frame: Any, cell: Ids, rows: list[Ids], pairs: Ids) -> Iterator[Ids]:
     """For pairs of tracks the rows (K, 2) of both in the frames that both are in."""
     of: list[dict[int, Ids]] = []
     for mine in rows:
@@ -140,7 +151,7 @@ def _in_both(frame: Any, cell: Ids, rows: list[Ids], pairs: Ids) -> Iterator[tup
     for a, b in pairs.tolist():
         here, there = of[0][a], of[1][b]
         _, i, j = np.intersect1d(frame[here], frame[there], assume_unique=True, return_indices=True)
-        yield a, b, np.stack([here[i], there[j]], axis=1)
+        yield np.stack([here[i], there[j]], axis=1)
 
 
 def _clusters(detections: Detections, pairs: Ids) -> list[list[int]]:
