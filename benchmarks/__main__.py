@@ -5,6 +5,7 @@ import sys
 
 BENCHMARKS = (
     "linking",
+    "link_probabilities",
     "segmentation",
     "genealogies",
     "curation",

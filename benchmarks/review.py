@@ -1,10 +1,10 @@
 """The review queue against errors planted in true links: python -m benchmarks.review [--data DIR] [--json].
 
 A reader who knows the truth goes through the queue from the worst place on and mends what is wrong there: with the one
-key that does what is suggested where that is right, else by hand, two gestures for each link. After each repair the
-queue is made anew. It ends when every link is the true one (LNK 1.0), or no place is left. Reading all, for comparison,
-is to look at every detection once. With --own the errors are those that our own linker makes on the true masks: they
-are harder, as it took them for the likeliest.
+key that does what is suggested where that is right, else by hand, two gestures for each link. After each repair, or
+every --renew of them, the queue is made anew. It ends when every link is the true one (LNK 1.0), or no place is left.
+Reading all, for comparison, is to look at every cell in every frame once. With --own the errors are those that our own
+linker makes on the true masks: they are harder, as it took them for the likeliest.
 """
 
 import argparse
@@ -96,16 +96,24 @@ def own_errors(movie: Movie) -> tuple[Links, list[Planted]]:
     return links, [Planted("own", (int(id),)) for id in np.flatnonzero(links.link != movie.truth)]
 
 
-def walk(movie: Movie, links: Links, errors: list[Planted]) -> Walk:
-    """Read the queue until all links are true, or it ends."""
+def walk(movie: Movie, links: Links, errors: list[Planted], renew: int = 1) -> Walk:
+    """Read the queue until all links are true, or it ends; it is made anew after `renew` repairs."""
     lineage, result = Lineage(movie.detections, links.link.copy()), Walk(len(errors))
     error_of = {id: number for number, error in enumerate(errors) for id in error.wrong}
     met: set[int] = set()
     accepted: set[int] = set()
+    mended: set[int] = set()
+    queue, scales = movie.queue(lineage, links)
     while wrong := set(np.flatnonzero(lineage.link != movie.truth).tolist()):
-        seen, here, other, scales = _until_wrong(movie, links, lineage, accepted, wrong, result)
-        if not seen:
+        if len(mended) >= renew:
+            (queue, scales), mended = movie.queue(lineage, links), set()
+        seen, here, other = _until_wrong(queue, lineage, accepted, mended, wrong, result)
+        if not seen and not mended:
             break
+        if not seen:
+            (queue, scales), mended = movie.queue(lineage, links), set()
+            continue
+        mended.add(here)
         here_met = {error_of[id] for id in seen}
         result.places += [result.read] * len(here_met - met)
         met |= here_met
@@ -116,18 +124,17 @@ def walk(movie: Movie, links: Links, errors: list[Planted]) -> Walk:
 
 
 def _until_wrong(
-    movie: Movie, links: Links, lineage: Lineage, accepted: set[int], wrong: set[int], result: Walk
-) -> tuple[set[int], int, int, Scales]:
+    queue: Doubts, lineage: Lineage, accepted: set[int], mended: set[int], wrong: set[int], result: Walk
+) -> tuple[set[int], int, int]:
     """Read and accept places up to the first with something wrong in it: what is wrong there, and the place."""
-    queue, scales = movie.queue(lineage, links)
     for here, other in zip(queue.detection.tolist(), queue.other.tolist(), strict=True):
-        if here not in accepted:
+        if here not in accepted and here not in mended:
             result.read += 1
             seen = _seen(lineage, here, other) & wrong
             if seen:
-                return seen, here, other, scales
+                return seen, here, other
             accepted.add(here)
-    return set(), -1, -1, scales
+    return set(), -1, -1
 
 
 def _seen(lineage: Lineage, here: int, other: int) -> set[int]:
@@ -202,6 +209,7 @@ def main() -> None:
     parser.add_argument("--errors", type=int, default=20, help="planted in each walk")
     parser.add_argument("--seeds", type=int, default=3, help="walks through each movie")
     parser.add_argument("--own", action="store_true", help="the errors of our own linker instead")
+    parser.add_argument("--renew", type=int, default=1, help="repairs after which the queue is made anew")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     movies = [movie for movie in linking.MOVIES if args.sets is None or movie.name in args.sets]
@@ -211,10 +219,10 @@ def main() -> None:
     for chosen in movies:
         movie = read_movie(args.data, chosen)
         if args.own:
-            walks = [walk(movie, *own_errors(movie))]
+            walks = [walk(movie, *own_errors(movie), args.renew)]
         else:
             planted = [plant(movie.detections, movie.truth, args.errors, seed) for seed in range(args.seeds)]
-            walks = [walk(movie, Links(link), errors) for link, errors in planted]
+            walks = [walk(movie, Links(link), errors, args.renew) for link, errors in planted]
         rows.append(row(movie, walks))
     print(json.dumps({"review": rows}) if args.json else markdown(rows))
 
