@@ -21,7 +21,7 @@ TWO = [(0, 2), (1, 3), (2, 4), (3, 5)]  # two cells of three frames
 
 
 def links_of(lineage: Lineage) -> Links:
-    """Links of a lineage, each less sure than the one before, with itself as far back as can be for runner-up."""
+    """Links of a lineage, each less sure than the one before; next best is that the cell is new."""
     n = len(lineage)
     return Links(lineage.link, np.linspace(0.9, 0.5, n).astype(np.float32), np.full(n, -1))
 
