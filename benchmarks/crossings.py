@@ -40,17 +40,30 @@ MOVIES = {
     "the same, three times the cells": (replace(_ALL, seed=6, founders=75), 0.0),
     "10 px shared": (replace(_ALL, seed=7, overlap=0.02), 0.0),
 }
-COLUMNS = ("movie", "cells that crossed", "followed", "links across", "wrong", "seen twice", "kept once", "lost")
+COLUMNS = (
+    "movie",
+    "cells that crossed",
+    "whole",
+    "steps across",
+    "followed",
+    "links across",
+    "wrong",
+    "seen twice",
+    "kept once",
+    "lost",
+)
 
 
 @dataclass(frozen=True)
 class Counts:
-    """crossings: true cells first seen in one position alone and last seen in the other alone; followed: those that are
-    one found cell from first to last; links: from one position to another, wrong: between different true cells; twice:
-    detections of a true cell found in both positions; once: one of the two left out; lost: left out though no other
-    shows the cell."""
+    """crossings: true cells first seen in one position alone and last seen in the other alone; whole: those found as one
+    cell from first to last; steps: from one sighting of a true cell to the next in another position, followed: within
+    one found cell; links: from one position to another, wrong: between different true cells; twice: detections of a
+    true cell found in both positions; once: one of the two left out; lost: left out though no other shows the cell."""
 
     crossings: int
+    whole: int
+    steps: int
     followed: int
     links: int
     wrong: int
@@ -95,9 +108,12 @@ def count(lineage: Lineage, true: Ids, mother: dict[int, int]) -> Counts:
     _, inverse, number = np.unique(where, axis=0, return_inverse=True, return_counts=True)
     is_twice = (number[inverse.ravel()] == 2) & (true > 0)
     n_kept = np.bincount(inverse.ravel(), link != DOUBLE)[inverse.ravel()]
-    crossings, followed = _crossings(lineage, true, is_twice)
+    crossings, whole = _crossings(lineage, true, is_twice)
+    steps, followed = _steps(lineage, true)
     return Counts(
         crossings=crossings,
+        whole=whole,
+        steps=steps,
         followed=followed,
         links=len(child),
         wrong=wrong,
@@ -115,6 +131,15 @@ def _crossings(lineage: Lineage, true: Ids, is_twice: NDArray[np.bool_]) -> tupl
     ends = np.stack([rows[first], rows[np.append(first[1:], len(rows)) - 1]])
     walks = (detections.position[ends[0]] != detections.position[ends[1]]) & ~is_twice[ends].any(axis=0)
     return int(walks.sum()), int((lineage.cell[ends[0]] == lineage.cell[ends[1]])[walks].sum())
+
+
+def _steps(lineage: Lineage, true: Ids) -> tuple[int, int]:
+    detections = lineage.detections
+    rows = np.flatnonzero((true > 0) & lineage.present)
+    rows = rows[np.lexsort((detections.frame[rows], true[rows]))]
+    before, after = rows[:-1], rows[1:]
+    walks = (true[before] == true[after]) & (detections.position[before] != detections.position[after])
+    return int(walks.sum()), int((lineage.cell[before] == lineage.cell[after])[walks].sum())
 
 
 def main() -> None:
