@@ -1,0 +1,55 @@
+"""The segmentation network on invented pictures that it has not learned from: python -m benchmarks.invented
+
+Recall, precision, F1 and SEG as in `benchmarks.segmentation`, by the kind of light. `--picture FILE` draws those
+pictures of each kind in which most goes wrong: found cells green, false ones yellow, missed ones red.
+"""
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchmarks.segmentation import match, picture
+from engine.segmenting.network import cells_of, load_net
+from models.segmenting.pictures import LIGHTS, make_example
+
+SEED = 77  # no training uses it
+COLUMNS = 3  # of failures, one row for each light
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=200, help="pictures")
+    parser.add_argument("--weights", type=Path, help="the shipped ones where not given")
+    parser.add_argument("--picture", type=Path, help="PNG of failures")
+    options = parser.parse_args()
+    net = load_net(options.weights)
+    total = {light: np.zeros(5) for light in LIGHTS}
+    worst: dict[str, list[tuple[float, int]]] = {light: [] for light in LIGHTS}
+    for index in range(options.count):
+        example = make_example(SEED, index)
+        found = match(example.labels, cells_of(*net.fields(example.seen)))
+        total[example.light] += 1, found.true, found.found, len(found.hits), found.jaccard
+        worst[example.light].append((2 * len(found.hits) / max(found.true + found.found, 1), index))
+    print("| light | pictures | cells | recall | precision | F1 | SEG |\n|---|---|---|---|---|---|---|")
+    for light, (pictures, true, objects, hits, jaccard) in (
+        total | {"all": np.sum(list(total.values()), axis=0)}
+    ).items():
+        recall, precision, f1 = hits / max(true, 1), hits / max(objects, 1), 2 * hits / max(true + objects, 1)
+        seg = jaccard / max(true, 1)
+        print(f"| {light} | {pictures:.0f} | {true:.0f} | {recall:.3f} | {precision:.3f} | {f1:.3f} | {seg:.3f} |")
+    if options.picture:
+        rows = []
+        for light in LIGHTS:
+            tiles = []
+            for _, index in sorted(worst[light])[:COLUMNS]:
+                example = make_example(SEED, index)
+                labels = cells_of(*net.fields(example.seen))
+                tiles.append(picture(example.image, example.labels, labels, match(example.labels, labels)))
+            rows.append(np.concatenate(tiles, axis=1))
+        cv2.imwrite(str(options.picture), np.concatenate(rows))
+
+
+if __name__ == "__main__":
+    main()
