@@ -56,7 +56,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Counts:
-    """crossings: true cells first seen in one position alone and last seen in the other alone; whole: those found as one
+    """crossings: true cells first seen in one position alone and last in the other alone; whole: those found as one
     cell from first to last; steps: from one sighting of a true cell to the next in another position, followed: within
     one found cell; links: from one position to another, wrong: between different true cells; twice: detections of a
     true cell found in both positions; once: one of the two left out; lost: left out though no other shows the cell."""
