@@ -34,6 +34,7 @@ from lineage_app.app.workspace import Workspace
 SHAPE = (1040, 1388)
 RADIUS = 9
 WRITTEN = 60  # frames that have a picture
+REST = 1.0  # s between two edits, as a person makes them
 WARM = 10  # frames looked at again and again, all of them read before
 
 
@@ -84,10 +85,16 @@ def project_of(lineage: Lineage, n_frames: int, folder: Path) -> Project:
     return project
 
 
-def timed(act: Callable[[], object], repeats: int, clock: Callable[[], float] = time.perf_counter) -> list[float]:
-    """ms of each of several rounds, until everything has been painted."""
+def timed(
+    act: Callable[[], object], repeats: int, clock: Callable[[], float] = time.perf_counter, rest_s: float = 0.0
+) -> list[float]:
+    """ms of each of several rounds, until everything has been painted. rest_s : before each."""
     times = []
     for _ in range(repeats):
+        until = time.perf_counter() + rest_s
+        while time.perf_counter() < until:
+            QApplication.processEvents()
+            time.sleep(0.01)
         start = clock()
         act()
         QApplication.processEvents()
@@ -180,7 +187,7 @@ def edit_to_redrawn(workspace: Workspace, repeats: int) -> dict[str, dict[str, f
         "split": split,
         "undo split": curator.undo,
     }
-    return {name: summary(timed(step, min(repeats, 20), time.thread_time)) for name, step in steps.items()}
+    return {name: summary(timed(step, min(repeats, 10), time.thread_time, REST)) for name, step in steps.items()}
 
 
 def trees_opened(document: Document, repeats: int) -> list[float]:
