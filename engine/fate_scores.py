@@ -42,6 +42,11 @@ class FateScores:
         none = np.array(np.nan if column.dtype.kind == "f" else name == "in_distribution", column.dtype)
         return np.where(ids < len(column), column[np.minimum(ids, len(column) - 1)], none)
 
+    def of(self, ids: NDArray[np.int64]) -> "FateScores":
+        """One row for each of these detections."""
+        columns = [self.at(name, ids) for name in ("frame", "cell", "low", "high", "in_distribution", "abstained")]
+        return FateScores(*columns, self.model)
+
 
 @dataclass(frozen=True)
 class CellScores:

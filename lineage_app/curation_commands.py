@@ -15,9 +15,12 @@ from engine.ctc import read_mask
 from engine.curation import Curation, curate, curated_lineage
 from engine.edits import Changes
 from engine.errors import InputError
+from engine.fate_doubts import fate_doubts, with_found
+from engine.fate_scores import read_scores
+from engine.fate_words import in_words, with_said
 from engine.journal import FILE, Entry, read_journal
 from engine.lineage import Lineage
-from engine.onset import accept, call_onsets
+from engine.onset import accept, call_onsets, project_labels
 from engine.project import Project
 from engine.repairs import CUT, SPLIT, SWAP, Repair, Scales, repairs
 from engine.resegment import resegment
@@ -235,7 +238,8 @@ def check(
 ) -> None:
     """List the doubtful places, worst first, each with its reason and the edits that most likely mend it.
 
-    Those accepted in the app, and those of reviewed cells, are left out.
+    Where a fate model has scored the cells, also the places where its scores disagree with markers or sisters. Those
+    accepted in the app, and those of reviewed cells, are left out.
     """
     opened = Project.open(project)
     accepted = 0
@@ -244,7 +248,7 @@ def check(
             settled = curation.lineage.settled()
             changes = review.accept(curation.lineage, project_doubts(opened, settled), settled.ids, accept)
             accepted = len(curation.do(f"accept cells without a doubt of {accept:g}", changes).changes)
-    n, rows = _doubtful(opened, opened.lineage(), most)
+    n, rows = _doubtful(opened, curated_lineage(opened), most)
     lines = [
         f"{row['score']:.2f}  detection {row['detection']}, {row['position']} frame {row['frame']}: {row['reason']}"
         f"{''.join(f'  [{edit}]' for edit in row['edits'])}"
@@ -258,9 +262,14 @@ def check(
     answer(values, lines or ["no place looks doubtful"], as_json)
 
 
-def _doubtful(project: Project, lineage: Lineage, most: int) -> tuple[int, list[dict[str, Any]]]:
-    """How many doubtful places nobody looked at, and the worst of them."""
+def _doubtful(project: Project, curated: Lineage, most: int) -> tuple[int, list[dict[str, Any]]]:
+    """How many doubtful places nobody looked at, of tracking and of fate, and the worst of them."""
+    lineage = curated.settled()
     found, detections = project_doubts(project, lineage), lineage.detections
+    n_table = curated.detections.n_table
+    if scores := read_scores(project, len(curated) if n_table is None else n_table):
+        fates = with_said(lineage, in_words(project_labels(project, lineage)))
+        found = with_found(found, fate_doubts(lineage, scores.of(lineage.ids), fates))
     found = found.take(np.flatnonzero(review.is_open(lineage, found.detection)))
     worst, scales = found.take(np.arange(min(most, len(found)))), Scales.of(project_scene(project, lineage))
     return len(found), [

@@ -11,12 +11,14 @@ import tifffile
 
 from engine.changes import ONSET, REVIEWED, SAMPLE
 from engine.curation import curated_lineage
+from engine.fate_doubts import FATE_KINDS
 from engine.lineage import save_links
 from engine.pipeline import run
 from engine.project import Project
 from lineage_app import cli
 from lineage_app.curation_commands import EDITS
 from tests.app.conftest import N_FRAMES, disc_lineage
+from tests.app.invented_scores import write_scores
 from tests.genealogies import deep_line, forest, project_of, three_generations, two_founders
 from tests.movies import disc_project
 
@@ -179,6 +181,19 @@ def test_check_gives_places_with_reasons_until_they_are_reviewed(
     for id in ids:
         call(capsys, "edit", project.path, "review", id, "right")
     assert call(capsys, "check", project.path)[1]["doubts"] == []
+
+
+def test_check_lists_where_a_model_disagrees_with_a_fate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By stable ids too: a cell that scores MegE and was said to be GM, after detections were deleted and added."""
+    project = project_of(two_founders(), tmp_path / "a.lineage", n_frames=9)
+    lineage = curated_lineage(project)
+    write_scores(project, lineage, np.where(np.arange(len(lineage.cells)) == lineage.cell[4], 0.05, 0.95))
+    for edit in (("fate", 4, "GM"), ("delete", 1), ("add", "p0", 0, 12, 50)):
+        assert call(capsys, "edit", project.path, *edit)[0] == 0
+    doubts = call(capsys, "check", project.path)[1]["doubts"]
+    (row,) = [row for row in doubts if row["kind"] in FATE_KINDS]
+    assert row["detection"] == 4
+    assert "scores 0.05 (MegE), its marker says GM" in row["reason"]
 
 
 def test_check_names_the_edit_that_mends_a_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
