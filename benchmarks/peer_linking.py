@@ -21,7 +21,7 @@ from engine.trackers.scales import estimate_scales, frames
 SCRIPT = ROOT / "benchmarks" / "peer_workers" / "linkers.py"
 HOME = {"laptrack-overlap": "laptrack"}  # environments that bear another name
 OWN = ("lineage", "overlap")  # need none
-PEERS = ("lineage", "overlap", "trackpy", "laptrack", "btrack", "trackastra", "laptrack-overlap", "ultrack")
+PEERS = ("lineage", "overlap", "trackpy", "laptrack", "btrack", "laptrack-overlap", "trackastra", "ultrack")
 SPEED_ONLY = ("trackastra",)
 
 

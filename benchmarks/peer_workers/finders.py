@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from timing import timed, write_figures
 
+ENOUGH_S = 4.0  # of work, after which no further frame is timed
 Finder = Callable[[NDArray[Any]], Any]
 
 
@@ -66,8 +67,10 @@ def main() -> None:
     for size, file in job["frames"].items():
         frames = np.load(file)
         find = METHODS[method](frames, SimpleNamespace(**job["told"]))
-        find(frames[0])
-        runs = [timed(partial(find, frame))[1:] for frame in frames]
+        runs: list[tuple[float, float]] = []
+        for frame in frames:
+            if sum(work for _, work in runs) < ENOUGH_S:
+                runs.append(timed(partial(find, frame))[1:])
         seconds, work = np.mean(runs, axis=0).tolist()
         sizes[size] = {"seconds": seconds, "cpu_s": work}
     write_figures(job, {"sizes": sizes})
