@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,8 +45,9 @@ class FateScores:
 
     def of(self, ids: NDArray[np.int64]) -> "FateScores":
         """One row for each of these detections."""
-        columns = [self.at(name, ids) for name in ("frame", "cell", "low", "high", "in_distribution", "abstained")]
-        return FateScores(*columns, self.model)
+        of = partial(self.at, ids=ids)
+        numbers = of("frame"), of("cell"), of("low"), of("high")
+        return FateScores(*numbers, of("in_distribution"), of("abstained"), self.model)
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ def draw(
     rng: np.random.Generator,
     latent: float = 1.0,
 ) -> Batch:
-    """A batch of genealogies; of each at most `labelled` cells with a fate, latent ones first, and their ancestors.
+    """A batch of genealogies: of each at most `labelled` cells with a fate, latent ones first.
 
     usable : (C,) cells that may be learned from; balance : weight of MegE and of GM; latent : of cells
     shortly before onset. The cells of one genealogy weigh
@@ -104,7 +104,7 @@ def draw(
         share = np.where((cells.generation[picked] < 0) & (cells.generation[picked] >= _LATENT), latent, 1.0)
         weight[picked] = np.take(balance, cells.label[picked].astype(np.int64)) * share / share.sum()
         chosen.append(picked)
-    members = cells.lineages(np.concatenate(chosen))
+    members = np.sort(np.concatenate(chosen))
     rows = [some_rows(cells, cell, frames, rng) for cell in members.tolist()]
     return pack(cells, members, rows, weight[members], preset)
 

@@ -64,12 +64,16 @@ class Calibration:
 
 
 def fit_calibration(
-    logits: NDArray[Any], labels: NDArray[Any], genealogy: NDArray[Any], experiment: NDArray[Any] | None = None
+    logits: NDArray[Any],
+    labels: NDArray[Any],
+    genealogy: NDArray[Any],
+    experiment: NDArray[Any] | None = None,
+    hardest: NDArray[np.bool_] | None = None,
 ) -> Calibration:
     """The calibration that held-out cells ask for.
 
-    logits : (C, K) of K networks; labels : (C,) 1 GM, 0 MegE; genealogy, experiment : (C,) integers. Raises InputError
-    where one fate is missing.
+    logits : (C, K) of K networks; labels : (C,) 1 GM, 0 MegE; genealogy, experiment : (C,) integers; hardest : (C,)
+    cells for which promises are to hold even where they are called alone. Raises InputError where one fate is missing.
     """
     logits, labels = np.asarray(logits, np.float64), np.asarray(labels, np.float64)
     if len(np.unique(labels)) < 2:
@@ -79,7 +83,8 @@ def fit_calibration(
     score = fitted.score(logits)
     wrong = (score > 0.5) != (labels > 0.5)
     experiment = np.zeros(len(labels), int) if experiment is None else np.asarray(experiment)
-    margins = _margins(score, wrong, np.asarray(genealogy), experiment)
+    hard = np.zeros(len(labels), bool) if hardest is None else hardest
+    margins = _margins(score, wrong, np.asarray(genealogy), experiment, hard)
     return Calibration(slope, intercept, _reach(fitted, logits, labels, np.asarray(genealogy)), RISKS, margins)
 
 
@@ -126,13 +131,18 @@ def _standard_error(in_bin: Floats, residual: Floats, genealogy: NDArray[Any]) -
 
 
 def _margins(
-    score: Floats, wrong: NDArray[np.bool_], genealogy: NDArray[Any], experiment: NDArray[Any]
+    score: Floats,
+    wrong: NDArray[np.bool_],
+    genealogy: NDArray[Any],
+    experiment: NDArray[Any],
+    hard: NDArray[np.bool_],
 ) -> tuple[float, ...]:
     """For each risk the least margin at which, with 90 % confidence, no more of the calls are wrong; infinite if none.
 
     Margins are tried from the strictest down, and the first that fails ends it (fixed-sequence testing, Angelopoulos
     et al. 2021, Learn then Test). The bound on the error is that of Clopper and Pearson with the cells counted as fewer
-    because relatives err together (Korn and Graubard 1998); nor may any one held-out experiment exceed the risk.
+    because relatives err together (Korn and Graubard 1998). Nor may any one held-out experiment exceed the risk, nor
+    all hard cells together.
     """
     distance = np.abs(score - 0.5)
     together = _correlation(wrong, genealogy)
@@ -141,7 +151,8 @@ def _margins(
     n = np.array([_effective_size(genealogy[k], together) for k in kept])
     error = np.array([wrong[k].mean() for k in kept])
     bound, at_best = _bound(n, error), _bound(n, 0 * error)
-    worst = np.array([_worst(wrong[k], experiment[k]) for k in kept])
+    of_hard = [_worst(wrong[k & hard], np.zeros(np.count_nonzero(k & hard))) for k in kept]
+    worst = np.maximum([_worst(wrong[k], experiment[k]) for k in kept], of_hard)
     margins = []
     for risk in RISKS:
         enough = at_best <= risk  # fewer cells would promise nothing even without an error

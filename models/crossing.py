@@ -14,9 +14,10 @@ from models.batches import fate_balance, whole
 from models.data import FateCells, Floats, Ints, Split, check_split, leave_one_out
 from models.evaluate import Row, Scores, by_generation, kept_calls, lead, lead_summary, summary
 from models.files import Model
+from models.fit import as_founders, train_networks
 from models.inputs import network_input
 from models.score import encode, remember, scores
-from models.train import train_model
+from models.train import model_of
 from models.train_parameters import DEFAULTS, Epoch, TrainParameters
 
 EARLY_H = 2.0  # hours after birth at which a cell's first call is judged
@@ -24,8 +25,9 @@ _MOST_FRAMES = 128  # of a cell, evenly spread
 _AT_ONCE = 300  # cells scored together
 DEFAULT = "heritage"
 _BOOSTED = {"motion only": slice(0, 1), "morphology only": slice(2, None)}  # columns of the extras
+ALONE = "no inheritance"
 _ABLATIONS: dict[str, dict[str, Any]] = {
-    "no inheritance": {"inherits": False},
+    ALONE: {"inherits": False},
     "single frames": {"memory": False, "inherits": False},
 }
 
@@ -170,7 +172,10 @@ def crossed(
     found = {name: nothing_judged(len(cells)) for name in names}
     for split in leave_one_out(cells):
         for name in names:
-            found[name].fill(judge_left_out(cells, split, name, parameters, say), split.held_out)
+            if name == ALONE and DEFAULT in names:
+                continue  # judged along with the default
+            for of, judged in judge_left_out(cells, split, name, parameters, say, ALONE in names).items():
+                found[of].fill(judged, split.held_out)
     return found
 
 
@@ -187,15 +192,23 @@ def parameters_of(name: str, parameters: TrainParameters) -> TrainParameters:
 
 
 def judge_left_out(
-    cells: FateCells, split: Split, name: str, parameters: TrainParameters, say: Say = say_nothing
-) -> Judged:
-    """The scores of the cells left out by a model of that name that was trained on the others."""
+    cells: FateCells, split: Split, name: str, parameters: TrainParameters, say: Say = say_nothing, alone: bool = False
+) -> dict[str, Judged]:
+    """The scores of the cells left out by a model of that name that was trained on the others.
+
+    alone : with the default comes the same without inheritance, whose networks are trained alike.
+    """
     check_split(cells, split)
     say(f"{name}: without {split.name}")
     if name in _BOOSTED:
-        return _boosted(cells, split, _BOOSTED[name], parameters.seed)
-    model = train_model(cells, split.train, parameters_of(name, parameters), report=_told(name, say))
-    return judge(model, cells, np.flatnonzero(split.held_out & cells.has_label))
+        return {name: _boosted(cells, split, _BOOSTED[name], parameters.seed)}
+    rows, how = np.flatnonzero(split.held_out & cells.has_label), parameters_of(name, parameters)
+    trained = train_networks(cells, split.train, how, report=_told(name, say))
+    found = {name: judge(model_of(cells, split.train, how, trained), cells, rows)}
+    if name == DEFAULT and alone:
+        how = parameters_of(ALONE, parameters)
+        found[ALONE] = judge(model_of(cells, split.train, how, as_founders(trained, cells)), cells, rows)
+    return found
 
 
 def _told(name: str, say: Say) -> Callable[[Epoch], None]:

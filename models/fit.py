@@ -1,13 +1,13 @@
-"""Fitting fate networks: ours end to end through inheritance, the published one in its two stages.
+"""Fitting fate networks: ours end to end, the published one in its two stages.
 
-Each epoch shows some frames of some cells of every genealogy, all ancestors included, so that what a mother leaves to
-her daughters is learned too. Several networks are trained, each with another fifth of the genealogies held out: it
-stops where it ranks those best, and their scores are what calibration is fitted on.
+Each epoch shows some frames of some cells of every genealogy. Several networks are trained, each with another fifth of
+the genealogies held out: it stops where it ranks those best, and on those is chosen what daughters inherit, and is
+fitted what scores mean.
 """
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ from engine.parameters import to_dict
 from models.batches import Batch, augment, draw, fate_balance, whole
 from models.data import FateCells, Ints, Mask, genealogy_folds
 from models.evaluate import Scores, auc
-from models.inputs import network_input
-from models.network import FateNetwork
+from models.inheritance import MOMENTS_H, Lives, choose_inheritance
+from models.inputs import AGE_H, network_input
+from models.network import FateNetwork, Memory, inherits
 from models.packing import PackedCells
 from models.train_parameters import DEFAULTS, FOLDS, Epoch, Report, TrainParameters, no_report
 
@@ -37,12 +38,13 @@ _PUBLISHED_EPOCHS = 40  # of its second stage, which takes no time
 class Trained:
     """Networks, and for each cell the logit of the one that was trained without it, NaN where all have seen it.
 
-    curves : one entry per epoch, as reported.
+    curves : one entry per epoch, as reported; apart : for each network the cells it was trained without.
     """
 
     networks: tuple[FateNetwork, ...]
     held_out_logit: NDArray[np.float64]
     curves: tuple[Epoch, ...]
+    apart: tuple[Ints, ...]
 
 
 def train_networks(
@@ -55,13 +57,15 @@ def train_networks(
     """Train an ensemble on cells with a fate among those in `train` (C,); nothing else of the cells is looked at.
 
     checkpoint : a file that keeps what was done after each epoch; called again with it after an interruption, training
-    goes on from there. The same seed gives the same networks on the same machine. Raises InputError where genealogies
-    are too few, or of one fate.
+    goes on from there, and what was reported before is reported again first. The same seed gives the same networks on
+    the same machine. Raises InputError where genealogies are too few, or of one fate.
     """
     usable = train & cells.has_label
     fold = genealogy_folds(cells, FOLDS, parameters.seed)
     state = _resumed(checkpoint, parameters, cells, usable)
-    networks, held_out = [], np.full(len(cells), np.nan)
+    for values in state["curves"]:
+        report(Epoch(**values))
+    networks, apart = [], []
     for member in range(parameters.members):
         mine, others = usable & (fold != member), usable & (fold == member)
         if len(np.unique(cells.label[mine])) < 2 or not others.any():
@@ -75,10 +79,31 @@ def train_networks(
             torch.manual_seed(torch_seed)
             network = _fit(cells, mine, others, parameters, member, state, checkpoint, report)
         networks.append(network)
-        held_out[others] = cell_logits(network, cells, np.flatnonzero(others))
+        apart.append(np.flatnonzero(others))
+    if inherits(parameters.network):
+        let_inherit(networks, cells, apart)
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
-    return Trained(tuple(networks), held_out, tuple(Epoch(**values) for values in state["curves"]))
+    curves = tuple(Epoch(**values) for values in state["curves"])
+    return Trained(tuple(networks), _held_out(networks, cells, apart), curves, tuple(apart))
+
+
+def as_founders(trained: Trained, cells: FateCells) -> Trained:
+    """The same networks, each cell scored as if its mother were not known: what training without inheritance gives."""
+    networks = []
+    for network in trained.networks:
+        alone = FateNetwork(replace(network.config, inherits=False)).eval()
+        alone.load_state_dict(network.state_dict())
+        networks.append(alone)
+    return replace(trained, networks=tuple(networks), held_out_logit=_held_out(networks, cells, trained.apart))
+
+
+def _held_out(networks: Sequence[FateNetwork], cells: FateCells, apart: Sequence[Ints]) -> NDArray[np.float64]:
+    """(C,) the logit of each cell by the network that was trained without it."""
+    logit = np.full(len(cells), np.nan)
+    for network, others in zip(networks, apart, strict=True):
+        logit[others] = cell_logits(network, cells, others)
+    return logit
 
 
 def _fit(
@@ -205,9 +230,7 @@ class _Run:
         shown = network_input(augment(batch, generator, p.blur, p.gain).to(device), p.network.preset)
         extras = batch.extras.to(device)
         features = network.encode(shown, extras)
-        is_orphan = torch.rand(len(batch.mother), generator=generator) < p.orphans
-        mother = torch.where(is_orphan, -1, batch.mother)
-        packed = PackedCells(features, batch.lengths.to(device), mother.to(device))
+        packed = PackedCells(features, batch.lengths.to(device), batch.mother.to(device))
         label, weight = batch.label.to(device), batch.weight.to(device)
         if is_single:
             return _frame_loss(network.classify(features), packed, label, weight)
@@ -298,6 +321,39 @@ def _logits(network: FateNetwork, batch: Batch, single: bool) -> NDArray[np.floa
             score = network.cell_scores(network.remember(packed), lengths)
     logits: NDArray[np.float64] = torch.logit(score.double(), eps=1e-7).cpu().numpy()
     return logits
+
+
+def let_inherit(networks: Sequence[FateNetwork], cells: FateCells, apart: Sequence[Ints]) -> None:
+    """Choose how much of a mother's belief counts, by the cells that each network has not learned from."""
+    chosen = choose_inheritance([_own_lives(*pair, cells) for pair in zip(networks, apart, strict=True)])
+    for network in networks:
+        assert isinstance(network.memory, Memory)
+        network.memory.trust.copy_(torch.tensor(chosen.numbers()))
+
+
+def _own_lives(network: FateNetwork, wanted: Ints, cells: FateCells) -> Lives:
+    """What the network says of cells by their own frames, an hour after birth, some hours after, and at the end."""
+    members = cells.lineages(wanted)
+    batch = whole(cells, members, 64, network.config.preset)
+    device, memory = next(network.parameters()).device, network.memory
+    assert isinstance(memory, Memory)
+    features = torch.cat(list(_encoded(network, batch)))
+    with torch.inference_mode():
+        alone = PackedCells(features, batch.lengths.to(device), torch.full_like(batch.mother, -1).to(device))
+        own = memory.own(alone).double().cpu().numpy()
+    age_h = cells.extras[batch.rows.numpy(), 1] * AGE_H
+    lengths = batch.lengths.numpy()
+    first, cell = np.cumsum(lengths) - lengths, np.repeat(np.arange(len(members)), lengths)
+    rows = [first + np.maximum(np.bincount(cell[age_h <= h], minlength=len(members)) - 1, 0) for h in MOMENTS_H]
+    return Lives(
+        own=own[np.stack(rows, 1)],
+        age_h=age_h[np.stack(rows, 1)],
+        mother=batch.mother.numpy(),
+        label=cells.label[members],
+        generation=cells.generation[members],
+        genealogy=cells.genealogy[members],
+        experiment=cells.experiment[members],
+    )
 
 
 def _held_out_auc(network: FateNetwork, cells: FateCells, others: Mask, single: bool) -> float:

@@ -13,7 +13,7 @@ Floats = NDArray[np.float32]
 _BORDER = 2  # px of a patch's edge taken for background
 _CENTRE_PX = 6.0  # sd of the window in which contrast is measured: the cell, not its neighbours
 _FLOOR = 1e-3  # least contrast, as a share of the background: a patch that shows nothing stays near 0
-_AGE_H = 10.0  # hours per unit of age, about a cell cycle
+AGE_H = 10.0  # hours per unit of age, about a cell cycle
 _FAR = 5.0  # extras further out than this many spreads are as unusual as can be
 
 
@@ -82,7 +82,7 @@ def raw_extras(displacement: NDArray[Any], age_h: NDArray[Any], morphology: NDAr
     extras = np.full((len(displacement), n), np.nan, np.float32)
     moved = np.asarray(displacement, np.float32)
     extras[:, 0] = np.where(moved > 0, np.log1p(np.maximum(moved, 0)), np.nan)
-    extras[:, 1] = np.asarray(age_h) / _AGE_H
+    extras[:, 1] = np.asarray(age_h) / AGE_H
     if morphology is not None:
         extras[:, 2:] = morphology
     return extras

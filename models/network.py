@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.inheritance import Inheritance
+from models.inputs import AGE_H
 from models.packing import PackedCells, level_rows, levels, running_mean, step_order
 
 PRESETS = ("heritage", "buggenthin2017")
@@ -25,12 +27,10 @@ class FateConfig:
     """The shape of a network. `extras` names the measures beside the patch: displacement first, then age, morphology.
 
     causal : the score at a frame is made of it and of earlier frames only; else a cell's later frames count too.
-    inherits : a cell starts from its mother's last state; else as a founder does. memory : False = each frame by
-    itself. drop_morphology : share of genealogies trained without the measures after displacement and age, so that the
-    network can do without; drop_pictures : likewise without what the encoder learned, so that texture is not neglected;
-    handed_down : numbers that a daughter gets from her mother; forgotten : noise on them in training. Few genealogies
-    teach little about inheritance, and a wide or clear channel learns them by heart. Only `dropout` and `extras` of
-    these matter to the published preset.
+    inherits : a cell starts from what its mother was believed to be; else as a founder does. memory : False = each
+    frame by itself. drop_morphology : share of cells trained without the measures after displacement and age, so that
+    the network can do without; drop_pictures : likewise without what the encoder learned, so that texture is not
+    neglected. Only `dropout` and `extras` of these matter to the published preset.
     """
 
     preset: str = "heritage"
@@ -40,15 +40,13 @@ class FateConfig:
     image_features: int = 8
     evidence: int = 32
     heads: int = 4
-    state: int = 32
+    hidden: int = 32
     causal: bool = True
     inherits: bool = True
     memory: bool = True
     dropout: float = 0.2
     drop_morphology: float = 0.1
-    drop_pictures: float = 0.5
-    handed_down: int = 1
-    forgotten: float = 0.5
+    drop_pictures: float = 0.8
 
     @property
     def picture_features(self) -> int:
@@ -59,6 +57,11 @@ class FateConfig:
     def published(cls) -> "FateConfig":
         """The topology of Buggenthin et al. 2017: both directions in time, no inheritance, dropout one half."""
         return cls(preset="buggenthin2017", causal=False, inherits=False, dropout=0.5)
+
+
+def inherits(config: FateConfig) -> bool:
+    """Whether a network of that shape looks at more of an ancestry than the cell itself."""
+    return config.preset == "heritage" and config.inherits and config.memory
 
 
 class FateNetwork(nn.Module):
@@ -200,10 +203,14 @@ class Memory(nn.Module):
 
     Traits that tell fates apart change slowly and lie under the noise of single frames, so a cell's frames are
     averaged: the mean so far of learned evidence, each frame weighing as much as it is worth (learned). It does not
-    depend on how often the cell was looked at, and forgets nothing over hundreds of frames. The mean so far updates,
-    through a gated recurrent unit, the state in which the mother ended; genealogies are worked through generation by
-    generation.
+    depend on how often the cell was looked at, and forgets nothing over hundreds of frames. What it says is added, in
+    log odds, to what the mother was believed to be at her end, most of which counts while the cell is young.
+
+    How much a mother's belief counts is not trained along: on genealogies that a network has learned from it is surer
+    of the mothers than it can be of others. `Inheritance` is chosen afterwards, on genealogies held out.
     """
+
+    trust: Tensor
 
     def __init__(self, config: FateConfig) -> None:
         super().__init__()
@@ -214,29 +221,48 @@ class Memory(nn.Module):
         )
         self.salience = nn.Linear(n_features, config.heads)
         n_seen = config.evidence if config.causal or not config.memory else 2 * config.evidence
-        self.update = nn.GRUCell(n_seen, config.state)
-        self.founder = nn.Parameter(torch.zeros(config.state))
-        self.hand_down = nn.Linear(config.state, config.handed_down)
-        self.receive = nn.Linear(config.handed_down, config.state)
+        self.judge = nn.Sequential(nn.Linear(n_seen, config.hidden), nn.Tanh())
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(config.state, 1)
+        self.head = nn.Linear(config.hidden, 1)
+        self.register_buffer("trust", torch.tensor(Inheritance().numbers()))
 
     def forward(self, cells: PackedCells) -> tuple[Tensor, Tensor]:
-        """(N,) logits and (C, S) last states."""
+        """(N,) logits and (C, 1) last ones, which daughters inherit."""
+        own = self.own(cells)
+        if self.training or not inherits(self.config):
+            return own, own[cells.last, None]
+        return self._with_ancestors(own, cells)
+
+    def own(self, cells: PackedCells) -> Tensor:
+        """(N,) logits by each cell's own frames."""
         features = self._without_some(cells) if self.training else cells.features
-        seen = self._seen(features, cells)  # (N, K)
-        level = levels(cells.mother)
-        frame_states = features.new_zeros(len(features), self.config.state)
-        last = features.new_zeros(len(cells.lengths), self.config.state)
-        cell = cells.cell
+        seen = self.dropout(self._seen(features, cells))  # (N, K)
+        logits: Tensor = self.head(self.dropout(self.judge(seen)))[:, 0]
+        return logits
+
+    def _with_ancestors(self, own: Tensor, cells: PackedCells) -> tuple[Tensor, Tensor]:
+        own_share, mother_share = Inheritance.of(self.trust.tolist()).shares(self._age_h(cells))
+        level, cell = levels(cells.mother), cells.cell
+        believed = own.new_zeros(len(level))
+        if cells.mother_state is not None:
+            believed = torch.nan_to_num(cells.mother_state[:, 0])
+        logits, last = own * own_share, own.new_zeros(len(level))
         for number in range(int(level.max()) + 1 if len(level) else 0):
             rows, members = level_rows(level, number, cell)
-            start = features.new_zeros(len(level), self.config.state)
-            start = start.index_copy(0, members, self._start(cells, members, last))
-            states = self.update(self.dropout(seen[rows]), start[cell[rows]])
-            frame_states = frame_states.index_copy(0, rows, states)
-            last = last.index_copy(0, members, frame_states[cells.last[members]])
-        return self.head(self.dropout(frame_states))[:, 0], last
+            if number:
+                believed = believed.index_copy(0, members, last[cells.mother[members]])
+            sum_of_both = logits[rows] + mother_share[rows] * believed[cell[rows]]
+            logits = logits.index_copy(0, rows, sum_of_both)
+            last = last.index_copy(0, members, logits[cells.last[members]])
+        return logits, last[:, None]
+
+    def _age_h(self, cells: PackedCells) -> Tensor:
+        """(N,) hours since birth, infinite where not known."""
+        names, n = self.config.extras, self.config.picture_features
+        if "age" not in names:
+            return cells.features.new_full((len(cells.features),), torch.inf)
+        age, known = (cells.features[:, n + names.index("age") + k * len(names)] for k in (0, 1))
+        return torch.where(known > 0, age * AGE_H, torch.inf)
 
     def _seen(self, features: Tensor, cells: PackedCells) -> Tensor:
         evidence = self.evidence(features)
@@ -248,33 +274,11 @@ class Memory(nn.Module):
             return seen
         return torch.cat([seen, running_mean(evidence.flip(0), weights.flip(0), cells.reversed()).flip(0)], 1)
 
-    def _start(self, cells: PackedCells, members: Tensor, last: Tensor) -> Tensor:
-        """(M, S) the states in which the cells begin."""
-        founder = self.founder.expand(len(members), -1)
-        if not (self.config.inherits and self.config.memory):
-            return founder
-        mother = cells.mother[members]
-        start = torch.where((mother >= 0)[:, None], self.inherit(last[mother.clamp(min=0)]), founder)
-        if cells.mother_state is None:
-            return start
-        outside = cells.mother_state[members]
-        known = torch.isfinite(outside).all(1, keepdim=True) & (mother < 0)[:, None]
-        return torch.where(known, self.inherit(torch.nan_to_num(outside)), start)
-
-    def inherit(self, state: Tensor) -> Tensor:
-        """(M, S) what daughters begin with, from the last states of their mothers."""
-        belief = torch.tanh(self.hand_down(state))
-        if self.training:
-            belief = belief + self.config.forgotten * torch.randn_like(belief)
-        begun: Tensor = self.receive(belief)
-        return begun
-
     def _without_some(self, cells: PackedCells) -> Tensor:
-        """The features; for some genealogies without morphology, for some without what the encoder learned."""
+        """The features; for some cells without morphology, for some without what the encoder learned."""
         n, e = self.config.picture_features, len(self.config.extras)
-        founder = cells.founder()
-        chance = torch.rand(2, len(cells.lengths), device=founder.device)[:, founder][:, cells.cell]
-        column = torch.arange(n + 2 * e, device=founder.device)
+        chance = torch.rand(2, len(cells.lengths), device=cells.features.device)[:, cells.cell]
+        column = torch.arange(n + 2 * e, device=cells.features.device)
         is_morphology = (column >= n) & ((column - n) % max(e, 1) >= 2)
         is_learned = column < self.config.image_features
         gone = (chance[0] < self.config.drop_morphology)[:, None] & is_morphology

@@ -36,13 +36,6 @@ class PackedCells:
         """(C,) the row of each cell's last frame."""
         return torch.cumsum(self.lengths, 0) - 1
 
-    def founder(self) -> Tensor:
-        """(C,) the first of each cell's ancestors in this batch."""
-        founder = torch.arange(len(self.mother), device=self.mother.device)
-        for _ in range(int(levels(self.mother).max()) if len(founder) else 0):
-            founder = torch.where(self.mother[founder] >= 0, self.mother[founder], founder)
-        return founder
-
     def reversed(self) -> "PackedCells":
         """The same, all rows in the opposite order; mothers are left out."""
         return PackedCells(self.features.flip(0), self.lengths.flip(0), torch.full_like(self.mother, -1))

@@ -55,7 +55,11 @@ def train_model(
     name: str = "fate",
 ) -> Model:
     """A model that has seen only the cells in `train`; (C,)."""
-    trained = train_networks(cells, train, parameters, checkpoint, report)
+    return model_of(cells, train, parameters, train_networks(cells, train, parameters, checkpoint, report), name)
+
+
+def model_of(cells: FateCells, train: Mask, parameters: TrainParameters, trained: Trained, name: str = "fate") -> Model:
+    """What these networks, trained on the cells in `train`, make together."""
     for network in trained.networks:
         network.cpu().eval().requires_grad_(False)
     held_out = np.flatnonzero(np.isfinite(trained.held_out_logit))
@@ -74,12 +78,12 @@ def train_model(
         ),
         usual=None if is_published else _mean_usual(cells, train),
         calibration=calibration,
-        familiar=_familiar(cells, train, parameters.seed),
+        familiar=familiar_of(cells, train, parameters.seed),
     )
 
 
 def _calibration(cells: FateCells, held_out: Ints, trained: Trained) -> Calibration | None:
-    """Fitted on cells up to their onset, those that are worth a prediction; they are harder than those after it.
+    """Fitted on cells up to their onset, those that are worth a prediction; those before it, the hardest, count apart.
 
     None where the held-out genealogies are all of one fate.
     """
@@ -87,8 +91,8 @@ def _calibration(cells: FateCells, held_out: Ints, trained: Trained) -> Calibrat
         return None
     early = held_out[cells.generation[held_out] <= 0]
     rows = early if len(np.unique(cells.label[early])) == 2 else held_out
-    logits = trained.held_out_logit[rows, None]
-    return fit_calibration(logits, cells.label[rows], cells.genealogy[rows], cells.experiment[rows])
+    logits, hardest = trained.held_out_logit[rows, None], cells.generation[rows] < 0
+    return fit_calibration(logits, cells.label[rows], cells.genealogy[rows], cells.experiment[rows], hardest)
 
 
 def _metrics(cells: FateCells, held_out: Ints, trained: Trained, calibration: Calibration | None) -> dict[str, Any]:
@@ -126,7 +130,8 @@ def _mean_usual(cells: FateCells, train: Mask) -> Typical:
     return Typical(np.asarray(centre), np.asarray(spread))
 
 
-def _familiar(cells: FateCells, train: Mask, seed: int) -> Familiar:
+def familiar_of(cells: FateCells, train: Mask, seed: int) -> Familiar:
+    """What the pictures of the experiments in `train` (C,) look like, by some cells of each."""
     rng = np.random.default_rng(seed)
     picked: list[int] = []
     for experiment in np.unique(cells.experiment[train]).tolist():

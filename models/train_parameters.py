@@ -18,23 +18,21 @@ class TrainParameters:
 
     network : its shape; members : networks in the ensemble; epochs : passes over the genealogies; trees : genealogies
     in a step; labelled : cells with a fate taken of a genealogy in an epoch, latent ones first; frames : taken of a
-    cell; patience : epochs without a better AUC on the held-out genealogies before it ends; orphans : share of cells
-    shown as if their mother were not known; latent : weight of a cell up to three generations before onset beside any
-    other; every_frame : weight of the calls on the way beside that at a cell's end; describe : weight of guessing the
-    measures from pictures, a task that keeps the encoder from learning genealogies by heart; blur (px), gain : how
-    much pictures are changed; device : "auto", "cpu" or "cuda".
+    cell; patience : epochs without a better AUC on the held-out genealogies before it ends; latent : weight of a cell
+    up to three generations before onset beside any other; every_frame : weight of the calls on the way beside that at
+    a cell's end; describe : weight of guessing the measures from pictures, a task that keeps the encoder from learning
+    genealogies by heart; blur (px), gain : how much pictures are changed; device : "auto", "cpu" or "cuda".
     """
 
     network: FateConfig = field(default_factory=lambda: FateConfig(extras=EXTRAS))
     members: int = 3
-    epochs: int = 30
-    trees: int = 8
+    epochs: int = 20
+    trees: int = 4
     labelled: int = 16
-    frames: int = 10
+    frames: int = 6
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
     patience: int = 10
-    orphans: float = 0.5
     every_frame: float = 0.1
     latent: float = 3.0
     describe: float = 0.3
@@ -53,7 +51,7 @@ class TrainParameters:
     @classmethod
     def published(cls, **values: Any) -> "TrainParameters":
         """The network of Buggenthin et al. 2017, one of it, in two stages."""
-        return replace(cls(network=FateConfig.published(), members=1, epochs=24, frames=8), **values)
+        return replace(cls(network=FateConfig.published(), members=1, epochs=24, trees=8, frames=8), **values)
 
 
 @dataclass(frozen=True)

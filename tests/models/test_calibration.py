@@ -96,3 +96,19 @@ def test_one_fate_alone_cannot_be_calibrated():
     """One line with the remedy."""
     with pytest.raises(InputError, match="of one fate, expected both"):
         fit_calibration(np.zeros((5, 1)), np.ones(5), np.arange(5))
+
+
+def test_no_call_of_hard_cells_is_wrong_more_often_than_promised():
+    """Where a fifth of the cells err more than the others, the margin is that at which they keep the promise too."""
+    logits, labels, tree, _ = held_out(300, 4)
+    hard = tree % 5 == 0
+    flipped = np.where(hard & (np.random.default_rng(0).random(len(labels)) < 0.12), 1 - labels, labels)
+    margins = []
+    for hardest in (None, hard):
+        found = fit_calibration(logits, flipped, tree, hardest=hardest)
+        score = found.score(logits)
+        kept = hard & ~found.abstains(score, 0.2)
+        margins.append((found.margin(0.2), np.mean((score > 0.5)[kept] != (flipped > 0.5)[kept])))
+    (without, wrong), (margin, kept_promise) = margins
+    assert wrong > 0.2 >= kept_promise
+    assert margin > without

@@ -47,12 +47,14 @@ def test_frames_that_are_left_out_have_no_map():
     assert np.isfinite(ours.pixels).all() and ours.measures[1, 0] == 0 and (ours.measures[:, 2:] == 0).all()
 
 
-def test_the_mother_counts_too():
-    """Explained from the mother's state on, as it is scored."""
+def test_the_mother_counts_the_less_the_older_the_cell():
+    """What she was believed to be pushes through the cell's age alone; its pictures say what they say without her."""
     model = made_model()
     mother = model.score(*some_cell(5, 1))
     alone, with_mother = explain_cell(model, *some_cell(3)), explain_cell(model, *some_cell(3), mother=mother)
-    assert (alone.pixels != with_mother.pixels).any()
+    np.testing.assert_array_equal(alone.pixels, with_mother.pixels)
+    is_other = (alone.measures != with_mother.measures).any(0)
+    assert [name for name, other in zip(model.config.extras, is_other, strict=True) if other] == ["age"]
 
 
 def test_what_an_ancestor_looked_like_counts_where_it_is_inherited():

@@ -11,7 +11,7 @@ from models import train
 from models.data import EXTRAS, genealogy_folds
 from models.evaluate import Scores, auc
 from models.files import load
-from models.fit import cell_logits, device_of, train_networks
+from models.fit import as_founders, cell_logits, device_of, train_networks
 from models.network import FateConfig
 from models.train import train_fate, train_model
 from models.train_parameters import TrainParameters
@@ -85,12 +85,12 @@ def test_each_network_is_judged_by_genealogies_it_was_not_trained_on(cells, firs
 
 @pytest.mark.parametrize("after", [1, 3, 4])
 def test_killed_after_an_epoch_it_goes_on_from_there(cells, first, trained, tmp_path, after):
-    """The networks are those of an uninterrupted training, and no epoch is done twice."""
-    done = []
+    """The networks are those of an uninterrupted training; what was reported is reported again, not done again."""
+    told = []
 
     def report(epoch):
-        done.append(epoch.epoch)
-        if len(done) == after:
+        told.append(epoch)
+        if len(told) == after:
             raise Killed
 
     checkpoint = tmp_path / "training"
@@ -98,7 +98,8 @@ def test_killed_after_an_epoch_it_goes_on_from_there(cells, first, trained, tmp_
         train_networks(cells, first, SMALL, checkpoint, report)
     assert checkpoint.is_file()
     found = train_networks(cells, first, SMALL, checkpoint, report)
-    assert done == [1, 2, 3, 4]
+    assert [epoch.epoch for epoch in told] == [*range(1, after + 1), 1, 2, 3, 4]
+    assert told[:after] == told[after : 2 * after]
     assert same(trained.networks, found.networks)
     assert [epoch.epoch for epoch in found.curves] == [1, 2, 3, 4]
     assert not checkpoint.exists()
@@ -114,6 +115,16 @@ def test_what_was_left_of_another_training_is_not_used(cells, first, trained, tm
     with pytest.raises(Killed):
         train_networks(cells, first, replace(SMALL, seed=7), checkpoint, stop)
     assert same(trained.networks, train_networks(cells, first, SMALL, checkpoint).networks)
+
+
+def test_without_inheritance_the_same_networks_look_at_each_cell_alone(cells, first):
+    """As if they had been trained so: what daughters inherit is chosen after training."""
+    trained = train_networks(cells, first, SMALL)
+    alone = train_networks(cells, first, replace(SMALL, network=replace(SMALL.network, inherits=False)))
+    again = as_founders(trained, cells)
+    np.testing.assert_allclose(again.held_out_logit, alone.held_out_logit, atol=1e-6)
+    held_out = np.isfinite(trained.held_out_logit) & (cells.mother >= 0)
+    assert (again.held_out_logit[held_out] != trained.held_out_logit[held_out]).all()
 
 
 def test_the_published_network_is_trained_in_two_stages(cells, first):
