@@ -1,8 +1,8 @@
 """Linking on given masks, our linker against btrack and trackpy: python -m benchmarks.linking [--data DIR] [--json].
 
 The true masks of six movies, one of them simulated, lose their identities: labels are shuffled in every frame. Each
-tracker, with one set of defaults for all movies, links them again. Seconds are those of linking alone, the best of
-a few runs after a warm-up, all in this process.
+tracker, with one set of defaults for all movies, links them again. Seconds are CPU time of linking alone, the
+best of a few runs after a warm-up, all in this process.
 """
 
 import argparse
@@ -102,9 +102,9 @@ def run(data: Path, movies: tuple[Movie, ...], repeats: int) -> list[dict[str, A
         for tracker in TRACKERS:
             seconds = []
             for _ in range(repeats):
-                start = time.perf_counter()
+                start = time.process_time()
                 link = track(detections, TrackingParameters(tracker=tracker))
-                seconds.append(time.perf_counter() - start)
+                seconds.append(time.process_time() - start)
             measures = score(matched, link, table)
             rows.append({"set": movie.name, "tracker": tracker, "seconds": min(seconds)} | measures)
     return rows
