@@ -14,6 +14,8 @@ BENCHMARKS = (
     "memory",
     "fate_speed",
     "onsets",
+    "crossings",
+    "scale",
 )
 
 

@@ -1,0 +1,205 @@
+"""What an experiment costs as it grows, up to the size of Buggenthin et al. 2017: python -m benchmarks.scale.
+
+A part of a movie of 1388 x 1040 px is simulated; a longer one shows it forwards, backwards, forwards ..., and other
+positions are mirrored. Repeated frames are second names of the same file (hard links), so images take no more room than
+the part; all that is made of them is made anew. Each step runs in a process of its own; CPU seconds and peak memory are
+what the operating system saw. Without options: one position of 40, 80, 160 and 320 frames. --whole: 3 movies of
+2 positions of 5,000 frames, some 2.4 million cell images. Interrupted and run again it goes on; results stay in --folder.
+"""
+
+import argparse
+import json
+import os
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.memory import in_a_process
+from engine.blocks import Workers
+from engine.files import write_json
+from engine.importing import import_movie
+from engine.movie import Movie
+from engine.pipeline import run
+from engine.project import Project
+from engine.simulate import SimulationParameters, picture_name, position_name, simulate
+from engine.simulator.parameters import CHANNELS
+
+UNTIL = {"segment": "segment", "measure": "measure", "track": "track"}
+STEPS = ("import", *UNTIL, "predict")
+FLIPS: tuple[Callable[[NDArray[Any]], NDArray[Any]], ...] = (
+    lambda image: image,
+    lambda image: image[:, ::-1],
+    lambda image: image[::-1],
+    lambda image: image[::-1, ::-1],
+)
+
+
+@dataclass(frozen=True)
+class Size:
+    """Movies of some positions of some frames, of which `part` are simulated; founders : cells in the first frame."""
+
+    movies: int
+    positions: int
+    frames: int
+    part: int
+    founders: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.movies}x{self.positions}x{self.frames}"
+
+    def source(self, t: int) -> int:
+        """The frame of the part that is shown at time t."""
+        place = t % (2 * self.part - 2)
+        return place if place < self.part else 2 * self.part - 2 - place
+
+
+GROWTH = tuple(Size(1, 1, frames, 40, 200) for frames in (40, 80, 160, 320))
+WHOLE = Size(3, 2, 5000, 250, 60)
+
+
+def parameters_of(size: Size, movie: int) -> SimulationParameters:
+    """Of the part of a movie."""
+    return replace(
+        SimulationParameters(), frames=size.part, founders=size.founders, seed=300 + movie, frame_interval_s=300.0
+    )
+
+
+def images_of(folder: Path, size: Size, movie: int) -> Path:
+    """The OME-Zarr images of a movie, made where they are not there."""
+    parameters = parameters_of(size, movie)
+    part = folder / f"part-{size.part}-{size.founders}-{movie}"
+    simulate(part, parameters)
+    store = folder / f"movie-{size.name}-{movie}.zarr"
+    for position in range(size.positions):
+        frames = {name: [t for t in range(size.frames) if _is_imaged(size, parameters, t)] for name in CHANNELS[1:]}
+        shape = (parameters.height, parameters.width)
+        name = f"p{position + 1:04d}"
+        film = Movie(store, name, size.frames, shape, CHANNELS, parameters.um_per_px, parameters.frame_interval_s)
+        if not (film.image_path / "done").exists():
+            film.create_images("uint8", frames)
+            for t in range(size.frames):
+                _write(
+                    film, part / "images" / position_name(parameters, 0), size, t, FLIPS[position % len(FLIPS)], frames
+                )
+            (film.image_path / "done").touch()
+    return store
+
+
+def _is_imaged(size: Size, parameters: SimulationParameters, t: int) -> bool:
+    return size.source(t) % parameters.marker_every == 0
+
+
+def _write(
+    film: Movie,
+    pictures: Path,
+    size: Size,
+    t: int,
+    flip: Callable[[NDArray[Any]], NDArray[Any]],
+    frames: dict[str, list[int]],
+) -> None:
+    """Write a frame of the part, or give the files of one that is there a second name."""
+    source = size.source(t)
+    for channel, name in enumerate(film.channels):
+        if channel and t not in frames[name]:
+            continue
+        if t < size.part:
+            image = cv2.imread(str(pictures / picture_name(pictures.name, t, channel)), cv2.IMREAD_UNCHANGED)
+            film.write_frame(t, channel, flip(np.asarray(image)))
+            continue
+        for level in range(film.n_levels):
+            files = film.image_path / str(level) / "c"
+            (files / str(t) / str(channel) / "0").mkdir(parents=True)
+            place = Path(str(channel), "0", "0")
+            os.link(files / str(source) / place, files / str(t) / place)
+
+
+def measured(step: str, project: Path, images: Path, model: Path | None, pipe: Any) -> None:
+    """Do one step in this process and send what it cost."""
+    before, start = _bytes(project), time.perf_counter()
+    if step == "import":
+        import_movie(project, images=images, reference=True)
+    elif step == "predict":
+        from models import load
+        from models.predict import predict_project
+
+        assert model is not None
+        predict_project(project, load(model), Workers(2))
+    else:
+        run(Project.open(project), workers=Workers(2), until=UNTIL[step])
+    wall, used = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF)
+    pipe.send(
+        {
+            "wall_s": round(wall, 1),
+            "cpu_s": round(used.ru_utime + used.ru_stime, 1),
+            "peak_gb": round(used.ru_maxrss / 2**20, 2),
+            "mb": round((_bytes(project) - before) / 2**20, 1),
+        }
+    )
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.exists() else 0
+
+
+def costs(folder: Path, size: Size, model: Path | None) -> dict[str, Any]:
+    """What each step of an experiment costs, summed over its movies; peak memory is the largest."""
+    file = folder / f"{size.name}.json"
+    found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+    for movie in range(size.movies):
+        images, project = images_of(folder, size, movie), folder / f"{size.name}-{movie}.lineage"
+        for step in STEPS:
+            if f"{step}-{movie}" in found or (step == "predict" and model is None):
+                continue
+            found[f"{step}-{movie}"] = in_a_process(measured, step, project, images, model)
+            found[f"cells-{movie}"] = (
+                len(Project.open(project).detections()) if step == "measure" else found.get(f"cells-{movie}", 0)
+            )
+            write_json(file, found)
+    return found
+
+
+def rows(size: Size, found: dict[str, Any]) -> list[str]:
+    """One line of a table for each step."""
+    frames, cells = size.movies * size.positions * size.frames, sum(found[f"cells-{m}"] for m in range(size.movies))
+    lines = []
+    for step in STEPS:
+        each = [found[f"{step}-{movie}"] for movie in range(size.movies) if f"{step}-{movie}" in found]
+        if each:
+            wall, cpu, mb = (sum(one[name] for one in each) for name in ("wall_s", "cpu_s", "mb"))
+            peak = max(one["peak_gb"] for one in each)
+            per = f"{1e3 * cpu / frames:.0f} | {1e6 * cpu / max(cells, 1):.0f}"
+            lines.append(
+                f"| {size.name} | {cells:,} | {step} | {wall:,.0f} | {cpu:,.1f} | {per} | {peak:.2f} | {mb:,.1f} |"
+            )
+    return lines
+
+
+def main() -> None:
+    """Print the table, size by size."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=Path("build/benchmarks/scale"))
+    parser.add_argument("--whole", action="store_true", help="the paper's size; hours")
+    parser.add_argument("--movies", type=int, default=WHOLE.movies, help="of the whole only so many")
+    parser.add_argument("--positions", type=int, default=WHOLE.positions, help="of the whole only so many in each")
+    parser.add_argument("--model", type=Path, help="a fate model to predict with; without it that step is left out")
+    given = parser.parse_args()
+    given.folder.mkdir(parents=True, exist_ok=True)
+    print(
+        "| movies x positions x frames | cell images | step | wall s | CPU s | ms a frame | us a cell | peak GB | MB |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
+    whole = replace(WHOLE, movies=given.movies, positions=given.positions)
+    for size in (whole,) if given.whole else GROWTH:
+        print("\n".join(rows(size, costs(given.folder, size, given.model))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
