@@ -4,7 +4,8 @@ A part of a movie of 1388 x 1040 px is simulated; a longer one shows it forwards
 positions are mirrored. Repeated frames are second names of the same file (hard links), so images take no more room than
 the part; all that is made of them is made anew. Each step runs in a process of its own; CPU seconds and peak memory are
 what the operating system saw. Without options: one position of 40, 80, 160 and 320 frames. --whole: 3 movies of
-2 positions of 5,000 frames, some 2.4 million cell images. Interrupted and run again it goes on; results stay in --folder.
+2 positions of 5,000 frames, some 2.4 million cell images. Interrupted and run again it goes on, a step that was under
+way counts from there on; results stay in --folder.
 """
 
 import argparse
