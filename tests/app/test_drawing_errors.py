@@ -13,6 +13,7 @@ import lineage_app.app
 from lineage_app.app.cells import cell_strip
 from lineage_app.app.genealogies import genealogy_view, tree_pictures
 from lineage_app.app.movie import movie_view, seekbar
+from lineage_app.app.start import tell
 
 PLACES = {
     "movie": (movie_view, "draw_clock"),
@@ -57,3 +58,12 @@ def test_every_painter_is_closed_whatever_happens() -> None:
     opened = [line for path in files for line in path.read_text().splitlines() if "QPainter(" in line]
     assert len(opened) > 5
     assert not [line for line in opened if not re.match(r"\s*with QPainter\(.*\) as painter:", line)]
+
+
+def test_an_error_that_nobody_expected_is_said_and_the_window_goes_on(window, capsys) -> None:
+    """In a line of the window, with all of it in the terminal."""
+    tell(window, ArithmeticError, ArithmeticError("seven"), None)
+    assert "ArithmeticError: seven" in window.statusBar().currentMessage()
+    assert "edits are saved" in window.statusBar().currentMessage()
+    assert "ArithmeticError: seven" in capsys.readouterr().err
+    assert window.isVisible()
