@@ -9,13 +9,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.segmentation import match, picture
-from engine.segmenting.network import cells_of, load_net
+from engine.segmenting.network import Net, cells_of, load_net
 from models.segmenting.pictures import LIGHTS, make_example
 
 SEED = 77  # no training uses it
-COLUMNS = 3  # of failures, one row for each light
+COLUMNS = 3  # of failures; as many of each light
 
 
 def main() -> None:
@@ -31,7 +32,8 @@ def main() -> None:
         example = make_example(SEED, index)
         found = match(example.labels, cells_of(*net.fields(example.seen)))
         total[example.light] += 1, found.true, found.found, len(found.hits), found.jaccard
-        worst[example.light].append((2 * len(found.hits) / max(found.true + found.found, 1), index))
+        if found.true:
+            worst[example.light].append((2 * len(found.hits) / (found.true + found.found), index))
     print("| light | pictures | cells | recall | precision | F1 | SEG |\n|---|---|---|---|---|---|---|")
     for light, (pictures, true, objects, hits, jaccard) in (
         total | {"all": np.sum(list(total.values()), axis=0)}
@@ -40,15 +42,17 @@ def main() -> None:
         seg = jaccard / max(true, 1)
         print(f"| {light} | {pictures:.0f} | {true:.0f} | {recall:.3f} | {precision:.3f} | {f1:.3f} | {seg:.3f} |")
     if options.picture:
-        rows = []
-        for light in LIGHTS:
-            tiles = []
-            for _, index in sorted(worst[light])[:COLUMNS]:
-                example = make_example(SEED, index)
-                labels = cells_of(*net.fields(example.seen))
-                tiles.append(picture(example.image, example.labels, labels, match(example.labels, labels)))
-            rows.append(np.concatenate(tiles, axis=1))
+        chosen = [index for light in LIGHTS for _, index in sorted(worst[light])[:COLUMNS]]
+        tiles = [drawn(net, index) for index in chosen[: len(chosen) // COLUMNS * COLUMNS]]
+        rows = [np.concatenate(tiles[i : i + COLUMNS], axis=1) for i in range(0, len(tiles), COLUMNS)]
         cv2.imwrite(str(options.picture), np.concatenate(rows))
+
+
+def drawn(net: Net, index: int) -> NDArray[np.uint8]:
+    """The picture with what is found, false and missed."""
+    example = make_example(SEED, index)
+    labels = cells_of(*net.fields(example.seen))
+    return picture(example.image, example.labels, labels, match(example.labels, labels))
 
 
 if __name__ == "__main__":

@@ -203,7 +203,6 @@ def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
             segment_by_network(
                 image,
                 whole,
-                parameters.minimum_edge,
                 parameters.sensitivity,
                 parameters.split,
                 Path(parameters.weights) if parameters.weights else None,

@@ -36,7 +36,6 @@ LEVELS = tuple(np.linspace(0.1, 0.9, 9).tolist())
 DEPTH = 0.1  # of the dip between two summits
 LOWEST_SUMMIT = 0.3  # of a cell
 SMOOTH = 0.7  # px
-FAINTEST = 0.5  # of the least edge
 SURE = 0.65  # mean chance of a cell's pixels to lie in a cell
 
 
@@ -111,16 +110,14 @@ def _load_net(path: Path, changed: int) -> Net:
 def segment_by_network(
     image: Image,
     diameter: float,
-    least_edge: float = 0.0,
     sensitivity: float = 1.0,
     split: float = 1.0,
     weights: Path | None = None,
 ) -> Labels:
     """Cells of a corrected frame, (Y, X) int32, 1..n.
 
-    image : (Y, X) float32, background about 1. diameter : px, of a typical cell. least_edge : contrast over one
-    diameter that the outline of a cell has (see `SegmentationParameters.minimum_edge`). sensitivity : above 1 finds
-    fainter cells. split : above 1 cuts touching cells apart at smaller dips. weights : a file; None: the shipped one.
+    image : (Y, X) float32, background about 1. diameter : px, of a typical cell. sensitivity : above 1 finds fainter
+    cells. split : above 1 cuts touching cells apart at smaller dips. weights : a file; None: the shipped one.
     """
     net = load_net(weights)
     scale = min(DIAMETER / diameter, LARGEST)
@@ -129,7 +126,6 @@ def segment_by_network(
     logit, height = net.fields(as_seen(small))
     lowest = float(-2 * np.log(sensitivity))
     labels = cells_of(logit, height, lowest, DEPTH / split)
-    labels = _kept(labels, edge_of(small, labels) >= FAINTEST * least_edge / sensitivity)
     return _full_size(labels, logit - lowest, image.shape, np.pi / 4 * diameter**2)
 
 
@@ -143,17 +139,6 @@ def cells_of(logit: Image, height: Image, lowest: float = 0.0, depth: float = DE
     chance = 1 / (1 + np.exp(lowest - np.clip(logit[inside], -30, 30)))
     mean = np.bincount(of, chance) / np.maximum(np.bincount(of), 1)
     return _kept(labels, mean[1:] >= SURE)
-
-
-def edge_of(image: Image, labels: Labels) -> NDArray[np.float64]:
-    """(n,) mean slope of the image along the outline of each label 1..n, as contrast over one DIAMETER."""
-    smooth = cv2.GaussianBlur(image, (0, 0), 1.0)
-    slope = cv2.magnitude(*(cv2.Sobel(smooth, cv2.CV_32F, *way, scale=1 / 8) for way in ((1, 0), (0, 1))))
-    values = labels.astype(np.float32)
-    y, x = np.nonzero((cv2.erode(values, np.ones((3, 3))) != values) & (labels > 0))
-    of, count = labels[y, x], int(labels.max(initial=0)) + 1
-    length = np.maximum(np.bincount(of, minlength=count), 1)
-    return np.asarray(DIAMETER * np.bincount(of, slope[y, x], count) / length)[1:]
 
 
 def _kept(labels: Labels, is_kept: NDArray[np.bool_]) -> Labels:

@@ -9,7 +9,7 @@ import pytest
 from engine.errors import InputError
 from engine.segmentation import SegmentationParameters, estimate_parameters, segment
 from engine.segmenting import network
-from engine.segmenting.network import cells_of, edge_of, load_net, load_weights, segment_by_network, weights_fingerprint
+from engine.segmenting.network import cells_of, load_net, load_weights, segment_by_network, weights_fingerprint
 from engine.segmenting.onnx_file import Node, encode
 from tests.engine.test_segmentation import RENDER, UM_PER_PX, discs, overlap, places
 
@@ -37,7 +37,7 @@ def test_touching_cells_are_told_apart() -> None:
 def test_an_empty_frame_has_no_cells() -> None:
     """Noise alone is nothing."""
     image = 1 + np.random.default_rng(0).normal(0, 0.01, (200, 300)).astype(np.float32)
-    assert segment_by_network(image, 14.0, least_edge=0.3).max() == 0
+    assert segment_by_network(image, 14.0).max() == 0
 
 
 def test_tiles_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,17 +54,6 @@ def test_large_cells_are_shown_smaller() -> None:
     found = segment_by_network(RENDER["fluorescence"](truth, 3), 60.0)
     assert found.max() == 2
     assert overlap(truth, found).min() > 0.75
-
-
-def test_faint_outlines_are_no_cells() -> None:
-    """An object with less than half of the least edge is dropped, unless more sensitivity is asked for."""
-    truth = discs(np.array([[60.0, 60.0], [120.0, 150.0]]), 8, (180, 220))
-    image = RENDER["fluorescence"](truth, 3)
-    edges = edge_of(image, truth)
-    least = 4 * float(edges.max())
-    assert segment_by_network(image, 16.0).max() == 2
-    assert segment_by_network(image, 16.0, least_edge=least).max() == 0
-    assert segment_by_network(image, 16.0, least_edge=least, sensitivity=16.0).max() >= 1
 
 
 def test_a_saddle_parts_two_summits_only_where_it_is_deep() -> None:
