@@ -199,7 +199,9 @@ def retracked(lineage: Lineage, link: Ids, curated: Ids, deleted: frozenset[int]
     return Retracked(tuple(changes), int(is_curated.sum()), tuple(np.flatnonzero(gave_way).tolist()))
 
 
-def _present(lineage: Lineage, wanted: Ids, is_curated: np.ndarray, deleted: frozenset[int] | None) -> NDArray[np.bool_]:
+def _present(
+    lineage: Lineage, wanted: Ids, is_curated: np.ndarray, deleted: frozenset[int] | None
+) -> NDArray[np.bool_]:
     """(N,) whether each detection is present with these links; those that people said something of stay as they are."""
     present, said = lineage.present.copy(), is_curated.copy()
     parents = lineage.link[is_curated]
