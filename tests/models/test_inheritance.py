@@ -52,7 +52,7 @@ def chosen(mothers_know: bool, daughters_know: bool) -> Inheritance:
 def test_mothers_who_know_are_listened_to(daughters_know):
     """More than mothers who do not."""
     one, other = chosen(True, daughters_know), chosen(False, daughters_know)
-    assert one.later > other.later
+    assert one.young > other.young
 
 
 def test_where_there_is_no_telling_the_default_holds():
