@@ -7,6 +7,7 @@ BENCHMARKS = (
     "linking",
     "link_probabilities",
     "segmentation",
+    "invented",
     "genealogies",
     "curation",
     "review",
