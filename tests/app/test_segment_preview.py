@@ -106,7 +106,7 @@ def test_every_change_is_tried(qtbot, dialog, window) -> None:
     dialog.largest.setValue(0)
     wait(qtbot, dialog)
     dialog.sensitivity.setValue(5)
-    dialog.method.setCurrentIndex(1)
+    dialog.method.setCurrentIndex(dialog.method.findData("mser"))
     window.workspace.navigation.go(25)
     wait(qtbot, dialog)
     preview = window.workspace.movie.preview
