@@ -322,11 +322,17 @@ def _unsure_links(scene: Scene) -> Found:
 
 def _unsure_words(scene: Scene, id: int) -> str:
     assert scene.tracked is not None and scene.tracked.runner_up is not None
-    lineage, other = scene.lineage, int(scene.tracked.runner_up[id])
-    said = f"{'start' if lineage.link[id] < 0 else 'link'} {_percent(1 - scene.wrong[id])} sure"
+    lineage, other, before = scene.lineage, int(scene.tracked.runner_up[id]), int(scene.lineage.link[id])
+    if before < 0:
+        what = "a new cell"
+    elif lineage.cell[before] == lineage.cell[id]:
+        what = "the same cell as before"
+    else:
+        what = f"a daughter of cell {lineage.cell[before] + 1}"
+    said = f"{_percent(1 - scene.wrong[id])} sure to be {what}"
     if other >= 0:
-        return f"{said}: or from cell {lineage.cell[other] + 1}?"
-    return said if other == UNKNOWN else f"{said}: or new?"
+        return f"{said}; it may come from cell {lineage.cell[other] + 1}"
+    return said if other == UNKNOWN else f"{said}; it may be a new one"
 
 
 def _percent(share: float) -> str:
