@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml constraints.txt tools/system-packages.sh tools/build-bt
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	@echo "installing into .venv: some minutes, some gigabytes"
 	$(PIP) --quiet -c constraints.txt torch
-	$(PIP) --quiet --use-pep517 -c constraints.txt -e '.[gui,learn,distributed,trackers,dev]'
+	$(PIP) --quiet --use-pep517 -c constraints.txt -e '.[gui,learn,distributed,trackers,vendor,dev]'
 	@bash tools/build-btrack.sh $(BIN)/python
 	@touch $@
 

@@ -130,7 +130,8 @@ def simulate_command(
 def import_command(
     project: ProjectPath,
     images: Annotated[
-        Path | None, typer.Option(help="Folder of TIFF or PNG, CTC or tTt folder, multi-page or OME-TIFF, OME-Zarr.")
+        Path | None,
+        typer.Option(help="Folder of TIFF or PNG, CTC or tTt folder, multi-page or OME-TIFF, OME-Zarr, ND2, CZI, LIF."),
     ] = None,
     labels: Annotated[
         Path | None, typer.Option(help="Label images, taken instead of segmenting; may come without --images.")

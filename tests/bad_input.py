@@ -72,7 +72,7 @@ def _no_images(path):
     return {"images": path / "movie", **SCALED}
 
 
-def _foreign_format(path):
+def _cut_short_nd2(path):
     (path / "movie.nd2").write_bytes(b"\xda\xce\xbe\x0a")
     return {"images": path / "movie.nd2", **SCALED}
 
@@ -284,7 +284,7 @@ BAD_IMPORTS = (
     BadInput("path missing", _missing_path, ("nowhere", "no such file")),
     BadInput("empty folder", _empty_folder, ("empty", "expected TIFF")),
     BadInput("no images in folder", _no_images, ("notes.txt", "expected TIFF")),
-    BadInput("foreign format", _foreign_format, ("movie.nd2", "OME-TIFF")),
+    BadInput("ND2 cut short", _cut_short_nd2, ("movie.nd2", "cut short")),
     BadInput("tracks", _tracks, ("tracks.xml", "tracks of another program", "--labels")),
     BadInput("frame of wrong size", _wrong_size, ("t002.tif", "15 x 12", "16 x 12")),
     BadInput("missing frame", _missing_frame, ("frame 2", "missing")),

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from engine.errors import InputError
-from engine.readers.folder import FOREIGN, open_folder, position_of_files
+from engine.readers.folder import open_folder, position_of_files
 from engine.readers.image_file import TIFF, is_image, read_image
+from engine.readers.makers import MAKERS
 from engine.readers.ome_zarr import check_reference, is_zarr, open_ome_zarr
 from engine.readers.source import Source, SourcePosition, one_line, select_channels
 from engine.readers.tiff_stack import open_stack
@@ -61,16 +62,14 @@ def _open_file(path: Path) -> Source:
     if is_image(path.name):
         read_image(path)
         return Source(path, "image", ("brightfield",), (position_of_files(path.stem, ("brightfield",), [{0: path}]),))
-    if path.name.lower().endswith(FOREIGN):
-        raise InputError(
-            f"{path}: {path.suffix[1:].upper()} is not read directly; convert it to OME-TIFF (in Fiji: Bio-Formats "
-            "Exporter)"
-        )
+    if path.suffix.lower() in MAKERS:
+        return MAKERS[path.suffix.lower()](path)
     if path.name.lower().endswith(TRACKS):
         raise InputError(
             f"{path}: tracks of another program, which are not taken over; give the movie, or the label images with "
             "--labels, and `lineage track` follows the cells"
         )
     raise InputError(
-        f"{path}: not an image; expected a TIFF, an OME-Zarr folder, or a folder of TIFF, PNG or JPEG images"
+        f"{path}: not an image; expected a TIFF, ND2, CZI or LIF file, an OME-Zarr folder, or a folder of TIFF, PNG or "
+        "JPEG images"
     )

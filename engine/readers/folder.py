@@ -9,11 +9,11 @@ from pathlib import Path
 from engine.errors import InputError
 from engine.readers.file_names import FileName, natural_key, parse_names
 from engine.readers.image_file import holds_stack, is_image, read_image
-from engine.readers.source import Image, Source, SourcePosition
+from engine.readers.makers import MAKERS
+from engine.readers.source import Image, Source, SourcePosition, joined
 from engine.readers.tiff_stack import open_stacks
 
 Files = Mapping[int, Path]  # frame number -> file
-FOREIGN = (".nd2", ".czi", ".lif")
 _CTC_RESULTS = ("_GT", "_ST", "_RES")
 _FRAME_NAME = re.compile(r"(.*[^A-Za-z])?(t|time|frame|mask|man_track|man_seg)[-_]?\d+", re.IGNORECASE)
 
@@ -32,6 +32,9 @@ def open_folder(path: Path, channels: Mapping[str, str] | None = None) -> Source
         return open_stacks(path, images)
     if images:
         return _source(path, *_named_channels({_position_name(path): images}))
+    if made := [p for p in path.iterdir() if p.suffix.lower() in MAKERS and p.is_file() and p.name[0] != "."]:
+        made.sort(key=lambda p: natural_key(p.name))
+        return joined(path, [MAKERS[p.suffix.lower()](p) for p in made])
     folders = [_with_masks(folder) for folder in _position_folders(path)]
     found = {_position_name(folder): images_in(folder) for folder in folders if images_in(folder)}
     if not found:
@@ -217,9 +220,4 @@ def _position_name(path: Path) -> str:
 
 def _what_is_there(path: Path) -> str:
     files = sorted(p.name for p in path.iterdir())
-    foreign = [name for name in files if name.lower().endswith(FOREIGN)]
-    if foreign:
-        return (
-            f"no image that is read directly, but {foreign[0]}: convert it to OME-TIFF (in Fiji: Bio-Formats Exporter)"
-        )
     return f"no image among {len(files)} files ({', '.join(files[:3])})" if files else "an empty folder"

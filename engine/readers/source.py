@@ -75,6 +75,18 @@ def select_channels(source: Source, channels: Mapping[str, str]) -> Source:
     return replace(source, channels=tuple(channels), positions=positions, aliases=())
 
 
+def joined(path: Path, sources: Sequence[Source]) -> Source:
+    """One source of the positions of several files in a folder; raises InputError where their channels differ."""
+    first = sources[0]
+    for source in sources:
+        if len(source.channels) != len(first.channels):
+            raise InputError(
+                f"{source.path}: {len(source.channels)} channels, {first.path.name} has {len(first.channels)}; all "
+                "positions must have the same: move this file elsewhere"
+            )
+    return replace(first, path=path, positions=tuple(position for source in sources for position in source.positions))
+
+
 def unique_names(names: Sequence[str]) -> tuple[str, ...]:
     """The names, those that occur again with a number after them."""
     taken: list[str] = []

@@ -4,7 +4,7 @@ import threading
 import weakref
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import tifffile
 
 from engine.errors import InputError
 from engine.readers.image_file import DAMAGED, check_whole, damaged, grey, quiet
-from engine.readers.source import Image, Source, SourcePosition, one_line, unique_names
+from engine.readers.source import Image, Source, SourcePosition, joined, one_line, unique_names
 from engine.readers.units import to_seconds, to_um
 
 
@@ -53,14 +53,7 @@ def open_stacks(path: Path, files: Sequence[Path]) -> Source:
         if file.name not in seen:
             sources.append(open_stack(file))
             seen |= _files_of_set(file)
-    first = sources[0]
-    for source in sources:
-        if len(source.channels) != len(first.channels):
-            raise InputError(
-                f"{source.path}: {len(source.channels)} channels, {first.path.name} has {len(first.channels)}; all "
-                "positions must have the same: move this file elsewhere"
-            )
-    return replace(first, path=path, positions=tuple(position for source in sources for position in source.positions))
+    return joined(path, sources)
 
 
 class _File:

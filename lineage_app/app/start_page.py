@@ -13,7 +13,7 @@ PICTURE_PX = QSize(196, 132)
 IN_A_ROW = 3
 CARDS = (
     ("open", "Open a project", "a folder NAME.lineage that was made before"),
-    ("import", "Import a movie", "TIFF, PNG, OME-TIFF, OME-Zarr, CTC or TATexp folders, or masks that you have"),
+    ("import", "Import a movie", "TIFF, PNG, OME-TIFF, OME-Zarr, ND2, CZI, LIF, CTC or TATexp folders, or masks"),
     ("demo", "Try the demo", "simulates a small movie of blood stem cells, finds and tracks them: a minute"),
 )
 

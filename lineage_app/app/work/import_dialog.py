@@ -30,7 +30,7 @@ from lineage_app.app.work.jobs import Latest
 from lineage_app.app.work.path_field import Complaint, PathField
 from lineage_app.app.work.tasks import ImportRequest
 
-KINDS = "TIFF, PNG or JPEG folders, TIFF stacks, OME-TIFF, OME-Zarr, CTC or TATexp folders"
+KINDS = "TIFF, PNG or JPEG folders, TIFF stacks, OME-TIFF, OME-Zarr, ND2, CZI, LIF, CTC or TATexp folders"
 FATES = ("", "GM", "MegE")
 KNOWN = {"gata1": "MegE", "cd16/32": "GM", "cd16-32": "GM", "cd1632": "GM", "fcgr": "GM"}  # as in the paper
 FOLDER = "folder of images"  # the kind whose channels are told by file names
