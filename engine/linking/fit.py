@@ -30,9 +30,9 @@ MIN_KNOWN = 20  # cells in which a trait must be known
 LEAST_STEP = 0.05  # px
 FIT_TAIL = 4.0  # of the weights when divisions are measured: what lies far out was no division
 WEAK = 0.1  # of the links, those of the lowest scores, may give way to links across gaps
-RARE = (
-    0.0015  # of the detections; cells missed less often are not looked for: who vanishes has ended, who appears is new
-)
+RARE = 0.0015  # of the detections; if fewer are missed none is looked for: who vanishes has ended, who appears is new
+SURELY = 0.0005  # but they are where the gaps that were seen tell that surely more are missed than this
+DOUBT = 0.05  # that so many gaps are seen by chance
 RATE_FLOOR = 0.005  # of cells that end or start unexplained: no mask is that good
 PRIOR_DAUGHTERS = 20.0  # that what is known beforehand of them counts for
 _PRIOR = 100.0  # detections that what is known beforehand of a rate counts for
@@ -96,7 +96,9 @@ def _fit_rates(
 
     n = len(cells) + 3 * _PRIOR
     gap = tuple(((missing == m).sum() + 0.5 / m) / n for m in range(1, len(model.gap) + 1))
-    is_rare = (missing > 0).sum() < RARE * len(cells)
+    n_gaps = int((missing > 0).sum())
+    at_least = special.gammaincinv(n_gaps, DOUBT) if n_gaps else 0.0  # by Poisson's law
+    is_rare = n_gaps < RARE * len(cells) and at_least < SURELY * len(cells)
     return replace(
         model,
         end=(rate(ends, ~is_last, 0), rate(ends, ~is_last, 1)),

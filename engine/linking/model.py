@@ -98,15 +98,24 @@ class Model:
         density: Floats = log_density(square, 1, POPULATION_TAIL, np.log(p.spread)).sum(axis=1)
         return density
 
-    def log_link(self, cells: Cells, source: Ids, target: Ids, step: Floats, widening: float = 1.0) -> Floats:
+    def log_link(
+        self,
+        cells: Cells,
+        source: Ids,
+        target: Ids,
+        step: Floats,
+        widening: float = 1.0,
+        log_part: Floats | float = 0.0,
+    ) -> Floats:
         """(E,) log likelihood of displacements (E, 2), per px^2, that momentum does not explain, and of the target's
-        looks given the source's, against those of any cell.
+        looks given the source's, against those of any cell. log_part (E,): see `propose.log_part`.
 
         Now and then a mask is redrawn: touching cells are cut anew, a part is lost. Then looks tell nothing, and the
         centroid jumps by as much as the masks reach. A cell seldom jumps so far that its masks part: as that happens in
         `parted` of the links, the tail of the steps, fitted where most of them are, is not trusted there.
         """
-        return np.logaddexp(*self.log_kept_and_redrawn(cells, source, target, step, widening))
+        kept, redrawn = self.log_kept_and_redrawn(cells, source, target, step, widening)
+        return np.logaddexp(kept, redrawn + log_part)
 
     def log_kept_and_redrawn(
         self, cells: Cells, source: Ids, target: Ids, step: Floats, widening: float = 1.0
@@ -123,8 +132,7 @@ class Model:
 
     def is_parted(self, cells: Cells, source: Ids, target: Ids) -> NDArray[np.bool_]:
         """(E,) whether the masks of two cells, taken as ellipses, do not touch."""
-        yy, yx, xx = (cells.cov[source] + cells.cov[target]).T
-        return ellipse_square(yy, yx, xx, cells.yx[target] - cells.yx[source])[0] > APART
+        return distance(cells, source, target) > APART
 
     def log_step(self, cells: Cells, source: Ids, target: Ids, step: Floats, widening: float = 1.0) -> Floats:
         """(E,) log density per px^2 of displacements (E, 2) that momentum does not explain."""
@@ -151,6 +159,12 @@ class Model:
             return y * y + x * x, np.zeros(len(step))
         yy, yx, xx = (self.drawn / self.population.trace * (cells.cov[source] + cells.cov[target])).T
         return ellipse_square(yy + 1 - self.drawn, yx, xx + 1 - self.drawn, step)
+
+
+def distance(cells: Cells, source: Ids, target: Ids) -> Floats:
+    """(E,) squared distance of two cells, in the sum of the second moments of their masks."""
+    yy, yx, xx = (cells.cov[source] + cells.cov[target]).T
+    return ellipse_square(yy, yx, xx, cells.yx[target] - cells.yx[source])[0]
 
 
 def ellipse_square(yy: Floats, yx: Floats, xx: Floats, step: Floats) -> tuple[Floats, Floats]:

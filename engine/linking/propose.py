@@ -9,13 +9,15 @@ from scipy.spatial import cKDTree
 
 from engine.linking.assign import Hypotheses
 from engine.linking.cells import Cells
-from engine.linking.model import Model
+from engine.linking.model import Model, distance
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 NEIGHBOURS = 5
 GAP_NEIGHBOURS = 3
+INSIDE = 2.0  # squared distance, in the sum of the second moments, within which a larger mask holds the smaller one
+GROWN = 1.25  # times as large, at least
 REDRAWN = 0.3  # of the masks that were missing come back changed: hidden by another, or hard to see
 RETURNS = 0.1  # of the cells that leave the field come back soon; they count as new
 
@@ -93,14 +95,30 @@ def score_links(cells: Cells, model: Model, pairs: Neighbours) -> Scored:
     stays = np.log1p(-np.exp(end)) - end
     others = stays[source] - start[target]
     step = cells.yx[target] - cells.yx[source]
-    score = others + model.log_link(cells, source, target, step)
+    part = log_part(cells, source, target)
+    score = others + model.log_link(cells, source, target, step, log_part=part)
     previous = mutual_best(pairs, np.where(score > 0, score, -np.inf), len(cells))
     if model.momentum:
-        score = others + model.log_link(
-            cells, source, target, step - model.momentum * last_step(cells, previous)[source]
-        )
+        step = step - model.momentum * last_step(cells, previous)[source]
+        score = others + model.log_link(cells, source, target, step, log_part=part)
         previous = mutual_best(pairs, np.where(score > 0, score, -np.inf), len(cells))
     return Scored(pairs, score, previous)
+
+
+def log_part(cells: Cells, source: Ids, target: Ids) -> Floats:
+    """(E,) how likely a mask that was drawn anew is each cell's, by area, against the largest that it holds; 0 alone.
+
+    Where cells were found as one, their mask reaches over all of them; its place alone would favour the smallest, which
+    leaves the centre of a mask drawn over it the least room.
+    """
+    area = cells.log_area
+    rows = np.flatnonzero(area[target] > area[source] + np.log(GROWN))
+    rows = rows[distance(cells, source[rows], target[rows]) < INSIDE]
+    largest = np.full(len(cells), -np.inf)
+    np.maximum.at(largest, target[rows], area[source[rows]])
+    part = np.zeros(len(source))
+    part[rows] = area[source[rows]] - largest[target[rows]]
+    return part
 
 
 def last_step(cells: Cells, previous: Ids) -> Floats:
