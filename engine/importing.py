@@ -45,7 +45,7 @@ def import_movie(
     """The project made from a movie, from label images, or from both; raises InputError, and says the remedy.
 
     images, labels : CTC folder, folder of TIFF or PNG, TIFF stack, OME-TIFF, OME-Zarr, ND2, CZI, LIF, tTt experiment.
-        Label values carry no identity from frame to frame: each frame is labelled 1..n anew by first pixels, row by row.
+        Label values carry no identity from frame to frame: each frame is numbered 1..n anew by first pixels, by rows.
     um_per_px, frame_interval_s : override what the files say; needed where they say nothing and there are images.
     channels : name -> pattern, see engine.readers.open_source. markers : channel -> the fate it marks.
     reference : use OME-Zarr images where they are instead of copying them.
