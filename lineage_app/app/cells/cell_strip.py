@@ -188,7 +188,8 @@ class CellStrip(QWidget):
         middles = [self.way.nearest((first + last) / 2) for first, last in spans]
         if not self.is_explaining or self.explained is None:
             return np.array(middles, np.int64)
-        inside = [self.way.ids[(self.way.frames >= first) & (self.way.frames < last)] for first, last in spans]
+        slot = np.searchsorted([last for _, last in spans[:-1]], self.way.frames, side="right")
+        inside = [self.way.ids[slot == number] for number in range(n)]
         strongest = [self.explained.strongest(ids) if len(ids) else id for ids, id in zip(inside, middles, strict=True)]
         return np.array(strongest, np.int64)
 
