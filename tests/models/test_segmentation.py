@@ -172,7 +172,7 @@ def test_a_source_without_masks_is_refused(tmp_path: Path, what: str) -> None:
     folder = tmp_path / "data"
     if what == "empty":
         folder.mkdir()
-    with pytest.raises(InputError, match="data: (found no images|no such folder)"):
+    with pytest.raises(InputError, match=r"data: (found no images|no such folder)"):
         train_segmentation([folder], tmp_path / "net.onnx", TINY, from_nothing=True)
 
 
