@@ -73,8 +73,13 @@ def _lite(values):
     return data
 
 
-def write_czi(path, images, um=0.65, interval_s=90.0, names=("BF", "GATA1"), packed=False, skip=(), z=1, scenes=()):
-    """images : (T, S, C, Y, X), or (T, S, C, Y, X, 3); skip : (t, channel) left out; scene s lies at X = 100 s px."""
+def write_czi(
+    path, images, um=0.65, interval_s=90.0, names=("BF", "GATA1"), packed=False, skip=(), z=1, scenes=(), pyramid=False
+):
+    """images : (T, S, C, Y, X), or (T, S, C, Y, X, 3); skip : (t, channel) left out; scene s lies at X = 100 s px.
+
+    pyramid : every image is listed again as one of lower resolution, of which all are the first.
+    """
     kind = PIXELS[f"{images.dtype}{' colour' if images.ndim == 6 else ''}"]
     data, entries = bytearray(32 + 512), []
     for t, s, c, depth in np.ndindex(*images.shape[:3], z):
@@ -94,6 +99,7 @@ def write_czi(path, images, um=0.65, interval_s=90.0, names=("BF", "GATA1"), pac
         text = f"<METADATA><Tags><AcquisitionTime>{when}</AcquisitionTime></Tags></METADATA>".encode()
         head = struct.pack("<iiq", len(text), 0, len(pixels)) + entries[-1]
         data += _segment(b"ZISRAWSUBBLOCK", head.ljust(256, b"\0") + text + pixels)
+    entries += [one[:6] + entries[0][6:22] + b"\2" + one[23:] for one in entries if pyramid]
     metadata_at = len(data)
     scale = f"<Scaling><Items><Distance Id='X'><Value>{um * 1e-6}</Value></Distance></Items></Scaling>" if um else ""
     channels = "".join(f"<Channel Name='{name}'/>" for name in names[: images.shape[2]])

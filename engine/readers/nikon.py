@@ -38,6 +38,10 @@ class _File:
     def __init__(self, nd2: Any) -> None:
         self.nd2 = nd2
         weakref.finalize(self, nd2.close)
+        if nd2.is_legacy:
+            raise InputError(
+                f"{nd2.path}: an ND2 of before 2012 (JPEG 2000); save it again with NIS-Elements, or as OME-TIFF"
+            )
         self._lock = threading.Lock()
         attributes = nd2.attributes
         self.n_channels = int(attributes.channelCount or 1)

@@ -215,6 +215,19 @@ def test_czi_compressed_as_zen_does_is_read(dtype, tmp_path):
     assert same_pixels(open_source(czi_file(tmp_path, images, packed=True)), images)
 
 
+def test_czi_images_of_lower_resolution_are_passed_over(tmp_path):
+    """Pixels are those of full resolution."""
+    images = pixels((2, 2, 1, 12, 16))
+    assert same_pixels(open_source(czi_file(tmp_path, images, pyramid=True)), images)
+
+
+def test_nd2_of_before_2012_is_refused(tmp_path):
+    """JPEG 2000 images are another format, which is said."""
+    (tmp_path / "movie.nd2").write_bytes(b"\0\0\0\x0cjP  " + bytes(400))
+    with pytest.raises(InputError, match=r"movie\.nd2: an ND2 of before 2012"):
+        open_source(tmp_path / "movie.nd2")
+
+
 def test_lif_snapshots_beside_movies_are_left_out_and_named(tmp_path, caplog):
     """A file with movies and a snapshot gives the movies, and says what it left."""
     images = pixels((3, 1, 1, 12, 16))
