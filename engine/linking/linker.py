@@ -15,7 +15,7 @@ from engine.linking.exchanges import Exchanges, exchanges
 from engine.linking.fit import first_guess, refine
 from engine.linking.fusions import part_fused
 from engine.linking.model import Model
-from engine.linking.propose import find_neighbours, propose_gaps, score_links
+from engine.linking.propose import Neighbours, find_neighbours, propose_gaps, score_links
 from engine.linking.turns import join_turns
 from engine.links import UNKNOWN, Links
 from engine.progress import Progress, no_progress
@@ -51,11 +51,15 @@ def decide(
     link = np.full(n, -1, np.int64)
     if n < 2 or cells.frame[0] == cells.frame[-1]:
         return link, Exchanges(np.full(n, np.inf), np.full(n, UNKNOWN))
-    model = learn(cells, population, limits)
+    sample, is_last = _sample(cells)
+    near = find_neighbours(sample)
+    model = learn(sample, is_last, near, population, limits)
     windows = list(_windows(cells.frame, limits.window))
     all_, certain, open_ = [], [], []
     for done, (start, first, stop) in enumerate(windows, start=1):
-        here = _propose(cells[start:stop], model, limits)
+        window = cells[start:stop]
+        is_all = len(window) == len(sample) == len(cells)
+        here = _propose(window, model, limits, near if is_all else find_neighbours(window))
         mine = here[here.source >= first - start]
         sure, unsure = choose_certain(mine, stop - start, model.weak)
         all_.append(mine.shifted(start))
@@ -74,10 +78,13 @@ def decide(
     return link, exchanges(Hypotheses.join([*all_, gaps]), chosen, n)
 
 
-def learn(cells: Cells, population: Population, limits: Limits) -> Model:
-    """The model that fits the movie: links found with a first guess tell the scales."""
-    sample, is_last = _sample(cells)
-    pairs = find_neighbours(sample)
+def learn(
+    sample: Cells, is_last: NDArray[np.bool_], pairs: Neighbours, population: Population, limits: Limits
+) -> Model:
+    """The model that fits the movie: links found with a first guess tell the scales.
+
+    pairs : of near cells of the sample; is_last (N,): nothing can follow in the frames of these cells.
+    """
     model = first_guess(sample, population, limits.max_gap, pairs)
     for _ in range(PASSES - 1):
         scored = score_links(sample, model, pairs)
@@ -91,9 +98,9 @@ def learn(cells: Cells, population: Population, limits: Limits) -> Model:
     return model
 
 
-def _propose(cells: Cells, model: Model, limits: Limits) -> Hypotheses:
+def _propose(cells: Cells, model: Model, limits: Limits, pairs: Neighbours) -> Hypotheses:
     """All links to the next frame and divisions that are likelier than chance."""
-    scored = score_links(cells, model, find_neighbours(cells))
+    scored = score_links(cells, model, pairs)
     proposed = [scored.links()]
     if limits.divides:
         proposed.append(propose_divisions(cells, model, scored))
