@@ -12,8 +12,8 @@ import os
 import sys
 import time
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -229,9 +229,10 @@ def main() -> None:
     parameters = TrainParameters()
     if not args.report:
         tasks = tasks_of(parameters, SEEDS[: args.seeds])
-        with ProcessPoolExecutor(args.workers, mp_context=get_context("spawn"), max_tasks_per_child=3) as pool:
-            for done in as_completed([pool.submit(work, t, [p.path for p in projects], folder) for t in tasks]):
-                print(done.result(), file=sys.stderr, flush=True)
+        one = partial(work, paths=[p.path for p in projects], folder=folder)
+        with get_context("spawn").Pool(args.workers, maxtasksperchild=1) as pool:
+            for done in pool.imap_unordered(one, tasks):
+                print(done, file=sys.stderr, flush=True)
     how = {"split": "each experiment left out in turn", "epochs": parameters.epochs, "networks": parameters.members}
     how["published preset"] = (
         f"one network, {parameters_of('buggenthin2017', parameters).epochs} epochs of single frames"
