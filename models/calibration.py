@@ -73,7 +73,8 @@ def fit_calibration(
     """The calibration that held-out cells ask for.
 
     logits : (C, K) of K networks; labels : (C,) 1 GM, 0 MegE; genealogy, experiment : (C,) integers; hardest : (C,)
-    cells for which promises are to hold even where they are called alone. Raises InputError where one fate is missing.
+    cells for which promises are to hold even where they are called alone; where none can be kept for them, promises are
+    of all cells together. Raises InputError where one fate is missing.
     """
     logits, labels = np.asarray(logits, np.float64), np.asarray(labels, np.float64)
     if len(np.unique(labels)) < 2:
@@ -83,8 +84,12 @@ def fit_calibration(
     score = fitted.score(logits)
     wrong = (score > 0.5) != (labels > 0.5)
     experiment = np.zeros(len(labels), int) if experiment is None else np.asarray(experiment)
-    hard = np.zeros(len(labels), bool) if hardest is None else hardest
-    margins = _margins(score, wrong, np.asarray(genealogy), experiment, hard)
+    easy = np.zeros(len(labels), bool)
+    strict, together = (
+        _margins(score, wrong, np.asarray(genealogy), experiment, hard)
+        for hard in (easy if hardest is None else hardest, easy)
+    )
+    margins = tuple(a if np.isfinite(a) else b for a, b in zip(strict, together, strict=True))
     return Calibration(slope, intercept, _reach(fitted, logits, labels, np.asarray(genealogy)), RISKS, margins)
 
 

@@ -112,3 +112,12 @@ def test_no_call_of_hard_cells_is_wrong_more_often_than_promised():
     (without, wrong), (margin, kept_promise) = margins
     assert wrong > 0.2 >= kept_promise
     assert margin > without
+
+
+def test_where_hard_cells_can_be_promised_nothing_promises_are_of_all():
+    """Half of the hard ones are wrong at any margin: the margin is that of all cells together, not infinite."""
+    logits, labels, tree, _ = held_out(300, 4)
+    hard = tree % 20 == 0
+    flipped = np.where(hard & (np.random.default_rng(0).random(len(labels)) < 0.5), 1 - labels, labels)
+    margins = [fit_calibration(logits, flipped, tree, hardest=hardest).margin(0.2) for hardest in (None, hard)]
+    assert np.isfinite(margins).all() and margins[0] == margins[1]
