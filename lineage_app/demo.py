@@ -88,7 +88,7 @@ def training() -> "TrainParameters":
     """Small networks, in half a minute on two cores."""
     from models.train_parameters import TrainParameters  # torch only where it is needed
 
-    return TrainParameters(members=5, epochs=10, patience=10, trees=4, labelled=12, frames=8, device="cpu")
+    return TrainParameters(members=5, epochs=16, patience=16, trees=4, labelled=12, frames=8, device="cpu")
 
 
 def tracked_movie(folder: Path, report: Report) -> Project:
