@@ -144,7 +144,7 @@ def test_it_goes_on_without_its_dialog(qtbot, window, dialog, trains_with) -> No
     QTest.mouseClick(window.fate.chip, LEFT)
     assert window.fate.dialog is dialog and dialog.isVisible()
     window.close()
-    assert not window.fate.training._job._thread.is_alive()
+    assert not window.fate.training.job._thread.is_alive()
 
 
 def test_why_it_failed_is_said(qtbot, window, dialog, trains_with) -> None:

@@ -8,53 +8,32 @@ from PySide6.QtCore import QObject, Signal
 from lineage_app.app.fate import fate_tasks
 from lineage_app.app.fate.fate_tasks import EPOCH, Trained, TrainRequest
 from lineage_app.app.work.apart import Apart
-from lineage_app.app.work.jobs import Job, Report
+from lineage_app.app.work.jobs import Report
+from lineage_app.app.work.learning import Learning
 
 Told = dict[str, Any]  # of an epoch; see `models.train_parameters.Epoch`
 
 
-class Training(QObject):
-    """changed : something was told; ended : it is done, or was stopped, or failed.
+class Training(Learning):
+    """epochs : what was told after each; step, done, total : how far it is before the first."""
 
-    epochs : what was told after each; outcome : once it is done; problem : why it failed, else "".
-    """
-
-    changed = Signal()
-    ended = Signal()
     _told = Signal(object)
 
     def __init__(
         self, request: TrainRequest, parent: QObject | None = None, train: Callable[..., Trained] = fate_tasks.train
     ) -> None:
-        super().__init__(parent)
+        super().__init__("training", self._work, parent)
         self.request, self._train = request, train
         self.epochs: list[Told] = []
-        self.outcome: Trained | None = None
-        self.problem = ""
         self.step, self.done, self.total = "starting", 0, 0
-        self.is_running = self.is_stopping = False
+        self.is_stopping = False
         self._told.connect(self._take)
-        self._job = Job("training", self._work, self)
-        self._job.progressed.connect(self._progressed)
-        self._job.done.connect(self._finished)
-        self._job.failed.connect(self._failed)
-        self._job.cancelled.connect(self._end)
-
-    def start(self) -> None:
-        self.is_running = True
-        self._job.start()
+        self.job.progressed.connect(self._progressed)
 
     def stop(self) -> None:
-        """Soon; what was done is kept, the same request goes on from there."""
+        super().stop()
         self.is_stopping = True
-        self._job.cancel()
         self.changed.emit()
-
-    def close(self) -> None:
-        """Stop, and wait until it has."""
-        if self.is_running:
-            self._job.cancel()
-            self._job.wait()
 
     @property
     def share(self) -> float:
@@ -102,16 +81,3 @@ class Training(QObject):
         if (step, done, total) != (self.step, self.done, self.total):
             self.step, self.done, self.total = step, done, total
             self.changed.emit()
-
-    def _finished(self, outcome: Trained) -> None:
-        self.outcome = outcome
-        self._end()
-
-    def _failed(self, message: str) -> None:
-        self.problem = message
-        self._end()
-
-    def _end(self) -> None:
-        self.is_running = False
-        self.changed.emit()
-        self.ended.emit()

@@ -6,7 +6,8 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from lineage_app.app.work.apart import Apart, Tell
-from lineage_app.app.work.jobs import Job, Report
+from lineage_app.app.work.jobs import Report
+from lineage_app.app.work.learning import Learning
 
 
 def teach(project: Path, out: Path, steps: int, tell: Tell) -> float:
@@ -23,41 +24,17 @@ def teach(project: Path, out: Path, steps: int, tell: Tell) -> float:
     return float(card["losses"][-1][1])
 
 
-class Teaching(QObject):
-    """changed : something was told; ended : it is done, was stopped, or failed.
+class Teaching(Learning):
+    """done, steps : how far it is; losses : (step, loss); outcome : the weights file."""
 
-    done, steps : how far it is; losses : (step, loss); outcome : the weights file, once it is there; problem : why not.
-    """
-
-    changed = Signal()
-    ended = Signal()
     _told = Signal(int, int, object)
 
     def __init__(self, project: Path, out: Path, steps: int, parent: QObject | None = None, work: Any = teach) -> None:
-        super().__init__(parent)
+        super().__init__("teaching", self._work, parent)
         self.request = (project, out, steps)
         self.done, self.steps, self.losses = 0, steps, list[tuple[int, float]]()
-        self.outcome: Path | None = None
-        self.problem, self.is_running = "", True
         self._teach = work
         self._told.connect(self._take)
-        self._job = Job("teaching", self._work, self)
-        self._job.done.connect(self._finished)
-        self._job.failed.connect(self._failed)
-        self._job.cancelled.connect(self._end)
-
-    def start(self) -> None:
-        self._job.start()
-
-    def stop(self) -> None:
-        """Soon; the same request goes on from there."""
-        self._job.cancel()
-
-    def close(self) -> None:
-        """Stop, and wait until it has."""
-        if self.is_running:
-            self._job.cancel()
-            self._job.wait()
 
     def _work(self, report: Report) -> Path:
         def tell(*said: Any) -> None:
@@ -74,16 +51,3 @@ class Teaching(QObject):
         if loss is not None:
             self.losses.append((done, loss))
         self.changed.emit()
-
-    def _finished(self, out: Path) -> None:
-        self.outcome = out
-        self._end()
-
-    def _failed(self, message: str) -> None:
-        self.problem = message
-        self._end()
-
-    def _end(self) -> None:
-        self.is_running = False
-        self.changed.emit()
-        self.ended.emit()
