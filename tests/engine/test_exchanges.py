@@ -11,7 +11,7 @@ from engine.linking.exchanges import exchanges
 from engine.links import UNKNOWN
 from engine.tracking import TrackingParameters, track_weighed
 from tests.engine.test_linking import N, agree, as_rows, hypotheses, some_hypotheses
-from tests.engine.test_tracking import AREA, movie, table, walkers
+from tests.engine.walking_cells import AREA, movie, table, walkers
 
 Row = tuple[int, int, int, float]
 

@@ -1,6 +1,5 @@
 """Linking: each rule on a small movie of its own, and what must hold for any detections."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,78 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from benchmarks.linking import MOVIES, detect, read_truth, shuffled
 from engine.ctc import read_table
-from engine.detections import Detections
 from engine.errors import InputError
 from engine.evaluate import match, score
 from engine.tracking import TrackingParameters, track
-
-RADIUS = 8.0  # px, of a cell in these movies
-FIELD = 600.0  # px
-
-Spot = tuple[int, float, float, float]  # frame, y, x, area
-AREA = float(np.pi * RADIUS**2)
-
-
-def table(spots: Sequence[Spot], brightness: Sequence[float] | None = None) -> Detections:
-    """Round cells as a detections table, in the order given within each frame."""
-    values = np.array(spots, float).reshape(-1, 4)
-    order = np.argsort(values[:, 0], kind="stable")
-    frame, area = values[order, 0].astype(np.int32), values[order, 3].astype(np.float32)
-    start = np.searchsorted(frame, frame)
-    columns = {
-        "area": area,
-        "cov_yy": area / np.float32(4 * np.pi),
-        "cov_yx": np.zeros_like(area),
-        "cov_xx": area / np.float32(4 * np.pi),
-    }
-    if brightness is not None:
-        columns["mean_gfp"] = np.array(brightness, np.float32)[order]
-    label = (np.arange(len(frame)) - start + 1).astype(np.int32)
-    yx = values[order, 1:3].astype(np.float32)
-    return Detections(("p",), np.zeros(len(frame), np.int32), frame, label, yx, columns)
-
-
-def walkers(n_cells: int = 25, n_frames: int = 20, step: float = 2.0, seed: int = 0) -> NDArray[np.float64]:
-    """(T, n, 2) cells on a loose, irregular grid, each on a random walk of its own."""
-    rng = np.random.default_rng(seed)
-    side = int(np.ceil(np.sqrt(n_cells)))
-    grid = np.stack(np.meshgrid(*[np.linspace(60, FIELD - 60, side)] * 2, indexing="ij"), axis=-1).reshape(-1, 2)
-    grid = grid + rng.uniform(-0.2, 0.2, grid.shape) * FIELD / side
-    steps = rng.normal(0, step, (n_frames, n_cells, 2))
-    return grid[:n_cells] + np.cumsum(steps, axis=0)
-
-
-def movie(places: NDArray[np.float64], seed: int = 0) -> list[Spot]:
-    """Spots of all cells in all frames, of slightly varying area; frame t, cell c is spot t * n + c."""
-    area = AREA * np.exp(np.random.default_rng(seed + 1).normal(0, 0.05, places.shape[:2]))
-    return [(t, *places[t, c], area[t, c]) for t in range(places.shape[0]) for c in range(places.shape[1])]
-
-
-def chains(n_cells: int, n_frames: int) -> NDArray[np.int64]:
-    """The links of `movie`: the same cell in the frame before."""
-    link = np.arange(n_cells * n_frames) - n_cells
-    return np.where(link < 0, -1, link)
-
-
-def successors(link: NDArray[np.int64], row: int) -> set[int]:
-    return set(np.flatnonzero(link == row).tolist())
-
-
-def dividing(mother_area: float = AREA, gap: float = 1.3) -> tuple[Detections, int, set[int]]:
-    """Walkers, one of which (the middle one) divides after frame 9; its last row and those of its daughters."""
-    places = walkers()
-    spots = [spot for spot in movie(places) if not (spot[0] >= 10 and spot[1:3] == tuple(places[spot[0], 12]))]
-    y, x = places[9, 12]
-    for t in range(10, 20):
-        for side in (-1, 1):
-            spots.append((t, y + side * (gap * RADIUS + 0.5 * (t - 10)), x + side * 2, mother_area / 2))
-    detections = table(spots)
-    daughters = np.flatnonzero((detections.frame == 10) & (detections["area"] < 0.7 * AREA))
-    return detections, 9 * 25 + 12, set(daughters.tolist())
+from tests.engine.walking_cells import AREA, RADIUS, Spot, chains, dividing, movie, successors, table, walkers
 
 
 def test_cells_that_keep_apart_are_followed() -> None:
@@ -147,43 +81,6 @@ def test_three_daughters_are_two_at_most() -> None:
     assert np.bincount(link[link >= 0]).max() <= 2
 
 
-@pytest.mark.parametrize("missing", [1, 2])
-def test_gap_is_closed(missing: int) -> None:
-    """A cell that is not seen for a frame or two is linked across."""
-    spots = movie(walkers())
-    hole = {t * 25 + 12 for t in range(8, 8 + missing)}
-    link = track(table([spot for row, spot in enumerate(spots) if row not in hole]))
-    assert link[(8 + missing) * 25 + 12 - missing] == 7 * 25 + 12
-
-
-def test_two_gaps_are_no_step() -> None:
-    """When a cell is missed just as its neighbour is seen again, neither is taken for the other."""
-    places = walkers()
-    places[:, 13] = places[:, 12] + (0, 3 * RADIUS)
-    spots = movie(places)
-    hole = {8 * 25 + 13, 9 * 25 + 12}
-    link = track(table([spot for row, spot in enumerate(spots) if row not in hole]))
-    assert link[9 * 25 + 13 - 2] == 7 * 25 + 13
-    assert link[10 * 25 + 12 - 2] == 8 * 25 + 12
-
-
-def test_gap_stays_open_beyond_max_gap() -> None:
-    """With max_gap 0 a cell that comes back starts anew."""
-    spots = movie(walkers())
-    link = track(table(spots[: 8 * 25 + 12] + spots[8 * 25 + 13 :]), TrackingParameters(max_gap=0))
-    assert link[9 * 25 + 12 - 1] == -1
-
-
-def test_speck_is_linked_to_nothing() -> None:
-    """A thing seen once, between cells, has neither past nor future, and the cells are followed as without it."""
-    spots = movie(walkers())
-    speck = len([spot for spot in spots if spot[0] <= 10])
-    link = track(table([*spots, (10, 115.0, 115.0, 30.0)]))
-    assert link[speck] == -1
-    assert speck not in link
-    assert np.array_equal(np.delete(link, speck) >= 0, chains(25, 20) >= 0)
-
-
 @pytest.mark.parametrize("shift", [(40.0, 0.0), (-30.0, 55.0), (0.0, 110.0)])
 def test_drift_is_removed(shift: tuple[float, float]) -> None:
     """A drift of every frame, up to the distance between cells, changes no link."""
@@ -198,12 +95,6 @@ def test_jump_of_the_stage_is_removed() -> None:
     places[7:] += (260.0, -170.0)
     places[13:] += (-75.0, 310.0)
     assert np.array_equal(track(table(movie(places))), chains(25, 20))
-
-
-def test_empty_frames_are_bridged() -> None:
-    """Frames without any cell are a gap in all of them."""
-    spots = [spot for spot in movie(walkers()) if spot[0] not in (5, 11, 12)]
-    assert np.array_equal(track(table(spots)), chains(25, 17))
 
 
 @pytest.mark.parametrize("n_cells", [1, 2, 3])
@@ -355,74 +246,3 @@ def test_far_steps_are_followed_where_they_are_usual() -> None:
     sides = np.where(np.arange(20) % 2, 1.0, -1.0)[:, None]
     places[:, :, 1] += sides * np.linspace(1.3, 1.7, 25) * RADIUS
     assert np.array_equal(track(table(movie(places))), chains(25, 20))
-
-
-def touching_pairs(hidden: int) -> list[Spot]:
-    """Twenty pairs of touching cells, found as one in `hidden` frames from frame 8 on."""
-    places = walkers(n_cells=20, n_frames=20, step=0.7)
-    side = np.array([0.0, 1.05 * RADIUS])
-    spots: list[Spot] = []
-    for t in range(20):
-        for y, x in places[t]:
-            if 8 <= t < 8 + hidden:
-                spots.append((t, y, x, 2 * AREA))
-            else:
-                spots += [(t, *((y, x) - side), AREA * 1.02), (t, *((y, x) + side), AREA * 0.98)]
-    return spots
-
-
-@pytest.mark.parametrize("hidden", [1, 3, 6])
-def test_touching_cells_found_as_one_for_a_while_do_not_divide(hidden: int) -> None:
-    """They part again as the two they were; the one that was hidden goes on across the gap."""
-    detections = table(touching_pairs(hidden))
-    link = track(detections)
-    assert np.bincount(link[link >= 0]).max() == 1
-    gaps = detections.frame - detections.frame[link]
-    assert (gaps[link >= 0] == hidden + 1).sum() == 20
-    assert (link < 0).sum() == 40
-    lost_and_found = np.flatnonzero((link >= 0) & (gaps > 1))
-    same_side = np.abs(detections.yx[lost_and_found] - detections.yx[link[lost_and_found]]).max(axis=1)
-    assert (same_side < RADIUS).all()
-
-
-def test_no_gap_is_closed_where_none_is_wanted() -> None:
-    """With max_gap 0 a cell hidden in its neighbour is not looked for either."""
-    detections = table(touching_pairs(hidden=3))
-    link = track(detections, TrackingParameters(max_gap=0))
-    assert (detections.frame - detections.frame[link])[link >= 0].max() == 1
-
-
-def with_misses(spots: list[Spot], missed: Sequence[tuple[int, int]]) -> tuple[Detections, NDArray[np.int64]]:
-    """The table without these (frame, cell) of 25 cells, and the row of each spot, -1 where it is missed."""
-    gone = {t * 25 + cell for t, cell in missed}
-    row = np.full(len(spots), -1)
-    kept = [spot for spot in range(len(spots)) if spot not in gone]
-    row[kept] = np.arange(len(kept))
-    return table([spots[spot] for spot in kept]), row
-
-
-SOME_MISSED = ((5, 3), (7, 8), (9, 17), (12, 20), (14, 1), (6, 22))  # so that gaps are looked for
-
-
-@pytest.mark.parametrize("off_centre", [0.8, 1.3])
-def test_a_mask_that_flickers_is_one_cell(off_centre: float) -> None:
-    """Found with a part of its surroundings in each second frame, it is followed from frame to frame."""
-    places = walkers(step=1.0)
-    spots = movie(places)
-    for t in range(4, 12, 2):
-        spots[t * 25 + 12] = (t, places[t, 12, 0] + off_centre * RADIUS, places[t, 12, 1], 2 * AREA)
-    detections, row = with_misses(spots, SOME_MISSED)
-    cell = row[np.arange(20) * 25 + 12]
-    assert track(detections)[cell].tolist() == [-1, *cell[:-1].tolist()]
-
-
-def test_two_cells_that_are_missed_in_turn_stay_two() -> None:
-    """Seen together before and after, each keeps its own track across its gap."""
-    places = walkers(step=1.0)
-    places[:, 13] = places[:, 12] + [0, 1.6 * RADIUS]
-    detections, row = with_misses(movie(places), [*SOME_MISSED, (8, 12), (9, 13), (10, 12), (11, 13)])
-    link = track(detections)
-    for cell in (12, 13):
-        found = row[np.arange(20) * 25 + cell]
-        found = found[found >= 0]
-        assert link[found].tolist() == [-1, *found[:-1].tolist()]

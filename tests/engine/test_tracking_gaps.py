@@ -1,0 +1,125 @@
+"""Linking cells that are missed, found as one with another, or found in a mask that flickers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engine.detections import Detections
+from engine.tracking import TrackingParameters, track
+from tests.engine.walking_cells import AREA, RADIUS, Spot, chains, movie, table, walkers
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+def test_gap_is_closed(missing: int) -> None:
+    """A cell that is not seen for a frame or two is linked across."""
+    spots = movie(walkers())
+    hole = {t * 25 + 12 for t in range(8, 8 + missing)}
+    link = track(table([spot for row, spot in enumerate(spots) if row not in hole]))
+    assert link[(8 + missing) * 25 + 12 - missing] == 7 * 25 + 12
+
+
+def test_two_gaps_are_no_step() -> None:
+    """When a cell is missed just as its neighbour is seen again, neither is taken for the other."""
+    places = walkers()
+    places[:, 13] = places[:, 12] + (0, 3 * RADIUS)
+    spots = movie(places)
+    hole = {8 * 25 + 13, 9 * 25 + 12}
+    link = track(table([spot for row, spot in enumerate(spots) if row not in hole]))
+    assert link[9 * 25 + 13 - 2] == 7 * 25 + 13
+    assert link[10 * 25 + 12 - 2] == 8 * 25 + 12
+
+
+def test_gap_stays_open_beyond_max_gap() -> None:
+    """With max_gap 0 a cell that comes back starts anew."""
+    spots = movie(walkers())
+    link = track(table(spots[: 8 * 25 + 12] + spots[8 * 25 + 13 :]), TrackingParameters(max_gap=0))
+    assert link[9 * 25 + 12 - 1] == -1
+
+
+def test_speck_is_linked_to_nothing() -> None:
+    """A thing seen once, between cells, has neither past nor future, and the cells are followed as without it."""
+    spots = movie(walkers())
+    speck = len([spot for spot in spots if spot[0] <= 10])
+    link = track(table([*spots, (10, 115.0, 115.0, 30.0)]))
+    assert link[speck] == -1
+    assert speck not in link
+    assert np.array_equal(np.delete(link, speck) >= 0, chains(25, 20) >= 0)
+
+
+def test_empty_frames_are_bridged() -> None:
+    """Frames without any cell are a gap in all of them."""
+    spots = [spot for spot in movie(walkers()) if spot[0] not in (5, 11, 12)]
+    assert np.array_equal(track(table(spots)), chains(25, 17))
+
+
+def touching_pairs(hidden: int) -> list[Spot]:
+    """Twenty pairs of touching cells, found as one in `hidden` frames from frame 8 on."""
+    places = walkers(n_cells=20, n_frames=20, step=0.7)
+    side = np.array([0.0, 1.05 * RADIUS])
+    spots: list[Spot] = []
+    for t in range(20):
+        for y, x in places[t]:
+            if 8 <= t < 8 + hidden:
+                spots.append((t, y, x, 2 * AREA))
+            else:
+                spots += [(t, *((y, x) - side), AREA * 1.02), (t, *((y, x) + side), AREA * 0.98)]
+    return spots
+
+
+@pytest.mark.parametrize("hidden", [1, 3, 6])
+def test_touching_cells_found_as_one_for_a_while_do_not_divide(hidden: int) -> None:
+    """They part again as the two they were; the one that was hidden goes on across the gap."""
+    detections = table(touching_pairs(hidden))
+    link = track(detections)
+    assert np.bincount(link[link >= 0]).max() == 1
+    gaps = detections.frame - detections.frame[link]
+    assert (gaps[link >= 0] == hidden + 1).sum() == 20
+    assert (link < 0).sum() == 40
+    lost_and_found = np.flatnonzero((link >= 0) & (gaps > 1))
+    same_side = np.abs(detections.yx[lost_and_found] - detections.yx[link[lost_and_found]]).max(axis=1)
+    assert (same_side < RADIUS).all()
+
+
+def test_no_gap_is_closed_where_none_is_wanted() -> None:
+    """With max_gap 0 a cell hidden in its neighbour is not looked for either."""
+    detections = table(touching_pairs(hidden=3))
+    link = track(detections, TrackingParameters(max_gap=0))
+    assert (detections.frame - detections.frame[link])[link >= 0].max() == 1
+
+
+def with_misses(spots: list[Spot], missed: Sequence[tuple[int, int]]) -> tuple[Detections, NDArray[np.int64]]:
+    """The table without these (frame, cell) of 25 cells, and the row of each spot, -1 where it is missed."""
+    gone = {t * 25 + cell for t, cell in missed}
+    row = np.full(len(spots), -1)
+    kept = [spot for spot in range(len(spots)) if spot not in gone]
+    row[kept] = np.arange(len(kept))
+    return table([spots[spot] for spot in kept]), row
+
+
+SOME_MISSED = ((5, 3), (7, 8), (9, 17), (12, 20), (14, 1), (6, 22))  # so that gaps are looked for
+
+
+@pytest.mark.parametrize("off_centre", [0.8, 1.3])
+def test_a_mask_that_flickers_is_one_cell(off_centre: float) -> None:
+    """Found with a part of its surroundings in each second frame, it is followed from frame to frame."""
+    places = walkers(step=1.0)
+    spots = movie(places)
+    for t in range(4, 12, 2):
+        spots[t * 25 + 12] = (t, places[t, 12, 0] + off_centre * RADIUS, places[t, 12, 1], 2 * AREA)
+    detections, row = with_misses(spots, SOME_MISSED)
+    cell = row[np.arange(20) * 25 + 12]
+    assert track(detections)[cell].tolist() == [-1, *cell[:-1].tolist()]
+
+
+def test_two_cells_that_are_missed_in_turn_stay_two() -> None:
+    """Seen together before and after, each keeps its own track across its gap."""
+    places = walkers(step=1.0)
+    places[:, 13] = places[:, 12] + [0, 1.6 * RADIUS]
+    detections, row = with_misses(movie(places), [*SOME_MISSED, (8, 12), (9, 13), (10, 12), (11, 13)])
+    link = track(detections)
+    for cell in (12, 13):
+        found = row[np.arange(20) * 25 + cell]
+        found = found[found >= 0]
+        assert link[found].tolist() == [-1, *found[:-1].tolist()]
