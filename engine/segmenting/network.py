@@ -19,7 +19,6 @@ from skimage.segmentation import watershed
 
 from engine.errors import InputError
 from engine.segmenting.contrast import DIAMETER, as_seen
-from engine.segmenting.onnx_file import Weights, decode
 from engine.segmenting.regions import fill_label_holes
 
 if TYPE_CHECKING:
@@ -64,32 +63,15 @@ class Net:
         return np.asarray(fields.reshape(channels // 4, 2 * height, 2 * width), np.float32)
 
 
-def load_weights(path: Path | None) -> Weights:
-    """What a weights file holds; None: the shipped one. InputError where there is none, or it is another network's."""
-    path = path or SHIPPED
-    remedy = "give a file made by `lineage train segmentation`, or none for the shipped one"
-    try:
-        weights = decode(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: found no such weights file; {remedy}") from error
-    except InputError as error:
-        raise InputError(f"{path}: {error}, expected weights of the segmentation network; {remedy}") from error
-    if weights.notes.get("kind") != KIND:
-        raise InputError(f"{path}: found another network, expected weights of the segmentation network; {remedy}")
-    return weights
-
-
 def weights_fingerprint(path: str | None) -> str:
     """What tells the weights of a file (None: the shipped ones) from others. InputError where there are none."""
-    weights = load_weights(Path(path) if path else None)
-    digest = hashlib.sha256()
-    for name in sorted(weights.arrays):
-        digest.update(weights.arrays[name].tobytes())
-    return digest.hexdigest()[:16]
+    file = Path(path) if path else SHIPPED
+    load_net(file)
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
 
 
 def load_net(path: Path | None) -> Net:
-    """The network of a weights file (None: the shipped one), loaded once per process."""
+    """The network of a weights file (None: the shipped one), loaded once per process; InputError where it is none."""
     path = path or SHIPPED
     changed = path.stat().st_mtime_ns if path.exists() else 0
     return _load_net(path, changed)
@@ -97,14 +79,23 @@ def load_net(path: Path | None) -> Net:
 
 @lru_cache(maxsize=4)
 def _load_net(path: Path, changed: int) -> Net:
-    load_weights(path)
     import onnxruntime as ort
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # frames are worked on side by side
     options.enable_cpu_mem_arena = False
-    options.log_severity_level = 3
-    return Net(ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]))
+    options.log_severity_level = 4
+    remedy = "give a file made by `lineage train segmentation`, or none for the shipped one"
+    try:
+        session = ort.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    except OSError as error:
+        raise InputError(f"{path}: found no such weights file; {remedy}") from error
+    except (Fail, InvalidGraph, InvalidProtobuf) as error:
+        raise InputError(f"{path}: found no network, expected weights of the segmentation network; {remedy}") from error
+    if session.get_modelmeta().custom_metadata_map.get("kind") != KIND:
+        raise InputError(f"{path}: found another network, expected weights of the segmentation network; {remedy}")
+    return Net(session)
 
 
 def segment_by_network(

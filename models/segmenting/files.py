@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
 from torch import nn
 
 from engine.errors import InputError
 from engine.files import atomic
-from engine.segmenting.network import load_weights
-from engine.segmenting.onnx_file import Floats, Node, encode
+from engine.segmenting.network import KIND, SHIPPED, load_net
 from models.segmenting.network import FIELDS, INPUTS, CellNet, Conv, NetworkConfig
 
+OPSET, IR_VERSION = 13, 8  # old enough for every onnxruntime that we allow
 ENLARGE = "enlarge"  # name of the constant: how much upsampling enlarges
 
 
@@ -23,20 +26,29 @@ def save_network(network: CellNet, path: Path, card: Mapping[str, Any]) -> None:
     """Write the network, normalisation folded in. card : what is to be known of it, JSON-ready."""
     graph = _Graph()
     graph.run(network)
-    notes = {"kind": "lineage segmentation 1", "card": json.dumps(card), "widths": json.dumps(network.config.widths)}
-    data = encode(graph.nodes, graph.arrays, (INPUTS, 4 * FIELDS), notes)
+    pictures, fields = (
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, (1, channels, "h", "w"))
+        for name, channels in (("image", INPUTS), (graph.nodes[-1].output[0], 4 * FIELDS))
+    )
+    arrays = [numpy_helper.from_array(array, name) for name, array in graph.arrays.items()]
+    whole = helper.make_graph(graph.nodes, "segmentation", [pictures], [fields], arrays)
+    model = helper.make_model(whole, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    notes = {"kind": KIND, "card": json.dumps(card), "widths": json.dumps(network.config.widths)}
+    helper.set_model_props(model, notes)
     with atomic(path) as temporary:
-        temporary.write_bytes(data)
+        onnx.save_model(model, temporary)
 
 
 def load_network(path: Path | None) -> tuple[CellNet, dict[str, Any]]:
     """The network of a file (None: the shipped one), to train on, and its card. InputError where it is none."""
-    weights = load_weights(path)
+    load_net(path)
+    model = onnx.load_model(path or SHIPPED)
+    notes = {note.key: note.value for note in model.metadata_props}
+    arrays = {array.name: numpy_helper.to_array(array) for array in model.graph.initializer}
     try:
-        network = folded(CellNet(NetworkConfig(tuple(json.loads(weights.notes["widths"])))))
-        state = {name: torch.from_numpy(array.copy()) for name, array in weights.arrays.items() if name != ENLARGE}
-        network.load_state_dict(state)
-        return network, json.loads(weights.notes["card"])
+        network = folded(CellNet(NetworkConfig(tuple(json.loads(notes["widths"])))))
+        network.load_state_dict({name: torch.tensor(array) for name, array in arrays.items() if name != ENLARGE})
+        return network, json.loads(notes["card"])
     except (KeyError, ValueError, RuntimeError) as error:
         raise InputError(
             f"{path}: found a network of another make; expected one by `lineage train segmentation`"
@@ -60,8 +72,8 @@ class _Graph:
     """The operations of a network, one after another."""
 
     def __init__(self) -> None:
-        self.nodes: list[Node] = []
-        self.arrays: dict[str, Floats] = {}
+        self.nodes: list[onnx.NodeProto] = []
+        self.arrays: dict[str, NDArray[np.float32]] = {}
 
     def run(self, network: CellNet) -> None:
         network = folded(copy.deepcopy(network).float().cpu())
@@ -84,9 +96,9 @@ class _Graph:
             x = self._conv(x, up, names[up[0]])  # type: ignore[index]
         through(x, network.head)
 
-    def _add(self, kind: str, inputs: tuple[str, ...], **attributes: tuple[int, ...] | str) -> str:
+    def _add(self, kind: str, inputs: tuple[str, ...], **attributes: Any) -> str:
         output = f"x{len(self.nodes)}"
-        self.nodes.append(Node(kind, inputs, output, attributes))
+        self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
         return output
 
     def _conv(self, x: str, block: nn.Module, name: str) -> str:

@@ -4,13 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import helper
 
 from engine.errors import InputError
 from engine.segmentation import SegmentationParameters, estimate_parameters, segment
 from engine.segmenting import network
-from engine.segmenting.network import cells_of, load_net, load_weights, segment_by_network, weights_fingerprint
-from engine.segmenting.onnx_file import Node, encode
+from engine.segmenting.network import cells_of, load_net, segment_by_network, weights_fingerprint
 from tests.engine.test_segmentation import RENDER, UM_PER_PX, discs, overlap, places
 
 NETWORK = SegmentationParameters(method="network")
@@ -75,11 +76,16 @@ def test_missing_weights_are_named() -> None:
 def test_foreign_files_are_refused(tmp_path: Path) -> None:
     """Neither any file nor another network is taken for weights."""
     (tmp_path / "text.onnx").write_text("no network at all")
-    (tmp_path / "other.onnx").write_bytes(encode([Node("Relu", ("image",), "y")], {}, (1, 1), {"kind": "something"}))
+    image, found = (
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, (1, 1, 4, 4)) for name in ("image", "y")
+    )
+    graph = helper.make_graph([helper.make_node("Relu", ["image"], ["y"])], "other", [image], [found])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save_model(model, tmp_path / "other.onnx")
     with pytest.raises(InputError, match="expected weights of the segmentation network"):
-        load_weights(tmp_path / "text.onnx")
+        load_net(tmp_path / "text.onnx")
     with pytest.raises(InputError, match="found another network"):
-        load_weights(tmp_path / "other.onnx")
+        load_net(tmp_path / "other.onnx")
 
 
 def test_parameters_name_the_weights(tmp_path: Path) -> None:
@@ -93,5 +99,5 @@ def test_parameters_name_the_weights(tmp_path: Path) -> None:
 def test_the_shipped_weights_are_small_and_known() -> None:
     """They take less than two megabytes, say how they were made, and have a fingerprint of their own."""
     assert network.SHIPPED.stat().st_size < 2_000_000
-    assert "card" in load_weights(None).notes
+    assert "card" in load_net(None).session.get_modelmeta().custom_metadata_map
     assert len(weights_fingerprint(None)) == 16
