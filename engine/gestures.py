@@ -12,9 +12,9 @@ from engine.edits import Changes
 from engine.forest import Ids
 from engine.lineage import Lineage
 from engine.measure import MeasureParameters
-from engine.movie import Movie
+from engine.movie import Movie, Window
 from engine.parameters import from_dict
-from engine.shapes import Labels, Mask, disc, halves, measured
+from engine.shapes import Labels, Mask, disc, halves, measured, reach
 
 if TYPE_CHECKING:
     from engine.project import Project
@@ -86,7 +86,8 @@ def split(
     one within three radii.
     """
     edits.check_known(lineage, detection)
-    movie, frame, labels = _scene(project, lineage, detection)
+    window = _around(project, lineage, detection)
+    movie, frame, labels = _scene(project, lineage, detection, window)
     whole = Mask.of(labels == lineage.detections.label[detection])
     if parts is None:
         if whole.area < 2:
@@ -97,7 +98,7 @@ def split(
         if not first.area or not second.area or (first.image(movie.shape) & second.image(movie.shape)).any():
             raise EditError(f"detection {detection}: expected two parts within its mask that do not overlap")
     others = np.where(labels == lineage.detections.label[detection], 0, labels)
-    measure, beside = measurer(project, movie, frame), int(labels.max()) + 1
+    measure, beside = measurer(project, movie, frame, window), int(labels.max()) + 1
     records = [measure(one, _with(others, other, beside)) for one, other in ((first, second), (second, first))]
     own, new = _in_line(lineage, detection, records[0], records[1])
     before, after = _ends_near(lineage, detection, new), _goes_on(lineage, detection, own, new)
@@ -115,18 +116,27 @@ def merge(project: "Project", lineage: Lineage, one: int, other: int) -> Changes
     return edits.merge(lineage, one, other, mask)
 
 
-def _scene(project: "Project", lineage: Lineage, detection: int) -> tuple[Movie, int, Labels]:
+def _around(project: "Project", lineage: Lineage, detection: int) -> Window:
+    """The part of the frame that measures of a detection depend on."""
+    margin = reach(_parameters(project), project.um_per_px)
+    y0, x0, y1, x1 = (int(lineage.detections[side][detection]) for side in ("y0", "x0", "y1", "x1"))
+    return slice(max(y0 - margin, 0), y1 + margin), slice(max(x0 - margin, 0), x1 + margin)
+
+
+def _scene(
+    project: "Project", lineage: Lineage, detection: int, window: Window | None = None
+) -> tuple[Movie, int, Labels]:
     """Movie, frame and label image of a detection."""
     detections = lineage.detections
     movie = project.movie(detections.positions[detections.position[detection]], lineage)
     frame = int(detections.frame[detection])
-    return movie, frame, _labels(movie, frame)
+    return movie, frame, _labels(movie, frame, window)
 
 
-def _labels(movie: Movie, frame: int) -> Labels:
+def _labels(movie: Movie, frame: int, window: Window | None = None) -> Labels:
     if not 0 <= frame < movie.n_frames:
         raise EditError(f"frame {frame}: position {movie.name} has frames 0 to {movie.n_frames - 1}")
-    return movie.labels(frame)
+    return movie.labels(frame, window=window)
 
 
 def _with(labels: Labels, mask: Mask, label: int) -> Labels:
@@ -154,12 +164,22 @@ def _add(project: "Project", lineage: Lineage, movie: Movie, frame: int, mask: M
     return edits.add(lineage, position, frame, measurer(project, movie, frame)(mask, labels))
 
 
-def measurer(project: "Project", movie: Movie, frame: int) -> Callable[[Mask, Labels], dict[str, Any]]:
-    """What measures masks of a frame, as the journal keeps them; its second argument: (Y, X) the other cells."""
+def measurer(
+    project: "Project", movie: Movie, frame: int, window: Window | None = None
+) -> Callable[[Mask, Labels], dict[str, Any]]:
+    """What measures masks of a frame, as the journal keeps them; its second argument: (Y, X) the other cells.
+
+    window : the part of the frame that is read, where the masks are few.
+    """
     channels = movie.channels if movie.has_images else ()
-    images = {name: movie.frame(frame, name) if frame in movie.frames(name) else None for name in channels}
-    parameters = from_dict(MeasureParameters, dict(project.parameters.get("measure", {})))
-    return lambda mask, others: measured(mask, others, images, movie.um_per_px, parameters)
+    images = {
+        name: movie.frame(frame, name, window=window) if frame in movie.frames(name) else None for name in channels
+    }
+    return lambda mask, others: measured(mask, others, images, movie.um_per_px, _parameters(project))
+
+
+def _parameters(project: "Project") -> MeasureParameters:
+    return from_dict(MeasureParameters, dict(project.parameters.get("measure", {})))
 
 
 def _usual_area(lineage: Lineage, position: str, frame: int) -> float:

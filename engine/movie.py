@@ -7,7 +7,7 @@ Format: https://ngff.openmicroscopy.org/0.5/
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,8 @@ from engine.errors import InputError
 CHUNK_PX = 64
 SMALLEST_LEVEL_PX = 512  # the pyramid ends at the first level that fits in this
 LABEL_DTYPE = "uint32"
+Window = tuple[slice, slice]  # rows, columns
+ALL: Window = (slice(None), slice(None))
 _SETTING = threading.Lock()
 
 
@@ -72,10 +74,10 @@ class Movie:
         return _Image.open(self.image_path)
 
     @cached_property
-    def _labels(self) -> list[Any]:
+    def _labels(self) -> "_Levels":
         if not self.has_labels:
             raise InputError(f"{self.labels_path}: position {self.name} has no label images; run `lineage segment`")
-        return [open_array(self.labels_path / str(level)) for level in range(len(level_shapes(self.shape)))]
+        return _Levels(self.labels_path / str(level) for level in range(len(level_shapes(self.shape))))
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -102,16 +104,25 @@ class Movie:
         listed = self._images.sparse_frames.get(self.channels[index])
         return range(self.n_frames) if listed is None else listed
 
-    def frame(self, t: int, channel: int | str = 0, level: int = 0) -> NDArray[Any]:
-        """(Y, X) the image as stored; raises InputError where the channel was not imaged at that time."""
+    def frame(self, t: int, channel: int | str = 0, level: int = 0, window: Window | None = None) -> NDArray[Any]:
+        """(Y, X) the image as stored; raises InputError where the channel was not imaged at that time.
+
+        window : the rows and columns that are read, full size only; the others are 0.
+        """
         index = self.channel_index(channel)
         listed = self._images.sparse_frames.get(self.channels[index])
         if not 0 <= t < self.n_frames or (listed is not None and t not in listed):
             raise InputError(f"position {self.name}: channel {self.channels[index]} has no frame {t}")
-        return self._images.read(t, index, level)
+        if window is None:
+            return self._images.read(t, index, level)
+        return _inside(window, self.shape, self._images.read(t, index, 0, window))
 
-    def labels(self, t: int, level: int = 0) -> NDArray[np.int32]:
-        """(Y, X) int32, 0 = background, 1..n; with an overlay, labels may have holes."""
+    def labels(self, t: int, level: int = 0, window: Window | None = None) -> NDArray[np.int32]:
+        """(Y, X) int32, 0 = background, 1..n; with an overlay, labels may have holes. window : as in `frame`."""
+        if window is not None:
+            read = _pixels(self._labels[0], (t, *window)).astype(np.int32, copy=False)
+            labels = _inside(window, self.shape, read)
+            return labels if self.overlay is None else self.overlay(t, labels)
         if self.overlay is None:
             return _pixels(self._labels[level], t).astype(np.int32, copy=False)
         curated = self.overlay(t, _pixels(self._labels[0], t).astype(np.int32, copy=False))
@@ -186,11 +197,27 @@ _AXES = {
 }
 
 
+class _Levels(Sequence[Any]):
+    """The resolutions of an image, each opened when it is first used."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._paths = tuple(paths)
+        self._opened: dict[int, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, level: Any) -> Any:
+        if level not in self._opened:
+            self._opened[level] = open_array(self._paths[level])
+        return self._opened[level]
+
+
 @dataclass(frozen=True)
 class _Image:
     """An OME-Zarr image of any order of axes: its resolutions, and the frames of channels not imaged at every frame."""
 
-    levels: list[Any]
+    levels: _Levels
     axes: str
     sparse_frames: dict[str, list[int]]
 
@@ -201,15 +228,15 @@ class _Image:
         try:
             multiscale = ome["multiscales"][0]
             axes = "".join(axis["name"] for axis in multiscale["axes"])
-            levels = [open_array(path / dataset["path"]) for dataset in multiscale["datasets"]]
+            levels = _Levels(path / dataset["path"] for dataset in multiscale["datasets"])
         except (KeyError, IndexError, TypeError) as error:
             raise InputError(
                 f"{path}: no OME-Zarr 0.4 or 0.5 image ({error} is missing); import the movie again"
             ) from error
         return cls(levels, axes, dict(attributes.get("lineage", {}).get("frames", {})))
 
-    def read(self, t: int, channel: int, level: int) -> NDArray[Any]:
-        at: dict[str, Any] = {"t": t, "c": channel, "z": 0, "y": slice(None), "x": slice(None)}
+    def read(self, t: int, channel: int, level: int, window: Window = ALL) -> NDArray[Any]:
+        at: dict[str, Any] = {"t": t, "c": channel, "z": 0, "y": window[0], "x": window[1]}
         image = _pixels(self.levels[level], tuple(at[axis] for axis in self.axes))
         return image if self.axes.index("y") < self.axes.index("x") else image.T
 
@@ -240,6 +267,13 @@ def _pixels(array: Any, at: Any) -> NDArray[Any]:
             f"{Path(array.store.root, array.path)}: frame {frame} is damaged ({what}); restore it from a copy, or make "
             "the project anew"
         ) from error
+
+
+def _inside(window: Window, shape: tuple[int, int], part: NDArray[Any]) -> NDArray[Any]:
+    """A (Y, X) image that is 0 but for a part of it."""
+    image = np.zeros(shape, part.dtype)
+    image[window] = part
+    return image
 
 
 def _create_array(group: Any, name: str, shape: tuple[int, ...], dtype: Any) -> None:

@@ -30,11 +30,12 @@ class Mask:
     @classmethod
     def of(cls, image: NDArray[Any]) -> "Mask":
         """The part of a (Y, X) image that is not 0; an empty mask where there is none."""
-        y, x = np.nonzero(image)
+        y = np.flatnonzero(image.any(axis=1))
         if not len(y):
             return cls(0, 0, np.zeros((0, 0), bool))
-        y0, x0 = int(y.min()), int(x.min())
-        return cls(y0, x0, np.asarray(image[y0 : y.max() + 1, x0 : x.max() + 1] != 0))
+        rows = image[y[0] : y[-1] + 1]
+        x = np.flatnonzero(rows.any(axis=0))
+        return cls(int(y[0]), int(x[0]), np.asarray(rows[:, x[0] : x[-1] + 1] != 0))
 
     @property
     def area(self) -> int:
@@ -152,6 +153,11 @@ def _cropped(mask: Mask, part: NDArray[np.bool_]) -> Mask:
     return Mask(mask.y0 + crop.y0, mask.x0 + crop.x0, crop.pixels)
 
 
+def reach(parameters: MeasureParameters, um_per_px: float) -> int:
+    """How far around a mask its measures look, px."""
+    return int((parameters.ring_gap_um + parameters.ring_width_um + RING_MARGIN_UM) / um_per_px) + 3
+
+
 def measured(
     mask: Mask,
     labels: Labels,
@@ -163,7 +169,7 @@ def measured(
 
     labels : (Y, X) the other cells of the frame; images : channel -> (Y, X), None where it was not imaged.
     """
-    margin = int((parameters.ring_gap_um + parameters.ring_width_um + RING_MARGIN_UM) / um_per_px) + 3
+    margin = reach(parameters, um_per_px)
     rows, cols = (
         slice(max(part.start - margin, 0), min(part.stop + margin, size))
         for part, size in zip(mask.window, labels.shape, strict=True)

@@ -131,6 +131,20 @@ def test_two_touching_cells_are_split_and_linked_in_one_step(project: Project) -
         assert len(np.unique(project.movie("p0001", lineage).labels(21))) == 5
 
 
+def test_a_split_reads_only_what_is_near_and_measures_the_same(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The neighbourhood of the cell is enough."""
+    with curate(project) as curation:
+        lineage, ids = curation.lineage, [at(curation, 10, label) for label in (1, 2, 3, 4)]
+        near = [gestures.split(project, lineage, id) for id in ids]
+        height, width = project.positions[0].shape
+        windows = [gestures._around(project, lineage, id) for id in ids]
+        assert all(rows.stop - rows.start < height and cols.stop - cols.start < width for rows, cols in windows)
+        monkeypatch.setattr(gestures, "_around", lambda *_: (slice(None), slice(None)))
+        assert [gestures.split(project, lineage, id) for id in ids] == near
+
+
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The same discs, found by our own segmentation."""

@@ -1,5 +1,6 @@
 """Frames and label images on disk."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,21 @@ def test_frames_and_labels_are_read_as_written(tmp_path: Path) -> None:
     assert np.array_equal(made.labels(4), labels)
     made.write_labels(4, np.zeros(made.shape, np.int32))
     assert not made.labels(4).any()
+
+
+def test_a_window_of_a_frame_is_read_alone(tmp_path: Path) -> None:
+    """Its pixels as they are, 0 elsewhere; curated masks too."""
+    made = movie(tmp_path)
+    rng = np.random.default_rng(1)
+    made.write_frame(2, "brightfield", rng.integers(1, 60000, made.shape).astype("uint16"))
+    made.write_labels(2, rng.integers(1, 9, made.shape).astype(np.int32))
+    inside = np.zeros(made.shape, bool)
+    window = np.s_[10:66, 50:200]
+    inside[window] = True
+    assert np.array_equal(made.frame(2, window=window), np.where(inside, made.frame(2), 0))
+    assert np.array_equal(made.labels(2, window=window), np.where(inside, made.labels(2), 0))
+    curated = replace(made, overlay=lambda _, labels: np.where(labels == 3, 0, labels))
+    assert np.array_equal(curated.labels(2, window=window), np.where(inside, curated.labels(2), 0))
 
 
 def test_a_channel_has_only_the_frames_that_were_imaged(tmp_path: Path) -> None:

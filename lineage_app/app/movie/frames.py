@@ -16,9 +16,9 @@ from lineage_app.app.document import Document
 KEPT_BYTES = 400_000_000
 FEWEST_KEPT = 12
 READERS = 2  # threads; the decoder uses one core each
-CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 Key = tuple[int, int]  # position, frame
 Points = NDArray[np.float32]
+Labels = NDArray[np.int32] | NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,16 @@ class Frame:
     """One frame of one position, ready to be drawn.
 
     images : channel -> (Y, X) as stored, or None where it was not imaged; imaged : channel -> the frame it is from;
-    labels : (Y, X) int32 or None; edge, edge_label : flat index and label of the pixels along the outlines.
+    labels : (Y, X) or None; edge, edge_label : flat index and label of the pixels along the outlines.
     """
 
     position: int
     number: int
     images: dict[str, NDArray[Any]]
     imaged: dict[str, int]
-    labels: NDArray[np.int32] | None
+    labels: Labels | None
     edge: NDArray[np.int64]
-    edge_label: NDArray[np.int32]
+    edge_label: Labels
     polygons: dict[int, Points] = field(default_factory=dict)
 
     @property
@@ -67,23 +67,31 @@ def read_frame(document: Document, position: int, number: int) -> Frame:
         if before >= 0:
             imaged[channel] = int(frames[before])
             images[channel] = movie.frame(imaged[channel], channel)
-    labels = document.labels(position, number)
+    labels = compact(document.labels(position, number))
     edge, edge_label = outlines(labels)
     return Frame(position, number, images, imaged, labels, edge, edge_label)
 
 
-def outlines(labels: NDArray[np.int32] | None) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+def compact(labels: NDArray[np.int32] | None) -> Labels | None:
+    """The label image in as few bytes as its labels need."""
+    return labels if labels is None or labels.max(initial=0) >= 2**16 else labels.astype(np.uint16)
+
+
+def outlines(labels: Labels | None) -> tuple[NDArray[np.int64], Labels]:
     """Flat index and label of every cell pixel that has a pixel of another value beside it."""
     if labels is None:
-        return np.zeros(0, np.int64), np.zeros(0, np.int32)
-    small = labels.astype(np.uint16 if labels.max(initial=0) < 2**16 else np.float32)
-    largest, least = cv2.dilate(small, CROSS), cv2.erode(small, CROSS)
-    edge = cv2.compare(largest, least, cv2.CMP_NE) & cv2.compare(small, 0, cv2.CMP_GT)
-    index = np.flatnonzero(edge)
+        return np.zeros(0, np.int64), np.zeros(0, np.uint16)
+    is_edge = np.zeros(labels.shape, bool)
+    for here, there in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
+        differs = labels[here] != labels[there]
+        is_edge[here] |= differs
+        is_edge[there] |= differs
+    is_edge &= labels != 0
+    index = np.flatnonzero(is_edge)
     return index, labels.ravel()[index]
 
 
-def trace(labels: NDArray[np.int32] | None, label: int, box: Sequence[int]) -> Points:
+def trace(labels: Labels | None, label: int, box: Sequence[int]) -> Points:
     """(n, 2) x, y of the smoothed outline of a label that lies in the box y0, x0, y1, x1."""
     y0, x0, y1, x1 = (int(side) for side in box)
     if labels is None:

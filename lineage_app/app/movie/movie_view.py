@@ -273,13 +273,13 @@ class MovieView(QWidget):
         frame, label = scene.frame, self.document.lineage.detections.label
         ids = self.document.ids(frame.position, frame.number)
         most = max(int(frame.edge_label.max(initial=0)), int(label[ids].max(initial=0)))
-        packed = self.colouring.packed()[self.colouring.of_detection]
+        packed, of_detection = self.colouring.packed(), self.colouring.of_detection
         of_label = np.full(most + 1, UNKNOWN, np.uint32)
-        of_label[label[ids]] = packed[ids]
+        of_label[label[ids]] = packed[of_detection[ids]]
         draw_edges(bgra, frame.edge, of_label[frame.edge_label], self.shape, scene.camera, window)
         small = seen[scene.radius(seen) < SMALLEST_RADIUS]
         if len(small):
-            draw_dots(bgra, scene.at(small) - window[:2], packed[small], SMALLEST_RADIUS)
+            draw_dots(bgra, scene.at(small) - window[:2], packed[of_detection[small]], SMALLEST_RADIUS)
 
     def _visible(self, scene: Scene, ids: Ids) -> Ids:
         """The detections of the frame that are on the screen."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPen
 
-from lineage_app.app.movie.frames import CROSS, Frame
+from lineage_app.app.movie.frames import Frame, Labels
 from lineage_app.app.movie.picture import Camera
 
 NEW = 0  # the label of a cell that is not there yet
@@ -21,9 +21,9 @@ USUAL_RADIUS = 5.0
 GROWS = 1.25  # by which a step makes the brush larger
 SHADES = [0, QColor(34, 211, 238, 80).rgba(), QColor(165, 243, 252, 255).rgba()]  # outside, inside, edge
 KNIFE = "#ffe066"
+CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 Point = tuple[float, float]  # x, y in image px
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in image px
-Labels = NDArray[np.int32]
 Bools = NDArray[np.bool_]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QSlider, QStyle, QStyleOptionSlider
 
 MARKS = 7  # px above and below the slider
@@ -13,7 +13,7 @@ DOUBTFUL = QColor("#e08a00")
 LEAST_DOUBT = 0.3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Marks:
     """divisions : frames; onsets : (frame, colour); doubts : (T,) the worst doubt of each frame, in [0, 1]."""
 
@@ -28,6 +28,7 @@ class Seekbar(QSlider):
     def __init__(self) -> None:
         super().__init__(Qt.Orientation.Horizontal)
         self.marks = Marks()
+        self._drawn: tuple[object, QPixmap] = (None, QPixmap())  # what the marks are drawn for, and they
 
     def set_marks(self, marks: Marks) -> None:
         """Show other marks."""
@@ -54,7 +55,19 @@ class Seekbar(QSlider):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
+        key = (self.marks, self.size(), self.maximum(), self.palette().cacheKey(), self.devicePixelRatioF())
+        if self._drawn[0] != key:
+            self._drawn = (key, self._draw_marks())
         with QPainter(self) as painter:
+            painter.drawPixmap(0, 0, self._drawn[1])
+
+    def _draw_marks(self) -> QPixmap:
+        """All marks: drawn once, not at every frame."""
+        ratio = self.devicePixelRatioF()
+        drawn = QPixmap(self.size() * ratio)
+        drawn.setDevicePixelRatio(ratio)
+        drawn.fill(Qt.GlobalColor.transparent)
+        with QPainter(drawn) as painter:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             self._draw_doubts(painter)
             painter.setPen(QPen(self.palette().placeholderText().color(), 1.4))
@@ -64,6 +77,7 @@ class Seekbar(QSlider):
             for frame, colour in self.marks.onsets:
                 painter.setBrush(colour)
                 painter.drawEllipse(QPointF(self.x_of(frame), MARKS / 2), 3, 3)
+        return drawn
 
     def _draw_doubts(self, painter: QPainter) -> None:
         doubts, colour, top = self.marks.doubts, QColor(DOUBTFUL), self.height() - MARKS + 2

@@ -107,7 +107,7 @@ class Transport(QWidget):
     def _weigh(self, *_: object) -> None:
         """Find the worst doubt of each frame of the position."""
         document, worst = self.navigation.document, np.zeros(self.navigation.n_frames)
-        detections, ids = document.lineage.detections, np.flatnonzero(self.doubts[: len(document.lineage)])
+        detections, ids = document.lineage.detections, np.flatnonzero(self.doubts[: len(document.lineage)] > 0)
         ids = ids[detections.position[ids] == document.position_index(self.navigation.place.position)]
         np.maximum.at(worst, detections.frame[ids], self.doubts[ids])
         self._worst = worst
