@@ -219,5 +219,10 @@ def _position_name(path: Path) -> str:
 
 
 def _what_is_there(path: Path) -> str:
-    files = sorted(p.name for p in path.iterdir())
-    return f"no image among {len(files)} files ({', '.join(files[:3])})" if files else "an empty folder"
+    names = sorted(p.name for p in path.iterdir())
+    if not names:
+        return "an empty folder"
+    deeper = (inner for folder in subfolders(path) for inner in subfolders(folder) if images_in(inner))
+    if found := next(deeper, None):
+        return f"no image here, but there are in {found}: give that folder or the one around it"
+    return f"no image among {len(names)} files and folders ({', '.join(names[:3])})"

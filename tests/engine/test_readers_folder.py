@@ -189,6 +189,15 @@ def test_an_absolute_pattern_is_refused(tmp_path):
         open_source(folder, {"a": "/etc/*.tif"})
 
 
+def test_the_folder_that_was_meant_is_named(tmp_path):
+    """Given a folder that only holds folders of movies, the error says where the images lie."""
+    write_tiffs(tmp_path / "plate" / "day1" / "p1", frames())
+    with pytest.raises(InputError, match=r"no image here, but there are in .*day1.p1: give that folder"):
+        open_source(tmp_path / "plate")
+    with pytest.raises(InputError, match=r"no image among 1 files and folders \(plate\)"):
+        open_source(tmp_path)
+
+
 def test_real_movies_are_read(shared_data):
     """The Cell Tracking Challenge sets open, with all their frames and their masks."""
     movie = open_source(shared_data / "PhC-C2DL-PSC" / "01").positions[0]
