@@ -162,7 +162,7 @@ def import_command(
             reference=reference,
             progress=bars("import"),
         )
-    answer(summary(made), [*describe(made), "", f"next: lineage run {project}"], as_json)
+    answer(summary(made), describe(made), as_json)
 
 
 @app.command(epilog="Example: lineage info p.lineage --json")

@@ -69,7 +69,15 @@ def describe(project: Project) -> list[str]:
     for name in ("detections", "cells", "divisions", "genealogies"):
         if name in values:
             lines.append(f"{name + ':':<13}{values[name]:,}")
-    return lines + (_onset_lines(values) if "onsets" in values else [])
+    lines += _onset_lines(values) if "onsets" in values else []
+    return [*lines, "", f"next: {_next(project)}"]
+
+
+def _next(project: Project) -> str:
+    """The command that most people want now."""
+    path = project.path
+    is_tracked = "track" in project.stages
+    return f"lineage app {path} to correct, lineage report {path} to read" if is_tracked else f"lineage run {path}"
 
 
 def _onset_lines(values: dict[str, Any]) -> list[str]:

@@ -87,6 +87,14 @@ def test_info_says_what_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert words in out
 
 
+def test_what_to_do_next_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """After an import to run it, after a run to correct or to read it: commands to copy."""
+    project = disc_project(tmp_path / "a.lineage", 10)
+    assert call(capsys, "info", project.path)[1].splitlines()[-1] == f"next: lineage run {project.path}"
+    last = call(capsys, "run", project.path)[1].splitlines()[-1]
+    assert f"lineage app {project.path}" in last and f"lineage report {project.path}" in last
+
+
 def test_a_parameter_given_once_is_kept_by_later_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`segment --cell-diameter-um` holds for `run`, until it is taken back by `none`."""
     project = disc_project(tmp_path / "a.lineage", 10)
