@@ -4,8 +4,8 @@ A part of a movie of 1388 x 1040 px is simulated; a longer one shows it forwards
 positions are mirrored. Repeated frames are second names of the same file (hard links), so images take no more room than
 the part; all that is made of them is made anew. Each step runs in a process of its own; CPU seconds and peak memory are
 what the operating system saw. Without options: one position of 40, 80, 160 and 320 frames. --whole: 3 movies of
-2 positions of 5,000 frames, some 2.4 million cell images. Interrupted and run again it goes on, a step that was under
-way counts from there on; results stay in --folder.
+2 positions of 5,000 frames, some 2.4 million cell images. Interrupted and run again it goes on; what a step had cost
+before counts too. Results stay in --folder. `open` is how the app opens a project, with some edits taken back.
 """
 
 import argparse
@@ -14,7 +14,9 @@ import os
 import resource
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +26,20 @@ from numpy.typing import NDArray
 
 from benchmarks.memory import in_a_process
 from engine.blocks import Workers
-from engine.files import write_json
+from engine.edits import cut
+from engine.files import remove, write_json
 from engine.importing import import_movie
 from engine.movie import Movie
 from engine.pipeline import run
+from engine.progress import Progress
 from engine.project import Project
 from engine.simulate import SimulationParameters, picture_name, position_name, simulate
 from engine.simulator.parameters import CHANNELS
 
 UNTIL = {"segment": "segment", "measure": "measure", "track": "track"}
-STEPS = ("import", *UNTIL, "predict")
+STEPS = ("import", *UNTIL, "predict", "info", "check", "open")
+COSTS = ("wall_s", "cpu_s", "peak_gb")
+EDITS = 20
 FLIPS: tuple[Callable[[NDArray[Any]], NDArray[Any]], ...] = (
     lambda image: image,
     lambda image: image[:, ::-1],
@@ -122,9 +128,31 @@ def _write(
             os.link(files / str(source) / place, files / str(t) / place)
 
 
-def measured(step: str, project: Path, images: Path, model: Path | None, pipe: Any) -> None:
-    """Do one step in this process and send what it cost."""
-    before, start = _bytes(project), time.perf_counter()
+def measured(step: str, project: Path, images: Path, model: Path | None, kept: Path, pipe: Any) -> None:
+    """Do one step in this process and send what it cost, with what earlier tries cost that were interrupted.
+
+    kept : the file in which the costs are while the step is under way.
+    """
+    before = json.loads(kept.read_text()) if kept.is_file() else {"bytes": _bytes(project)} | dict.fromkeys(COSTS, 0.0)
+    start = time.perf_counter()
+    write_json(kept, before)
+
+    def so_far() -> dict[str, Any]:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        return before | {
+            "wall_s": before["wall_s"] + time.perf_counter() - start,
+            "cpu_s": before["cpu_s"] + used.ru_utime + used.ru_stime,
+            "peak_gb": max(before["peak_gb"], used.ru_maxrss / 2**20),
+        }
+
+    more = _do(step, project, images, model, lambda done, total: write_json(kept, so_far()))
+    cost = so_far()
+    mb = (_bytes(project) - cost.pop("bytes")) / 2**20
+    pipe.send({name: round(value, 2) for name, value in cost.items()} | {"mb": round(mb, 1)} | more)
+
+
+def _do(step: str, project: Path, images: Path, model: Path | None, progress: Progress) -> dict[str, Any]:
+    """Do one step; returns what there is to say of it beside its costs."""
     if step == "import":
         import_movie(project, images=images, reference=True)
     elif step == "predict":
@@ -132,18 +160,37 @@ def measured(step: str, project: Path, images: Path, model: Path | None, pipe: A
         from models.predict import predict_project
 
         assert model is not None
-        predict_project(project, load(model), Workers(2))
+        predict_project(project, load(model), Workers(2), progress)
+    elif step in ("info", "check"):
+        from lineage_app.cli import app
+
+        with redirect_stdout(StringIO()):
+            app([step, str(project)], standalone_mode=False)
+    elif step == "open":
+        return _opened(project)
     else:
-        run(Project.open(project), workers=Workers(2), until=UNTIL[step])
-    wall, used = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF)
-    pipe.send(
-        {
-            "wall_s": round(wall, 1),
-            "cpu_s": round(used.ru_utime + used.ru_stime, 1),
-            "peak_gb": round(used.ru_maxrss / 2**20, 2),
-            "mb": round((_bytes(project) - before) / 2**20, 1),
-        }
-    )
+        run(Project.open(project), workers=Workers(2), until=UNTIL[step], progress=lambda name: progress)
+    return {}
+
+
+def _opened(project: Path) -> dict[str, Any]:
+    """Open a project as the app does, edit it and take that back; ms of each edit and each undo, medians."""
+    from lineage_app.app.curation.curator import open_curated
+
+    opened = open_curated(project)
+    curation = opened.curation
+    assert curation is not None
+    linked = np.flatnonzero(curation.lineage.link >= 0)
+    times = []
+    for child in np.random.default_rng(0).choice(linked, EDITS).tolist():
+        start = time.perf_counter()
+        curation.do("cut", cut(curation.lineage, child))
+        done = time.perf_counter()
+        curation.undo()
+        times.append((done - start, time.perf_counter() - done))
+    opened.held.close()
+    edit, undo = 1e3 * np.median(times, axis=0)
+    return {"cells": len(opened.document.lineage.cells), "edit_ms": round(edit, 2), "undo_ms": round(undo, 2)}
 
 
 def _bytes(folder: Path) -> int:
@@ -159,11 +206,13 @@ def costs(folder: Path, size: Size, model: Path | None) -> dict[str, Any]:
         for step in STEPS:
             if f"{step}-{movie}" in found or (step == "predict" and model is None):
                 continue
-            found[f"{step}-{movie}"] = in_a_process(measured, step, project, images, model)
+            kept = folder / f"{size.name}-{movie}.{step}.json"
+            found[f"{step}-{movie}"] = in_a_process(measured, step, project, images, model, kept)
             found[f"cells-{movie}"] = (
                 len(Project.open(project).detections()) if step == "measure" else found.get(f"cells-{movie}", 0)
             )
             write_json(file, found)
+            remove(kept)
     return found
 
 

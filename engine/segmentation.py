@@ -16,7 +16,7 @@ from engine.segmenting.cell_scale import CellScale, dark_rim, find_scale, refine
 from engine.segmenting.mser import segment_mser
 from engine.segmenting.network import segment_by_network
 from engine.segmenting.outline import evenness, surroundings
-from engine.segmenting.regions import fill_label_holes, paint
+from engine.segmenting.regions import fill_label_holes, label_areas, paint, relabelled
 from engine.segmenting.splitting import split_necks
 
 Image = NDArray[np.float32]
@@ -229,7 +229,7 @@ def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
         width = max(2.0, RING_WIDTH * diameter / found.shrink)
         stands_out = found.score[rows] * evenness(labels, found.signal, width) >= least
         rows = rows[stands_out]
-        labels = np.concatenate([[0], np.cumsum(stands_out) * stands_out]).astype(np.int32)[labels]
+        labels = relabelled(labels, np.concatenate([[0], np.cumsum(stands_out) * stands_out]))
     fill = found.regions.fill[rows]
     if look.is_flat:
         shaded = find_shaded(found, labels, look)
@@ -307,7 +307,7 @@ def with_rim(labels: Labels, image: Image, rim: float) -> Labels:
 
 def numbered(labels: Labels, smallest: float, largest: float) -> Labels:
     """The objects with an area of smallest..largest px, numbered 1..n in the order of their labels."""
-    area = np.bincount(labels.ravel())
+    area = label_areas(labels, 1)
     kept = (area >= smallest) & (area <= largest)
     kept[0] = False
-    return np.asarray(np.where(kept, np.cumsum(kept), 0).astype(np.int32)[labels], np.int32)
+    return np.asarray(relabelled(labels, np.where(kept, np.cumsum(kept), 0)), np.int32)

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from engine.segmenting.regions import label_areas
+
 Labels = NDArray[np.int32]
 Box = tuple[slice, slice]
 
@@ -52,7 +54,7 @@ class Window:
     def measure(self, frames: Sequence[int]) -> None:
         """Bring areas, boxes and overlaps of these frames up to date."""
         for t in frames:
-            self.area[t] = np.bincount(self.labels[t].ravel(), minlength=self._next[t])
+            self.area[t] = label_areas(self.labels[t], self._next[t])
             self._boxes[t] = ndimage.find_objects(self.labels[t])
         touched = {u for t in frames for u in (t - 1, t)}
         for t in sorted(touched & set(range(len(self) - 1))):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine.segmenting.followed import Box, Chain, Stage, Window, find_chains
 from engine.segmenting.parting import evidence, part_alike
+from engine.segmenting.regions import label_areas, relabelled
 
 Image = NDArray[np.floating]
 Labels = NDArray[np.int32]
@@ -182,6 +183,5 @@ def _joined(parts: Labels, is_free: NDArray[np.bool_]) -> Labels:
 
 def _numbered(image: NDArray[np.integer]) -> NDArray[np.integer]:
     """Labels 1..n in the order they have."""
-    is_there = np.bincount(image.ravel()) > 0
-    is_there[0] = False
-    return np.asarray(np.where(is_there, np.cumsum(is_there), 0).astype(image.dtype)[image])
+    is_there = label_areas(image, 1) > 0
+    return relabelled(image, np.cumsum(is_there))

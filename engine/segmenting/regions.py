@@ -16,6 +16,7 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 LEVEL_RATIO = 1.15
+FEW_LESS = 0.8  # share of the rows above which none is left out
 
 
 @dataclass(frozen=True)
@@ -95,27 +96,42 @@ def rising_levels(canvas: Canvas, most: int) -> Floats:
     return canvas.floor * max(top, 1.0) ** (np.arange(count) / count)
 
 
+def relabelled(labels: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:
+    """`new[labels]`, of the type of the labels; new[0] is 0. Pixels of the background are passed over."""
+    inside = np.flatnonzero((labels > 0).ravel())
+    result = np.zeros(labels.shape, labels.dtype)
+    result.ravel()[inside] = new[labels.ravel()[inside]]
+    return result
+
+
+def label_areas(labels: NDArray[Any], n: int) -> Ints:
+    """(n,) px of each of the labels 0..n - 1; the background counts 0."""
+    flat = labels.ravel()
+    return np.bincount(flat[flat > 0], minlength=n)
+
+
 def level_regions(canvas: Canvas, levels: Floats, hole_area: float) -> tuple[Regions, list[NDArray[np.int32]]]:
     """All regions above each level, holes smaller than `hole_area` filled, and the label image (1..n) of each level."""
     tables: list[dict[str, NDArray[Any]]] = []
     label_images: list[NDArray[np.int32]] = []
     first = 0
+    strip = _Strip(np.arange(len(canvas.signal)), canvas.signal, canvas.log_slope)
     for index, level in enumerate(levels):
-        above = (canvas.signal > level).view(np.uint8)
+        strip, above = strip.above(level)
         filled = fill_holes(above, hole_area)
         count, labels = cv2.connectedComponents(filled, connectivity=4, ltype=cv2.CV_32S)
         if count == 1:
             break
         runs = _runs(filled)
-        table = _measure(canvas, above, filled, labels, runs, count - 1)
+        table = _measure(strip, above, filled, labels, runs, count - 1)
         table["level"] = np.full(count - 1, index)
         table["parent"] = np.full(count - 1, -1)
         if label_images:
-            inside = runs[1] - 1
-            table["parent"][labels.ravel()[inside] - 1] = label_images[-1].ravel()[inside] - 1 + first
+            y, x = np.divmod(runs[1] - 1, labels.shape[1])
+            table["parent"][labels[y, x] - 1] = label_images[-1][strip.rows[y], x] - 1 + first
             first += len(tables[-1]["level"])
         tables.append(table)
-        label_images.append(np.asarray(labels, np.int32))
+        label_images.append(strip.on_canvas(np.asarray(labels, np.int32), len(canvas.signal)))
     if not tables:
         none, whole = np.zeros(0), np.zeros(0, np.int64)
         return Regions(
@@ -123,6 +139,43 @@ def level_regions(canvas: Canvas, levels: Floats, hole_area: float) -> tuple[Reg
         ), []
     columns = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
     return Regions(top=_tops(columns["level"], columns["parent"], levels), **columns), label_images
+
+
+@dataclass(frozen=True)
+class _Strip:
+    """The rows of a canvas that reach a level, with an empty one on either side of those that follow each other.
+
+    What is above the level keeps its shape, its neighbours and its order. rows : their numbers on the canvas.
+    """
+
+    rows: Ints
+    signal: NDArray[np.float32]
+    log_slope: NDArray[np.float32]
+
+    def above(self, level: float) -> tuple["_Strip", NDArray[np.uint8]]:
+        """The rows that reach a higher level, or all where that would leave out few; and what of them does, 0/1."""
+        above = self.signal > _in_single(level)
+        reach: Mask = np.asarray(above.any(axis=1))
+        kept = reach.copy()
+        kept[1:] |= reach[:-1]
+        kept[:-1] |= reach[1:]
+        if kept.sum() > FEW_LESS * len(kept) or not kept.any():
+            return self, above.view(np.uint8)
+        return _Strip(self.rows[kept], self.signal[kept], self.log_slope[kept]), above[kept].view(np.uint8)
+
+    def on_canvas(self, labels: NDArray[np.int32], height: int) -> NDArray[np.int32]:
+        """(height, X) the label image of these rows, on the whole canvas."""
+        if len(self.rows) == height:
+            return labels
+        whole = np.zeros((height, labels.shape[1]), np.int32)
+        whole[self.rows] = labels
+        return whole
+
+
+def _in_single(level: float) -> np.float32:
+    """The number in single precision above which the same single numbers lie: to compare with it is quicker."""
+    single = np.float32(level)
+    return single if single <= level else np.nextafter(single, np.float32(-np.inf))
 
 
 def fill_holes(mask: NDArray[np.uint8], hole_area: float) -> NDArray[np.uint8]:
@@ -154,7 +207,7 @@ def _runs(mask: NDArray[np.uint8]) -> tuple[Ints, Ints]:
 
 
 def _measure(
-    canvas: Canvas,
+    strip: _Strip,
     above: NDArray[np.uint8],
     filled: NDArray[np.uint8],
     labels: NDArray[Any],
@@ -167,7 +220,8 @@ def _measure(
     """
     start, length = runs[0], (runs[1] - runs[0]).astype(np.float64)
     of = labels.ravel()[start] - 1
-    y, x = (start // filled.shape[1]).astype(np.float64), (start % filled.shape[1]).astype(np.float64)
+    row, column = np.divmod(start, filled.shape[1])
+    y, x = strip.rows[row].astype(np.float64), column.astype(np.float64)
     area = np.bincount(of, length, count)
     sum_x = length * (2 * x + length - 1) / 2
     sum_xx = length * x * (x + length - 1) + length * (length - 1) * (2 * length - 1) / 6
@@ -183,21 +237,20 @@ def _measure(
         "area": area,
         "fill": area / (4 * np.pi * np.sqrt(determinant)),
         "elongation": np.sqrt((half + root) / np.maximum(half - root, 1e-6)),
-        "solidity": _counted(above, labels, count) / area,
-        "edge": _edges(canvas, filled, labels, count),
+        "solidity": area / area if filled is above else _counted(above, labels, count) / area,
+        "edge": _edges(strip, filled, labels, count),
         "yx": np.stack([my, mx], axis=1),
-        "box": _boxes(of, start, length, filled.shape[1], count),
+        "box": _boxes(of, strip.rows[row], column, runs[1] - runs[0], count),
     }
 
 
-def _boxes(of: NDArray[Any], start: Ints, length: Floats, width: int, count: int) -> Ints:
+def _boxes(of: NDArray[Any], y: Ints, x: Ints, length: Ints, count: int) -> Ints:
     """(count, 4) y0, x0, height, width of what the runs of each region cover."""
-    y, x = np.divmod(start, width)
     y0, y1, x0, x1 = (np.zeros(count, np.int64) for _ in range(4))
     y1[of], y0[of[::-1]] = y, y[::-1]  # runs come row by row, and the last assignment stands
-    x0[:] = width
+    x0[:] = x.max(initial=0)
     np.minimum.at(x0, of, x)
-    np.maximum.at(x1, of, x + length.astype(np.int64))
+    np.maximum.at(x1, of, x + length)
     return np.stack([y0, x0, y1 + 1 - y0, x1 - x0], axis=1)
 
 
@@ -207,11 +260,11 @@ def _counted(mask: NDArray[np.uint8], labels: NDArray[Any], count: int) -> Float
     return np.asarray(np.bincount(labels.ravel()[start] - 1, (stop - start).astype(np.float64), count), np.float64)
 
 
-def _edges(canvas: Canvas, filled: NDArray[np.uint8], labels: NDArray[Any], count: int) -> Floats:
+def _edges(strip: _Strip, filled: NDArray[np.uint8], labels: NDArray[Any], count: int) -> Floats:
     """(N,) the geometric mean of the slope along each outline; 0 where hardly any of it is seen."""
     eroded = cv2.erode(filled, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
     outline = np.flatnonzero((filled > eroded).ravel())
-    log_slope = canvas.log_slope.ravel()[outline]
+    log_slope = strip.log_slope.ravel()[outline]
     seen = np.isfinite(log_slope)
     around = labels.ravel()[outline[seen]] - 1
     length = np.bincount(around, minlength=count)

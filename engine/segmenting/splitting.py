@@ -61,8 +61,8 @@ def _nearest(mask: Mask, seeds: NDArray[np.int32], summits: list[int]) -> list[M
 
 def _boxes(labels: Labels) -> dict[int, tuple[int, int, int, int]]:
     """Label -> y0, x0, y1, x1."""
-    y, x = np.nonzero(labels)
-    of = labels[y, x]
+    pixels = np.flatnonzero((labels > 0).ravel())
+    of, (y, x) = labels.ravel()[pixels], np.divmod(pixels, labels.shape[1])
     count = int(of.max(initial=0)) + 1
     low = np.full((2, count), np.iinfo(np.int64).max)
     high = np.zeros((2, count), np.int64)

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+import engine.segmenting.regions as regions_module
 from engine.segmenting.outline import evenness, surroundings
 from engine.segmenting.regions import Canvas, Regions, level_regions, pack, paint, rising_levels
 
@@ -54,6 +55,18 @@ def test_a_region_lies_in_its_parent(found: tuple[Regions, list[np.ndarray]]) ->
         inside = label_images[level] == row - first[level] + 1
         assert regions.level[parent] == level - 1
         assert (label_images[level - 1][inside] == parent - first[level - 1] + 1).any()
+
+
+def test_rows_that_no_region_reaches_are_left_out_without_a_trace(
+    canvas: Canvas, found: tuple[Regions, list[np.ndarray]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same regions and label images as on the whole canvas, bit by bit."""
+    levels = rising_levels(canvas, 12)
+    assert (canvas.signal > levels[-1]).any(axis=1).mean() < 0.5
+    monkeypatch.setattr(regions_module, "FEW_LESS", -1.0)
+    whole, label_images = level_regions(canvas, levels, 30.0)
+    assert all(np.array_equal(getattr(whole, name), values) for name, values in vars(found[0]).items())
+    assert all(np.array_equal(one, other) for one, other in zip(found[1], label_images, strict=True))
 
 
 def test_chosen_regions_are_painted_where_they_are(canvas: Canvas, found: tuple[Regions, list[np.ndarray]]) -> None:
