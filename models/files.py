@@ -125,6 +125,8 @@ def load(path: Path | str) -> Model:
         raise InputError(f"{path}: model version {content['version']}, this program reads {VERSION}; update Lineage")
     try:
         return _model(json.loads(content["json"]), content["networks"])
+    except InputError as error:  # a parameter that is not known here
+        raise InputError(f"{path}: made by another version of Lineage ({error}); train or import it again") from error
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise InputError(f"{path}: not a complete model ({_first_line(error)}); restore it from a copy") from error
 

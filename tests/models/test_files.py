@@ -99,12 +99,23 @@ def test_a_model_of_a_later_version_asks_for_an_update(model, tmp_path):
         models.load(tmp_path / "a.pt")
 
 
+def test_a_model_with_parameters_of_another_version_is_refused(model, tmp_path):
+    """It is whole, so that its copies would not help: it has to be made again."""
+    save_model(tmp_path / "a.pt", model)
+    content = torch.load(tmp_path / "a.pt", weights_only=True)
+    values = json.loads(content["json"])
+    values["config"]["forgotten"] = 7
+    torch.save(content | {"json": json.dumps(values)}, tmp_path / "a.pt")
+    with pytest.raises(InputError, match="another version of Lineage .*unknown parameter forgotten.*train or import it"):
+        models.load(tmp_path / "a.pt")
+
+
 def test_weights_of_another_shape_are_refused(model, tmp_path):
     """A file whose weights do not fit its own config is not complete."""
     save_model(tmp_path / "a.pt", model)
     content = torch.load(tmp_path / "a.pt", weights_only=True)
     values = json.loads(content["json"])
-    values["config"]["state"] = 7
+    values["config"]["hidden"] += 1
     torch.save(content | {"json": json.dumps(values)}, tmp_path / "a.pt")
     with pytest.raises(InputError, match="not a complete model"):
         models.load(tmp_path / "a.pt")
