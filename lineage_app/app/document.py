@@ -16,6 +16,7 @@ from engine.fate_scores import CellScores, FateScores, cell_scores, read_scores
 from engine.lineage import Lineage, long_steps, project_end_reasons
 from engine.movie import Movie, open_array
 from engine.project import Project
+from lineage_app.app.genealogies.layout import Layout, founders_by_size, lay_out
 from lineage_app.app.look.theme import marker_colour
 
 PERCENTILES = (0.1, 99.95)  # black and white of the first channel
@@ -95,6 +96,16 @@ class Document:
     def cell_scores(self) -> CellScores | None:
         """The fate scores of the cells as they stand."""
         return None if self.fate_scores is None else cell_scores(self.fate_scores, self.lineage)
+
+    @cached_property
+    def _layouts(self) -> dict[int, Layout]:
+        return {}
+
+    def layout(self, position: int) -> Layout:
+        """Where all genealogies of a position of the detections stand, those with most cells first."""
+        if position not in self._layouts:
+            self._layouts[position] = lay_out(self.lineage, founders_by_size(self.lineage, position))
+        return self._layouts[position]
 
     @property
     def markers(self) -> tuple[str, ...]:
@@ -176,6 +187,7 @@ def document_of(project: Project, lineage: Lineage) -> Document:
     """A project with its genealogies; what takes long is computed here, so that no view waits for it."""
     movies = tuple(project.movie(position.name) for position in project.positions)
     document = Document(project, movies, lineage, _levels(project, movies))
+    document.layout(document.position_index(0))
     document.ids(0, 0), lineage.overlay, document.end_reasons, document.signal_ranges, document.fate_scores
     return document
 

@@ -16,6 +16,7 @@ from engine.changes import ACCEPTED, REVIEWED, SAMPLE
 from engine.lineage import save_links
 from lineage_app.app.curation import queue_model
 from lineage_app.app.window import Window
+from lineage_app.app.work.apart import Apart
 from tests.app.conftest import disc_lineage
 
 KEY, SHIFT, NO = Qt.Key, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.NoModifier
@@ -273,6 +274,20 @@ def test_without_a_writable_journal_the_queue_can_only_be_read(person):
     person.workspace.curator.close()
     person.press(KEY.Key_Space)
     assert not person.panel.mend.isEnabled() and not person.panel.right.isEnabled()
+
+
+def test_a_large_project_is_looked_through_in_a_process_apart(person, monkeypatch):
+    """It finds the same, at first and after an edit; the process ends with the project."""
+    document, edited = person.workspace.document, {int(person.places()[0])}
+    here = [queue_model.look(document, None, set()), queue_model.look(document, person.queue.doubts, edited)]
+    monkeypatch.setattr(queue_model, "APART_FROM", 1)
+    with Apart() as apart:
+        there = [queue_model.look(document, *asked, apart) for asked in ((None, set()), (person.queue.doubts, edited))]
+        assert apart._process.is_alive()
+    for one, other in zip(here, there, strict=True):
+        assert len(one.doubts) and one.scales.step == other.scales.step
+        assert np.array_equal(one.doubts.reason, other.doubts.reason)
+        assert np.array_equal(one.names[one.number], other.names[other.number])
 
 
 def test_the_panel_is_gone_with_the_project(qtbot, person):

@@ -1,6 +1,5 @@
 """The queue of doubtful places: made in the background, made anew after each edit, with the place one is at."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,22 +8,22 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
 from engine import edits, review
-from engine.changes import DETECTION, END, FATE, LINK, MASK, ONSET, PRESENT, REVIEWED, Change
-from engine.checking.check_rules import RULES
-from engine.checking.usual import Scene
-from engine.checks import Doubts, merged, project_scene, ranked
+from engine.changes import FATE, ONSET, REVIEWED
+from engine.checks import Doubts, merged
 from engine.edits import Changes
 from engine.fate_doubts import AGAINST, FATE_KINDS, UNLIKE, fate_doubts, with_found
 from engine.journal import Entry
 from engine.lineage import Lineage
 from engine.repairs import Repair, Scales, changes_of, repairs
+from lineage_app.app.curation.looking import looked_through, names_any, touched
 from lineage_app.app.document import Document
 from lineage_app.app.look.colouring import fates
 from lineage_app.app.look.fate_caller import fates_of
+from lineage_app.app.work.apart import Apart
 from lineage_app.app.work.jobs import REST, Latest
 
 NOTHING = -1
-MATTERS = (LINK, PRESENT, DETECTION, MASK, END)  # kinds of changes after which places may be doubtful or no more
+APART_FROM = 50_000  # detections
 
 
 @dataclass(frozen=True)
@@ -42,13 +41,17 @@ class Answer:
     number: NDArray[np.intp]
 
 
-def look(document: Document, before: Doubts | None, edited: set[int]) -> Answer:
-    """All doubtful places, worst first; `before` : those of the tracking before these detections were edited."""
-    scene = project_scene(document.project, document.lineage)
-    found = merged([rule(scene) for rule in RULES])
-    new = ranked(scene, found) if before is None else renewed(before, found, scene, edited)
+def look(document: Document, before: Doubts | None, edited: set[int], apart: Apart | None = None) -> Answer:
+    """All doubtful places, worst first; `before` : those of the tracking before these detections were edited.
+
+    apart : the process in which large projects are looked through, so that the views do not wait meanwhile.
+    """
+    given = document.project, document.lineage, before, edited
+    is_large = apart is not None and len(document.lineage) >= APART_FROM
+    new, scales = apart.do(looked_through, *given) if is_large else looked_through(*given)
     all = with_fates(document, new)
-    return Answer(document.lineage, all, new, Scales.of(scene), *np.unique(all.kind, return_inverse=True))
+    names = np.array(sorted(set(all.kind.tolist())), np.str_)
+    return Answer(document.lineage, all, new, scales, names, np.searchsorted(names, all.kind))
 
 
 def with_fates(document: Document, doubts: Doubts) -> Doubts:
@@ -57,60 +60,6 @@ def with_fates(document: Document, doubts: Doubts) -> Doubts:
         return doubts
     words = fates(document, fates_of(document))
     return with_found(doubts, fate_doubts(document.lineage, document.fate_scores, words))
-
-
-def touched(changes: Iterable[Change]) -> set[int]:
-    """The detections that changes of links, masks or end reasons name."""
-    return {
-        id
-        for change in changes
-        if change.kind in MATTERS
-        for id in (change.id, *((change.old, change.new) if change.kind == LINK else ()))
-        if id is not None
-    }
-
-
-def renewed(old: Doubts, new: Doubts, scene: Scene, edited: set[int]) -> Doubts:
-    """The new doubts of the edited cells and their kin, ranked, and the old ones of all others, worst first.
-
-    Scales shift a little with each edit; what nobody touched stays as it was, but for the numbers of cells in words.
-    """
-    lineage, cells = scene.lineage, scene.lineage.cells
-    ids = [id for id in edited if id < len(lineage) and lineage.present[id]]
-    cell = lineage.cell[np.array(ids, np.int64)]
-    near = np.concatenate([cell, cells.mother[cell], cells.daughters[cell].ravel()]) if len(cell) else cell
-    near = np.unique(near[near >= 0])
-    kept, fresh = _about(old, lineage, near, False), _about(new, lineage, near, True)
-    kept = kept[~_names_any(old, edited)[kept]]
-    same = {(int(d), str(k)): row for row, (d, k) in enumerate(zip(new.detection, new.kind, strict=True))}
-    words = [
-        new.reason[same[key]] if (key := (int(old.detection[row]), str(old.kind[row]))) in same else old.reason[row]
-        for row in kept
-    ]
-    again = ranked(scene, new.take(fresh))
-    detection = np.concatenate([old.detection[kept], again.detection])
-    score = np.concatenate([old.score[kept], again.score])
-    order = np.lexsort((detection, -score))
-    return Doubts(
-        detection[order],
-        score[order],
-        np.concatenate([old.kind[kept], again.kind])[order],
-        np.concatenate([np.array(words, dtype=np.str_), again.reason])[order],
-        np.concatenate([old.other[kept], again.other])[order],
-    )
-
-
-def _names_any(doubts: Doubts, edited: set[int]) -> NDArray[np.bool_]:
-    """(D,) which places are about one of these detections."""
-    ids = np.array(sorted(edited), np.int64)
-    return np.asarray(np.isin(doubts.detection, ids) | np.isin(doubts.other, ids))
-
-
-def _about(doubts: Doubts, lineage: Lineage, near: NDArray[np.int64], is_about: bool) -> NDArray[np.int64]:
-    """The rows of places that these cells are in, or those of all others; none of deleted detections."""
-    other = np.where(doubts.other >= 0, doubts.other, doubts.detection)
-    about = np.isin(lineage.cell[doubts.detection], near) | np.isin(lineage.cell[other], near)
-    return np.flatnonzero((about == is_about) & lineage.present[doubts.detection])
 
 
 class Queue(QObject):
@@ -137,6 +86,7 @@ class Queue(QObject):
         self._open = np.zeros(0, bool)
         self._suggested: tuple[Any, list[Repair]] = (None, [])
         self._choice = 0  # which of them is shown
+        self._apart = Apart()
         self._latest = Latest(self, rest=REST)
         self._latest.answered.connect(self._take)
         curator.changed.connect(self._entry_made)
@@ -144,7 +94,9 @@ class Queue(QObject):
             self._ask()
 
     def close(self) -> None:
-        """End the thread."""
+        """End the looking."""
+        self._latest.close(wait=False)
+        self._apart.close()
         self._latest.close()
 
     @property
@@ -285,8 +237,8 @@ class Queue(QObject):
     def _ask(self) -> None:
         document, edited = self.curator.document, set(self._edited)
         document = document.edited(document.lineage.copy())
-        before = self._of_tracking if self.is_ready else None
-        self._latest.ask(lambda: look(document, before, edited))
+        before, apart = self._of_tracking if self.is_ready else None, self._apart
+        self._latest.ask(lambda: look(document, before, edited, apart))
 
     def renew(self) -> None:
         """Look again: cells have other scores."""
@@ -304,7 +256,7 @@ class Queue(QObject):
 
     def _drop(self, edited: set[int]) -> None:
         """Take away the places that an edit was about, until they are looked at again."""
-        about = _names_any(self.doubts, edited) | ~self.lineage.present[self.doubts.detection]
+        about = names_any(self.doubts, edited) | ~self.lineage.present[self.doubts.detection]
         self._mended |= set(self.doubts.detection[about & self._open].tolist())
         self._is_gone |= about
 

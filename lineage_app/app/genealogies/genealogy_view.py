@@ -38,7 +38,7 @@ from lineage_app.app.genealogies.genealogy_drawing import (
     draw_time,
     foot,
 )
-from lineage_app.app.genealogies.layout import founders_by_size, founders_kept, lay_out
+from lineage_app.app.genealogies.layout import founders_kept, lay_out
 from lineage_app.app.genealogies.relinking import Offer, offer_for
 from lineage_app.app.genealogies.tree_pictures import TreePictures
 from lineage_app.app.look.colouring import Colouring
@@ -200,10 +200,11 @@ class GenealogyView(QWidget):
         if before is not None and self.all_shown and len(before.layout.founders):
             founders = founders_kept(before.layout.founders, before.lineage, lineage, position)
             return Branches(lineage, lay_out(lineage, founders, (before.lineage, before.layout)))
-        founders = founders_by_size(lineage, position)
-        if not self.all_shown and len(founders):
-            founders = np.array([lineage.cells.founder[cell] if cell >= 0 else founders[0]])
-        return Branches(lineage, lay_out(lineage, founders))
+        layout = self.document.layout(position)
+        if self.all_shown or not len(layout.founders):
+            return Branches(lineage, layout)
+        founder = lineage.cells.founder[cell] if cell >= 0 else layout.founders[0]
+        return Branches(lineage, lay_out(lineage, np.array([founder])))
 
     def _focus_moved(self, detection: int) -> None:
         cell, before = self.navigation.cell_of(detection), self._focused_before
