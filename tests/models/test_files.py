@@ -106,7 +106,7 @@ def test_a_model_with_parameters_of_another_version_is_refused(model, tmp_path):
     values = json.loads(content["json"])
     values["config"]["forgotten"] = 7
     torch.save(content | {"json": json.dumps(values)}, tmp_path / "a.pt")
-    with pytest.raises(InputError, match="another version of Lineage .*unknown parameter forgotten.*train or import it"):
+    with pytest.raises(InputError, match=r"another version of Lineage .*forgotten.*train or import it"):
         models.load(tmp_path / "a.pt")
 
 
