@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.segmenting.regions import Canvas, Regions, best_disjoint, level_regions, pack, rising_levels
+from engine.segmenting.regions import Canvas, LabelStrip, Regions, best_disjoint, level_regions, pack, rising_levels
 
 Image = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -49,7 +49,7 @@ class Candidates:
 
     canvas: Canvas
     regions: Regions
-    label_images: list[NDArray[np.int32]]
+    label_images: list[LabelStrip]
     levels: Floats
     score: Floats
     chosen: NDArray[np.int64]

@@ -59,6 +59,25 @@ class Regions:
         return len(self.level)
 
 
+@dataclass(frozen=True)
+class LabelStrip:
+    """A label image of some rows of a canvas. rows : (R,) their numbers; labels : (R, X) int32."""
+
+    rows: Ints
+    labels: NDArray[np.int32]
+
+    def crop(self, y0: int, x0: int, height: int, width: int) -> NDArray[np.int32]:
+        """A box on the canvas, of rows that are all there."""
+        first = int(np.searchsorted(self.rows, y0))
+        return self.labels[first : first + height, x0 : x0 + width]
+
+    def on_canvas(self, height: int) -> NDArray[np.int32]:
+        """(height, X) the whole canvas."""
+        whole = np.zeros((height, self.labels.shape[1]), np.int32)
+        whole[self.rows] = self.labels
+        return whole
+
+
 def pack(signal: NDArray[np.float32], slope: NDArray[np.float32], floor: float, minimum_area: float) -> Canvas:
     """The connected parts of `signal` above `floor` whose bounding box has the minimum area, on one canvas."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats((signal > floor).astype(np.uint8), connectivity=4)
@@ -110,10 +129,10 @@ def label_areas(labels: NDArray[Any], n: int) -> Ints:
     return np.bincount(flat[flat > 0], minlength=n)
 
 
-def level_regions(canvas: Canvas, levels: Floats, hole_area: float) -> tuple[Regions, list[NDArray[np.int32]]]:
+def level_regions(canvas: Canvas, levels: Floats, hole_area: float) -> tuple[Regions, list[LabelStrip]]:
     """All regions above each level, holes smaller than `hole_area` filled, and the label image (1..n) of each level."""
     tables: list[dict[str, NDArray[Any]]] = []
-    label_images: list[NDArray[np.int32]] = []
+    label_images: list[LabelStrip] = []
     first = 0
     strip = _Strip(np.arange(len(canvas.signal)), canvas.signal, canvas.log_slope)
     for index, level in enumerate(levels):
@@ -128,10 +147,12 @@ def level_regions(canvas: Canvas, levels: Floats, hole_area: float) -> tuple[Reg
         table["parent"] = np.full(count - 1, -1)
         if label_images:
             y, x = np.divmod(runs[1] - 1, labels.shape[1])
-            table["parent"][labels[y, x] - 1] = label_images[-1][strip.rows[y], x] - 1 + first
+            below = label_images[-1]
+            y_below = np.searchsorted(below.rows, strip.rows[y])
+            table["parent"][labels[y, x] - 1] = below.labels[y_below, x] - 1 + first
             first += len(tables[-1]["level"])
         tables.append(table)
-        label_images.append(strip.on_canvas(np.asarray(labels, np.int32), len(canvas.signal)))
+        label_images.append(LabelStrip(strip.rows, np.asarray(labels, np.int32)))
     if not tables:
         none, whole = np.zeros(0), np.zeros(0, np.int64)
         return Regions(
@@ -162,14 +183,6 @@ class _Strip:
         if kept.sum() > FEW_LESS * len(kept) or not kept.any():
             return self, above.view(np.uint8)
         return _Strip(self.rows[kept], self.signal[kept], self.log_slope[kept]), above[kept].view(np.uint8)
-
-    def on_canvas(self, labels: NDArray[np.int32], height: int) -> NDArray[np.int32]:
-        """(height, X) the label image of these rows, on the whole canvas."""
-        if len(self.rows) == height:
-            return labels
-        whole = np.zeros((height, labels.shape[1]), np.int32)
-        whole[self.rows] = labels
-        return whole
 
 
 def _in_single(level: float) -> np.float32:
@@ -297,7 +310,7 @@ def best_disjoint(regions: Regions, value: Floats) -> Mask:
 
 
 def paint(
-    canvas: Canvas, regions: Regions, label_images: list[NDArray[np.int32]], chosen: Ints, shape: tuple[int, ...]
+    canvas: Canvas, regions: Regions, label_images: list[LabelStrip], chosen: Ints, shape: tuple[int, ...]
 ) -> NDArray[np.int32]:
     """(Y, X) int32 label image: region chosen[i] has the value i + 1."""
     painted = np.zeros(canvas.signal.shape, np.int32)
@@ -306,8 +319,8 @@ def paint(
     for value, (level, label, (y0, x0, h, w)) in enumerate(
         zip(regions.level[chosen].tolist(), labels.tolist(), boxes.tolist(), strict=True), start=1
     ):
-        rows, columns = slice(y0, y0 + h), slice(x0, x0 + w)
-        np.copyto(painted[rows, columns], value, where=label_images[level][rows, columns] == label)
+        own = label_images[level].crop(y0, x0, h, w) == label
+        np.copyto(painted[y0 : y0 + h, x0 : x0 + w], value, where=own)
     image = np.zeros(shape, np.int32)
     for y0, x0, h, w, cy, cx in canvas.boxes.tolist():
         part = image[y0 : y0 + h, x0 : x0 + w]

@@ -6,7 +6,9 @@ import pytest
 
 import engine.segmenting.regions as regions_module
 from engine.segmenting.outline import evenness, surroundings
-from engine.segmenting.regions import Canvas, Regions, level_regions, pack, paint, rising_levels
+from engine.segmenting.regions import Canvas, LabelStrip, Regions, level_regions, pack, paint, rising_levels
+
+Found = tuple[Regions, list[LabelStrip]]
 
 
 @pytest.fixture(scope="module")
@@ -18,13 +20,19 @@ def canvas() -> Canvas:
 
 
 @pytest.fixture(scope="module")
-def found(canvas: Canvas) -> tuple[Regions, list[np.ndarray]]:
+def found(canvas: Canvas) -> Found:
     return level_regions(canvas, rising_levels(canvas, 12), 30.0)
 
 
-def test_measures_are_exactly_those_of_the_pixels(canvas: Canvas, found: tuple[Regions, list[np.ndarray]]) -> None:
+@pytest.fixture(scope="module")
+def label_images(canvas: Canvas, found: Found) -> list[np.ndarray]:
+    """Of each level, on the whole canvas."""
+    return [strip.on_canvas(len(canvas.signal)) for strip in found[1]]
+
+
+def test_measures_are_exactly_those_of_the_pixels(canvas: Canvas, found: Found, label_images: list[np.ndarray]) -> None:
     """Area, centroid, moments, box and the part that is not filled holes: the same numbers, bit by bit."""
-    regions, label_images = found
+    regions, _ = found
     levels = rising_levels(canvas, 12)
     row = 0
     assert len(regions) > 200
@@ -46,9 +54,9 @@ def test_measures_are_exactly_those_of_the_pixels(canvas: Canvas, found: tuple[R
     assert (regions.solidity < 1).any()
 
 
-def test_a_region_lies_in_its_parent(found: tuple[Regions, list[np.ndarray]]) -> None:
+def test_a_region_lies_in_its_parent(found: Found, label_images: list[np.ndarray]) -> None:
     """One level lower, where it is."""
-    regions, label_images = found
+    regions, _ = found
     first = np.searchsorted(regions.level, np.arange(len(label_images)))
     for row in np.flatnonzero(regions.level > 0):
         level, parent = regions.level[row], regions.parent[row]
@@ -58,18 +66,18 @@ def test_a_region_lies_in_its_parent(found: tuple[Regions, list[np.ndarray]]) ->
 
 
 def test_rows_that_no_region_reaches_are_left_out_without_a_trace(
-    canvas: Canvas, found: tuple[Regions, list[np.ndarray]], monkeypatch: pytest.MonkeyPatch
+    canvas: Canvas, found: Found, label_images: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same regions and label images as on the whole canvas, bit by bit."""
     levels = rising_levels(canvas, 12)
     assert (canvas.signal > levels[-1]).any(axis=1).mean() < 0.5
     monkeypatch.setattr(regions_module, "FEW_LESS", -1.0)
-    whole, label_images = level_regions(canvas, levels, 30.0)
+    whole, strips = level_regions(canvas, levels, 30.0)
     assert all(np.array_equal(getattr(whole, name), values) for name, values in vars(found[0]).items())
-    assert all(np.array_equal(one, other) for one, other in zip(found[1], label_images, strict=True))
+    assert all(np.array_equal(one.labels, other) for one, other in zip(strips, label_images, strict=True))
 
 
-def test_chosen_regions_are_painted_where_they_are(canvas: Canvas, found: tuple[Regions, list[np.ndarray]]) -> None:
+def test_chosen_regions_are_painted_where_they_are(canvas: Canvas, found: Found) -> None:
     """Each with its number, all of its pixels, and nothing else."""
     regions, _ = found
     chosen = np.flatnonzero(regions.level == 2)
