@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 __all__ = [
     "APPEARS", "AREA", "BETTER", "BRIGHTNESS", "BROKEN", "CLEAR", "EARLY_DIVISION", "FAR_DAUGHTER", "FUSED", "GAP",
     "JUMP", "KINDS", "LOOK_AHEAD", "LOST_DAUGHTER", "SHORT", "SWAP", "THIRD", "UNEQUAL", "UNSURE", "VANISHES",
-    "CheckParameters", "Doubts", "Found", "doubts", "merged", "project_doubts", "project_scene", "ranked",
+    "WORTH", "CheckParameters", "Doubts", "Found", "doubts", "is_worth_a_look", "merged", "project_doubts",
+    "project_scene", "ranked",
 ]  # fmt: skip
 
 LOOK_AHEAD = frozenset({VANISHES, EARLY_DIVISION})  # seen in the next frame; all others against the one before
@@ -55,6 +56,7 @@ DEFAULTS = CheckParameters()
 WEIGHT, EVEN = 3.8, 0.5  # of a score by rules in the log odds that a link is wrong; the score that tells nothing
 HELPED, UNHELPED = 0.7, 0.6  # how much an edit that surely helps adds to a score; what is left of it where none does
 MOST_WEIGHED = 500
+WORTH = 0.05  # a place whose score is below is hardly worth a person's time: few are wrong
 CLEAR = 0.6  # a place whose score is at least this is clearly doubtful
 SAME_PLACE = {BROKEN: VANISHES, FUSED: VANISHES, BETTER: VANISHES}  # the first kind tells what the second is about
 
@@ -134,6 +136,11 @@ def ranked(scene: Scene, doubts: Doubts, most: int = MOST_WEIGHED) -> Doubts:
         score[row] = helped if found else UNHELPED * score[row]
     order = np.lexsort((doubts.detection, -score))
     return replace(doubts, score=score).take(order)
+
+
+def is_worth_a_look(doubts: Doubts) -> NDArray[np.bool_]:
+    """(D,) which places are worth a person's time; the others are there, but nobody is sent to them."""
+    return np.asarray(doubts.score >= WORTH)
 
 
 def chances(scene: Scene, doubts: Doubts) -> Floats:

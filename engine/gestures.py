@@ -12,7 +12,7 @@ from engine.edits import Changes
 from engine.forest import Ids
 from engine.lineage import Lineage
 from engine.measure import MeasureParameters
-from engine.movie import Movie, Window
+from engine.movie import ALL, Movie, Window
 from engine.parameters import from_dict
 from engine.shapes import Labels, Mask, disc, halves, measured, reach
 
@@ -117,7 +117,9 @@ def merge(project: "Project", lineage: Lineage, one: int, other: int) -> Changes
 
 
 def _around(project: "Project", lineage: Lineage, detection: int) -> Window:
-    """The part of the frame that measures of a detection depend on."""
+    """The part of the frame that measures of a detection depend on; all of it where its box is not known."""
+    if "y0" not in lineage.detections.columns:
+        return ALL
     margin = reach(_parameters(project), project.um_per_px)
     y0, x0, y1, x1 = (int(lineage.detections[side][detection]) for side in ("y0", "x0", "y1", "x1"))
     return slice(max(y0 - margin, 0), y1 + margin), slice(max(x0 - margin, 0), x1 + margin)

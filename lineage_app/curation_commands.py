@@ -10,7 +10,7 @@ import typer
 
 from engine import edits, gestures, review
 from engine.changes import LINK, NO_ONSET
-from engine.checks import project_doubts, project_scene
+from engine.checks import WORTH, is_worth_a_look, project_doubts, project_scene
 from engine.ctc import read_mask
 from engine.curation import Curation, curate, curated_lineage
 from engine.edits import Changes
@@ -233,6 +233,9 @@ def check(
         float | None,
         typer.Option(min=0.0, max=1.0, help="Mark cells as right that have no doubt of this score or more."),
     ] = None,
+    slight: Annotated[
+        bool, typer.Option("--slight", help=f"Also places whose score is below {WORTH:g}, hardly worth a look.")
+    ] = False,
     user: User = None,
     as_json: AsJson = False,
 ) -> None:
@@ -248,7 +251,7 @@ def check(
             settled = curation.lineage.settled()
             changes = review.accept(curation.lineage, project_doubts(opened, settled), settled.ids, accept)
             accepted = len(curation.do(f"accept cells without a doubt of {accept:g}", changes).changes)
-    n, rows = _doubtful(opened, curated_lineage(opened), most)
+    n, n_slight, rows = _doubtful(opened, curated_lineage(opened), most, slight)
     lines = [
         f"{row['score']:.2f}  detection {row['detection']}, {row['position']} frame {row['frame']}: {row['reason']}"
         f"{''.join(f'  [{edit}]' for edit in row['edits'])}"
@@ -258,12 +261,17 @@ def check(
         lines.insert(0, f"{accepted:,} cells marked as right")
     if n > most:
         lines.append(f"and {n - most:,} more (--most)")
-    values = {"n": n, "accepted": accepted, "doubts": rows}
+    if n_slight and not slight:
+        lines.append(f"{n_slight:,} more place{'s' if n_slight > 1 else ''} below {WORTH:g} (--slight)")
+    values = {"n": n, "n_slight": n_slight, "accepted": accepted, "doubts": rows}
     answer(values, lines or ["no place looks doubtful"], as_json)
 
 
-def _doubtful(project: Project, curated: Lineage, most: int) -> tuple[int, list[dict[str, Any]]]:
-    """How many doubtful places nobody looked at, of tracking and of fate, and the worst of them."""
+def _doubtful(project: Project, curated: Lineage, most: int, slight: bool) -> tuple[int, int, list[dict[str, Any]]]:
+    """How many doubtful places nobody looked at, of tracking and of fate, how many slight ones, and the worst.
+
+    slight : count and list the slight ones among them.
+    """
     lineage = curated.settled()
     found, detections = project_doubts(project, lineage), lineage.detections
     n_table = curated.detections.n_table
@@ -271,23 +279,30 @@ def _doubtful(project: Project, curated: Lineage, most: int) -> tuple[int, list[
         fates = with_said(lineage, in_words(project_labels(project, lineage)))
         found = with_found(found, fate_doubts(lineage, scores.of(lineage.ids), fates))
     found = found.take(np.flatnonzero(review.is_open(lineage, found.detection)))
+    is_worth = is_worth_a_look(found)
+    n_slight = int((~is_worth).sum())
+    found = found if slight else found.take(np.flatnonzero(is_worth))
     worst, scales = found.take(np.arange(min(most, len(found)))), Scales.of(project_scene(project, lineage))
-    return len(found), [
-        {
-            "detection": int(lineage.ids[row]),
-            "position": detections.positions[detections.position[row]],
-            "frame": int(detections.frame[row]),
-            "y": round(float(detections.yx[row, 0]), 1),
-            "x": round(float(detections.yx[row, 1]), 1),
-            "score": round(float(score), 4),
-            "kind": str(kind),
-            "reason": str(reason),
-            "edits": _edits(lineage, repairs(lineage, scales, int(row), int(other))[:1]),
-        }
-        for row, score, kind, reason, other in zip(
-            worst.detection, worst.score, worst.kind, worst.reason, worst.other, strict=True
-        )
-    ]
+    return (
+        len(found),
+        n_slight,
+        [
+            {
+                "detection": int(lineage.ids[row]),
+                "position": detections.positions[detections.position[row]],
+                "frame": int(detections.frame[row]),
+                "y": round(float(detections.yx[row, 0]), 1),
+                "x": round(float(detections.yx[row, 1]), 1),
+                "score": round(float(score), 4),
+                "kind": str(kind),
+                "reason": str(reason),
+                "edits": _edits(lineage, repairs(lineage, scales, int(row), int(other))[:1]),
+            }
+            for row, score, kind, reason, other in zip(
+                worst.detection, worst.score, worst.kind, worst.reason, worst.other, strict=True
+            )
+        ],
+    )
 
 
 def _edits(lineage: Lineage, found: list[Repair]) -> list[str]:

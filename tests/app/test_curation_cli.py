@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from engine import checks
 from engine.changes import ONSET, REVIEWED, SAMPLE
 from engine.curation import curated_lineage
 from engine.fate_doubts import FATE_KINDS
@@ -181,6 +182,20 @@ def test_check_gives_places_with_reasons_until_they_are_reviewed(
     for id in ids:
         call(capsys, "edit", project.path, "review", id, "right")
     assert call(capsys, "check", project.path)[1]["doubts"] == []
+
+
+def test_check_sends_nobody_to_slight_doubts_unasked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says how many there are, and lists them too with --slight."""
+    project = project_of(two_founders(), tmp_path / "a.lineage", n_frames=9)
+    scores = [row["score"] for row in call(capsys, "check", project.path)[1]["doubts"]]
+    n_above = sum(score >= scores[0] for score in scores)
+    assert 0 < n_above < len(scores)
+    monkeypatch.setattr(checks, "WORTH", scores[0])
+    answer = call(capsys, "check", project.path)[1]
+    assert (answer["n"], len(answer["doubts"]), answer["n_slight"]) == (n_above, n_above, len(scores) - n_above)
+    assert len(call(capsys, "check", project.path, "--slight")[1]["doubts"]) == len(scores)
 
 
 def test_check_lists_where_a_model_disagrees_with_a_fate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -276,6 +276,24 @@ def test_without_a_writable_journal_the_queue_can_only_be_read(person):
     assert not person.panel.mend.isEnabled() and not person.panel.right.isEnabled()
 
 
+def test_nobody_is_sent_to_slight_doubts(person, qtbot):
+    """They are counted in a line, and come with a click on it; another click sends them away."""
+    queue, panel = person.queue, person.panel
+    assert panel.slight.isHidden()
+    score = queue.doubts.score.copy()
+    score[1:] = 0.049
+    queue.doubts = replace(queue.doubts, score=score)
+    queue._arrange()
+    n = len(score) - 1
+    assert person.places() == queue.doubts.detection[:1].tolist() and queue.n_open == 1
+    assert panel.slight.text() == f"{n} more places below 5%: show"
+    assert panel.count.text() == "0 of 1 places done"
+    qtbot.mouseClick(panel.slight, Qt.MouseButton.LeftButton)
+    assert len(person.places()) == n + 1 and panel.slight.text().startswith("Hide")
+    qtbot.mouseClick(panel.slight, Qt.MouseButton.LeftButton)
+    assert len(person.places()) == 1
+
+
 def test_a_large_project_is_looked_through_in_a_process_apart(person, monkeypatch):
     """It finds the same, at first and after an edit; the process ends with the project."""
     document, edited = person.workspace.document, {int(person.places()[0])}

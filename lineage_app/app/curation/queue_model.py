@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from engine import edits, review
 from engine.changes import FATE, ONSET, REVIEWED
-from engine.checks import Doubts, merged
+from engine.checks import Doubts, is_worth_a_look, merged
 from engine.edits import Changes
 from engine.fate_doubts import AGAINST, FATE_KINDS, UNLIKE, fate_doubts, with_found
 from engine.journal import Entry
@@ -77,13 +77,14 @@ class Queue(QObject):
         self.doubts = self._of_tracking = merged([])
         self._names, self._number = np.zeros(0, np.str_), np.zeros(0, np.intp)  # kinds, and which each doubt is of
         self._is_gone = np.zeros(0, bool)  # what edits since were about
-        self.shown = np.zeros(0, np.int64)  # rows of the doubts that are open and of the kind chosen
+        self.shown = np.zeros(0, np.int64)  # rows of the doubts that are listed and of the kind chosen
+        self.slight_shown = False  # also the places that are hardly worth a look
         self.kind, self.place, self.is_ready = "", NOTHING, False
         self._row = 0
         self._scales: Scales | None = None
         self._edited: set[int] = set()
         self._mended: set[int] = set()
-        self._open = np.zeros(0, bool)
+        self._open = self._listed = np.zeros(0, bool)
         self._suggested: tuple[Any, list[Repair]] = (None, [])
         self._choice = 0  # which of them is shown
         self._apart = Apart()
@@ -110,12 +111,19 @@ class Queue(QObject):
 
     @property
     def n_open(self) -> int:
-        return int(self._open.sum())
+        """Open places that are worth a look, or all."""
+        return int(self._listed.sum())
+
+    @property
+    def n_slight(self) -> int:
+        """Open places that are hardly worth a look."""
+        return int((self._open & ~is_worth_a_look(self.doubts)).sum())
 
     @property
     def n_done(self) -> int:
         """Places found right, and those mended since the project was opened."""
-        return len(self._open) - int(self._is_gone.sum()) - self.n_open + len(self._mended)
+        settled = ~self._open & ~self._is_gone
+        return int((settled if self.slight_shown else settled & is_worth_a_look(self.doubts)).sum()) + len(self._mended)
 
     def scores(self) -> NDArray[np.float64]:
         """(N,) how doubtful each detection is, by the places that are open."""
@@ -125,13 +133,18 @@ class Queue(QObject):
 
     def kinds(self) -> dict[str, int]:
         """How many open places there are of each kind, the most frequent first."""
-        counts = np.bincount(self._number[self._open], minlength=len(self._names))
+        counts = np.bincount(self._number[self._listed], minlength=len(self._names))
         order = np.argsort(-counts, kind="stable")
         return {str(self._names[i]): int(counts[i]) for i in order if counts[i]}
 
     def choose(self, kind: str) -> None:
         """Show the places of one kind; of all for an empty text."""
         self.kind = kind
+        self._arrange()
+
+    def show_slight(self, wanted: bool) -> None:
+        """Also list the places that are hardly worth a look, or not."""
+        self.slight_shown = wanted
         self._arrange()
 
     def row_of(self, detection: int) -> int:
@@ -209,7 +222,7 @@ class Queue(QObject):
         if row < 0:
             return False
         place, cell = self.place, int(self.lineage.cell[self.place])
-        others = self._open & (self.lineage.cell[self.doubts.detection] == cell)
+        others = self._listed & (self.lineage.cell[self.doubts.detection] == cell)
         others[row] = False
         is_last = not others.any() and cell not in {int(self.lineage.cell[id]) for id in self.lineage.facts[REVIEWED]}
 
@@ -273,7 +286,8 @@ class Queue(QObject):
         """Which places are open and shown; one stays at the same place, or where it was."""
         of_fate = np.isin(self._names, FATE_KINDS)[self._number]
         self._open = review.is_open(self.lineage, self.doubts.detection, of_fate) & ~self._is_gone
-        chosen = self._open & (self._names == self.kind)[self._number] if self.kind else self._open
+        self._listed = self._open & (is_worth_a_look(self.doubts) | self.slight_shown)
+        chosen = self._listed & (self._names == self.kind)[self._number] if self.kind else self._listed
         self.shown = np.flatnonzero(chosen)
         at = self.row_of(self.place)
         self._row = at if at >= 0 else min(self._row, max(len(self.shown) - 1, 0))

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from engine.checks import CLEAR
+from engine.checks import CLEAR, WORTH
 from lineage_app.app.curation.queue_model import NOTHING, Queue
 from lineage_app.app.curation.sample_box import SampleBox
 
@@ -85,7 +85,7 @@ class ReviewQueue(QWidget):
         self.view, self.about = QTableView(), QLabel()
         self.mend, self.right, self.other, self.next = QPushButton(), QPushButton(), QPushButton(), QPushButton()
         self.limit, self.surely, self.yes, self.no = QDoubleSpinBox(), QPushButton(), QPushButton(), QPushButton("No")
-        self.bulk = QLabel()
+        self.bulk, self.slight = QLabel(), QPushButton()
         self.sample = SampleBox(queue)
         self._build()
         self._connect()
@@ -115,6 +115,7 @@ class ReviewQueue(QWidget):
         self.progress.setValue(done)
         ready = f"{done:,} of {all:,} places done" if all else "no place looks doubtful"
         self.count.setText(ready if self.queue.is_ready else "looking for doubtful places…")
+        self._show_slight()
         self.show_place()
         self._show_bulk()
         self.sample.show_state()
@@ -159,11 +160,15 @@ class ReviewQueue(QWidget):
         self.view.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.view.horizontalHeader().setSectionResizeMode(COLUMNS.index("why"), QHeaderView.ResizeMode.Stretch)
         self.view.setAccessibleName("Doubtful places")
+        self.slight.setFlat(True)
+        self.slight.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.slight.setObjectName("link")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 6)
         layout.addLayout(_row(self.kinds, self.count, stretch=1))
         layout.addWidget(self.progress)
         layout.addWidget(self.view, 1)
+        layout.addWidget(self.slight)
         layout.addWidget(self._card())
         layout.addWidget(self._bulk())
         layout.addWidget(self.sample)
@@ -221,6 +226,7 @@ class ReviewQueue(QWidget):
         self.no.clicked.connect(lambda: self._confirm(False))
         self.yes.clicked.connect(self._accept_surely)
         self.sample.wanted.connect(self.wanted)
+        self.slight.clicked.connect(lambda: self.queue.show_slight(not self.queue.slight_shown))
 
     # ---- what is shown
 
@@ -235,6 +241,12 @@ class ReviewQueue(QWidget):
             self.kinds.addItem(f"{kind} ({count:,})", kind)
         self.kinds.setCurrentIndex(self.kinds.findData(self.queue.kind))
         self.kinds.blockSignals(blocked)
+
+    def _show_slight(self) -> None:
+        """How many places nobody is sent to, and the way to them."""
+        n, words = self.queue.n_slight, f"place{'s' if self.queue.n_slight != 1 else ''} below {WORTH:.0%}"
+        self.slight.setVisible(n > 0)
+        self.slight.setText(f"Hide the {n:,} {words}" if self.queue.slight_shown else f"{n:,} more {words}: show")
 
     def _words(self, row: int) -> str:
         if row < 0:
