@@ -39,6 +39,7 @@ CAME_LATER = (
     ("split", 1.0),
     ("weights", None),
     ("over_time", False),
+    ("lone_summit", None),
 )  # parameters that there were not always, with which results are as they were before
 IMPORTED_LABELS = {"labels": "imported"}  # the record of `segment` where the label images came from outside
 
@@ -185,7 +186,7 @@ def _fingerprint(step: str, project: Project, parameters: RunParameters, before:
     else:
         values = to_dict(getattr(parameters, step))
         asked["parameters"] = {name: value for name, value in values.items() if (name, value) not in CAME_LATER}
-        if values.get("method") == "network":
+        if values.get("method") in ("network", "joint"):
             asked["network"] = weights_fingerprint(values["weights"])
     if step == "track" and (stage := fields_of(project, [p.name for p in project.positions])).overlapping(0):
         asked["stage"] = stage.origin.tolist()

@@ -13,8 +13,9 @@ from engine.errors import InputError
 from engine.illumination import only_brightens
 from engine.segmenting.candidates import Candidates, Look, find_candidates, find_shaded
 from engine.segmenting.cell_scale import CellScale, dark_rim, find_scale, refine_scale
+from engine.segmenting.joint import estimate_lone_summit, join
 from engine.segmenting.mser import segment_mser
-from engine.segmenting.network import segment_by_network
+from engine.segmenting.network import Proposals, segment_by_network
 from engine.segmenting.outline import evenness, surroundings
 from engine.segmenting.regions import fill_label_holes, label_areas, paint, relabelled
 from engine.segmenting.splitting import split_necks
@@ -47,17 +48,19 @@ class SegmentationParameters:
     """How cells are found. None: estimated from the movie.
 
     method : "threshold": every cell at its own best threshold; "mser": as published by Buggenthin et al. 2013 (doi
-    10.1186/1471-2105-14-297), with watershed; "network": a learned one, of the file `weights` (None: the shipped one).
+    10.1186/1471-2105-14-297), with watershed; "network": a learned one, of the file `weights` (None: the shipped one);
+    "joint": "threshold" and "network" together, see engine.segmenting.joint.
     contrast : what kind of light. bright_centre : whether cells are brighter
     than the background. cell_diameter_um : typical, of the whole cell. rim_um : width of the dark ring around a bright
     centre. minimum_area_um2, maximum_area_um2 : objects outside are dropped. minimum_edge : the weakest edge of a
     cell, as contrast over one diameter, background = 1. floor : contrast to the surroundings below which no cell is
     looked for. sensitivity : above 1 finds fainter cells, below 1 only stronger ones. um_per_px : scale of the
     images. split : above 1 cuts touching cells at wider necks too, below 1 only at narrower ones (not "mser").
+    lone_summit : height, in the network's field, from which on it alone makes a cell (of "joint").
     over_time : whether touching cells are parted as in the frames around (for movies; see engine.segmenting.over_time).
     """
 
-    method: Literal["threshold", "mser", "network"] = "threshold"
+    method: Literal["joint", "threshold", "mser", "network"] = "threshold"
     contrast: Contrast | None = None
     bright_centre: bool | None = None
     cell_diameter_um: float | None = None
@@ -70,6 +73,7 @@ class SegmentationParameters:
     um_per_px: float | None = None
     split: float = 1.0
     weights: str | None = None
+    lone_summit: float | None = None
     over_time: bool = True
 
     def __post_init__(self) -> None:
@@ -106,7 +110,12 @@ def estimate_parameters(
         has_rim = look.is_bright and not look.is_flat and parameters.contrast in (None, "brightfield")
         rim = um_per_px * dark_rim(frames, look, scale) if has_rim and scale.edge > 0 else 0.0
     filled = _filled(parameters, frames, look, scale, rim, um_per_px)
-    return filled if given or scale.edge == 0 else _as_outlined(parameters, filled, frames)
+    if not given and scale.edge > 0:
+        filled = _as_outlined(parameters, filled, frames)
+    if filled.method != "joint" or filled.lone_summit is not None:
+        return filled
+    found = [segment(frame, replace(filled, method="threshold")) for frame in frames]
+    return replace(filled, lone_summit=estimate_lone_summit(found, [_proposals(frame, filled) for frame in frames]))
 
 
 def _as_outlined(
@@ -188,7 +197,8 @@ def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
     corrected : (Y, X) float32, background about 1. parameters : complete, from `estimate_parameters`; InputError if
     not.
     """
-    missing = [name for name, value in vars(parameters).items() if value is None and name != "weights"]
+    optional = ("weights",) if parameters.method == "joint" else ("weights", "lone_summit")
+    missing = [name for name, value in vars(parameters).items() if value is None and name not in optional]
     if missing:
         raise InputError(f"segmenting: {', '.join(missing)} not set; expected parameters from estimate_parameters")
     assert parameters.um_per_px and parameters.cell_diameter_um and parameters.contrast
@@ -196,25 +206,35 @@ def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
     image = np.ascontiguousarray(corrected, np.float32)
     px_area = parameters.um_per_px**2
     bounds = parameters.minimum_area_um2 / px_area, parameters.maximum_area_um2 / px_area
-    assert parameters.minimum_edge is not None and parameters.rim_um is not None
     if parameters.method == "network":
-        whole = parameters.cell_diameter_um / parameters.um_per_px
-        return numbered(
-            segment_by_network(
-                image,
-                whole,
-                parameters.sensitivity,
-                parameters.split,
-                Path(parameters.weights) if parameters.weights else None,
-            ),
-            *bounds,
-        )
+        return numbered(_proposals(image, parameters).labels, *bounds)
+    labels = numbered(_classical(image, parameters), *bounds)
+    if parameters.method != "joint":
+        return labels
+    assert parameters.lone_summit is not None
+    sensitivity, split = parameters.sensitivity, parameters.split
+    proposals = _proposals(image, parameters)
+    return numbered(join(labels, proposals, image, parameters.lone_summit, bounds[0], sensitivity, split), *bounds)
+
+
+def _proposals(image: Image, parameters: SegmentationParameters) -> Proposals:
+    """What the network finds."""
+    assert parameters.um_per_px and parameters.cell_diameter_um
+    diameter = parameters.cell_diameter_um / parameters.um_per_px
+    weights = Path(parameters.weights) if parameters.weights else None
+    return segment_by_network(image, diameter, parameters.sensitivity, parameters.split, weights)
+
+
+def _classical(image: Image, parameters: SegmentationParameters) -> Labels:
+    """The objects that the method "threshold" or "mser" finds, of any size."""
+    assert parameters.um_per_px and parameters.cell_diameter_um and parameters.contrast
+    assert parameters.minimum_edge is not None and parameters.rim_um is not None
     rim = parameters.rim_um / parameters.um_per_px
     diameter = max(3.0, parameters.cell_diameter_um / parameters.um_per_px - 2 * rim)
     is_bright = bool(parameters.bright_centre)
     if parameters.method == "mser":
         labels = segment_mser(image, is_bright, parameters.contrast == "brightfield", diameter)
-        return numbered(with_rim(labels, image, rim), *bounds)
+        return with_rim(labels, image, rim)
     look = Look(
         is_bright=is_bright,
         is_flat=parameters.contrast == "fluorescence" or (parameters.contrast == "phase" and is_bright),
@@ -239,7 +259,7 @@ def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
         fill = np.concatenate([fill, shaded.regions.fill[more]])
     levels = found.levels[found.regions.level[rows]]
     labels = full_size(found, labels, fill, levels, look, image.shape, parameters.split)
-    return numbered(with_rim(labels, image, rim), *bounds)
+    return with_rim(labels, image, rim)
 
 
 def full_size(

@@ -36,6 +36,8 @@ DEPTH = 0.1  # of the dip between two summits
 LOWEST_SUMMIT = 0.3  # of a cell
 SMOOTH = 0.7  # px
 SURE = 0.65  # mean chance of a cell's pixels to lie in a cell
+LEAST_SUMMIT = 0.45  # below it more than half of what is found on invented pictures is none
+FALSE_SUMMIT, FALSE_SUMMIT_SD = 0.50, 0.125  # of false objects on invented pictures
 
 
 @dataclass(frozen=True)
@@ -98,14 +100,24 @@ def _load_net(path: Path, changed: int) -> Net:
     return Net(session)
 
 
+@dataclass(frozen=True)
+class Proposals:
+    """What the network takes for cells. labels : (Y, X) int32, 1..n. summit : (n,) the greatest height in each.
+    height : (Y, X) float32."""
+
+    labels: Labels
+    summit: NDArray[np.float64]
+    height: Image
+
+
 def segment_by_network(
     image: Image,
     diameter: float,
     sensitivity: float = 1.0,
     split: float = 1.0,
     weights: Path | None = None,
-) -> Labels:
-    """Cells of a corrected frame, (Y, X) int32, 1..n.
+) -> Proposals:
+    """The cells of a corrected frame by the network.
 
     image : (Y, X) float32, background about 1. diameter : px, of a typical cell. sensitivity : above 1 finds fainter
     cells. split : above 1 cuts touching cells apart at smaller dips. weights : a file; None: the shipped one.
@@ -117,7 +129,19 @@ def segment_by_network(
     logit, height = net.fields(as_seen(small))
     lowest = float(-2 * np.log(sensitivity))
     labels = cells_of(logit, height, lowest, DEPTH / split)
-    return _full_size(labels, logit - lowest, image.shape, np.pi / 4 * diameter**2)
+    summit = tops(labels, height)
+    is_kept = summit * sensitivity >= LEAST_SUMMIT
+    labels = _full_size(_kept(labels, is_kept), logit - lowest, image.shape, np.pi / 4 * diameter**2)
+    wide = cv2.resize(height, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
+    return Proposals(labels, summit[is_kept], wide)
+
+
+def tops(labels: Labels, height: Image) -> NDArray[np.float64]:
+    """(n,) the greatest height in each label 1..n."""
+    top = np.zeros(int(labels.max(initial=0)) + 1)
+    inside = labels > 0
+    np.maximum.at(top, labels[inside], height[inside])
+    return top[1:]
 
 
 def cells_of(logit: Image, height: Image, lowest: float = 0.0, depth: float = DEPTH) -> Labels:
@@ -161,11 +185,9 @@ def _summits(height: Image, depth: float) -> Labels:
 
 def _regions(height: Image, level: float) -> tuple[Labels, NDArray[np.float64]]:
     """The connected parts above a level, 1..n, and the top of each."""
-    count, regions = cv2.connectedComponents((height > level).astype(np.uint8), connectivity=4, ltype=cv2.CV_32S)
-    tops = np.zeros(count)
-    inside = regions > 0
-    np.maximum.at(tops, regions[inside], height[inside])
-    return np.asarray(regions, np.int32), tops
+    _, found = cv2.connectedComponents((height > level).astype(np.uint8), connectivity=4, ltype=cv2.CV_32S)
+    regions = np.asarray(found, np.int32)
+    return regions, np.append(0.0, tops(regions, height))
 
 
 def _full_size(labels: Labels, above: Image, shape: tuple[int, ...], area: float) -> Labels:

@@ -30,7 +30,7 @@ def test_cells_of_every_contrast_are_found(kind: str) -> None:
 def test_touching_cells_are_told_apart() -> None:
     """Two bright discs that touch are two cells."""
     truth = discs(np.array([[60.0, 60.0], [60.0, 75.0], [120.0, 150.0]]), 8, (180, 220))
-    found = segment_by_network(RENDER["fluorescence"](truth, 3), 16.0)
+    found = segment_by_network(RENDER["fluorescence"](truth, 3), 16.0).labels
     assert found.max() == 3
     assert overlap(truth, found).min() > 0.5
 
@@ -38,7 +38,7 @@ def test_touching_cells_are_told_apart() -> None:
 def test_an_empty_frame_has_no_cells() -> None:
     """Noise alone is nothing."""
     image = 1 + np.random.default_rng(0).normal(0, 0.01, (200, 300)).astype(np.float32)
-    assert segment_by_network(image, 14.0).max() == 0
+    assert segment_by_network(image, 14.0).labels.max() == 0
 
 
 def test_tiles_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +52,7 @@ def test_tiles_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_large_cells_are_shown_smaller() -> None:
     """Cells of 60 px are found as well as those of 18."""
     truth = discs(np.array([[80.0, 90.0], [200.0, 260.0]]), 30, (280, 360))
-    found = segment_by_network(RENDER["fluorescence"](truth, 3), 60.0)
+    found = segment_by_network(RENDER["fluorescence"](truth, 3), 60.0).labels
     assert found.max() == 2
     assert overlap(truth, found).min() > 0.75
 
