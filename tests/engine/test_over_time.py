@@ -1,16 +1,23 @@
 """Masks of touching cells made to agree with those of the frames around."""
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from engine import steps
 from engine.blocks import Workers
 from engine.pipeline import RunParameters, run
-from engine.segmentation import SegmentationParameters
+from engine.project import Project
+from engine.segmentation import SegmentationParameters, segment
 from engine.segmenting.over_time import agree_over_time
 from tests.movies import disc_project
 
@@ -113,8 +120,6 @@ def test_three_cells_are_parted_too() -> None:
 
 def test_blocks_agree_and_each_frame_is_segmented_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A movie of three blocks: what two blocks need is segmented by the first and read by the second."""
-    from engine import steps
-
     seen: list[int] = []
     plain = steps.segment
     monkeypatch.setattr(steps, "segment", lambda image, given: seen.append(1) or plain(image, given))
@@ -122,6 +127,72 @@ def test_blocks_agree_and_each_frame_is_segmented_once(tmp_path: Path, monkeypat
     assert len(seen) == 70
     kept = list((project.path / "tables").rglob("*.npz"))
     assert [path.parent.name for path in kept] == ["illumination"]
+
+
+def touching(image: Image, parameters: SegmentationParameters) -> Labels:
+    """As `segment`, but in one frame of four, which its noise tells, what is close together is one."""
+    labels = segment(image, parameters)
+    if int(1e6 * float(image[0, 0])) % 4:
+        return labels
+    closed = cv2.morphologyEx((labels > 0).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+    return np.asarray(cv2.connectedComponents(closed, connectivity=4)[1], np.int32)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from engine import steps
+from engine.blocks import Workers
+from engine.movie import Movie
+from engine.pipeline import run
+from engine.project import Project
+from tests.engine.test_over_time import touching
+
+steps.segment = touching
+name, left = sys.argv[2], int(sys.argv[3])
+holder = steps if name == "agree_over_time" else Movie
+plain = getattr(holder, name)
+def until_killed(*given):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return plain(*given)
+setattr(holder, name, until_killed)
+run(Project.open(Path(sys.argv[1])), workers=Workers(1))
+"""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Run from start to end, where cells are found as touching now and then."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(steps, "segment", touching)
+        folder = tmp_path_factory.mktemp("run")
+        plain, _ = run(disc_project(folder / "plain.lineage", 48), PLAIN, until="segment")
+        project, _ = run(disc_project(folder / "a.lineage", 48), workers=Workers(1))
+    assert counts(masks(plain)) != counts(masks(project))
+    return project
+
+
+def masks(project: Project) -> list[Labels]:
+    return [project.movie("p0001").labels(t) for t in range(48)]
+
+
+@pytest.mark.parametrize(("name", "calls"), [("agree_over_time", 1), ("write_labels", 30)])
+def test_killed_while_masks_are_made_to_agree_and_run_again_gives_the_same(
+    tmp_path: Path, undisturbed: Project, monkeypatch: pytest.MonkeyPatch, name: str, calls: int
+) -> None:
+    """kill -9 before the second block agrees, or with most of the first written: the masks and tables of one run."""
+    project = disc_project(tmp_path / "a.lineage", 48)
+    command = [sys.executable, "-c", KILLED, str(project.path), name, str(calls)]
+    ended = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    monkeypatch.setattr(steps, "segment", touching)
+    again, _ = run(Project.open(project.path), workers=Workers(1))
+    assert all(np.array_equal(one, other) for one, other in zip(masks(again), masks(undisturbed), strict=True))
+    for table in ("detections", "links"):
+        assert again.table(table).read_bytes() == undisturbed.table(table).read_bytes()
 
 
 def test_without_it_every_frame_stands_alone(tmp_path: Path) -> None:
