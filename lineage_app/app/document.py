@@ -13,16 +13,18 @@ from engine.changes import END
 from engine.curation import curated_lineage
 from engine.detections import Detections
 from engine.fate_scores import CellScores, FateScores, cell_scores, read_scores
-from engine.lineage import Lineage, long_steps, project_end_reasons
+from engine.forest import DOUBLE
+from engine.lineage import Lineage, load_links, long_steps, project_end_reasons
 from engine.movie import Movie, open_array
 from engine.project import Project
 from lineage_app.app.genealogies.layout import Layout, founders_by_size, lay_out
 from lineage_app.app.look.theme import marker_colour
 
 PERCENTILES = (0.1, 99.95)  # black and white of the first channel
-MARKER_PERCENTILES = (50.0, 99.95)  # most of a marker's picture is empty
+MARKER_PERCENTILES = (16.0, 50.0, 99.95)  # most of a marker's picture is empty,
+NOISE = 2.5  # and black up to so many standard deviations of its noise over the median
 SAMPLED_FRAMES = 5
-UNCHANGED = ("patches", "signal_ranges", "fate_scores", "_starts", "_long_steps")  # by edits
+UNCHANGED = ("patches", "signal_ranges", "fate_scores", "doubles", "_starts", "_long_steps")  # by edits
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,20 @@ class Document:
     def cell_scores(self) -> CellScores | None:
         """The fate scores of the cells as they stand."""
         return None if self.fate_scores is None else cell_scores(self.fate_scores, self.lineage)
+
+    @cached_property
+    def doubles(self) -> NDArray[np.int64]:
+        """The detections of cells that another position sees too and in which they are followed, ascending."""
+        if len(self.project.positions) < 2 or not self.is_tracked:
+            return np.zeros(0, np.int64)
+        link = load_links(self.project.table("links"))
+        return np.flatnonzero((link == DOUBLE) & ~self.lineage.present[: len(link)])
+
+    def doubles_in(self, position: int, frame: int) -> NDArray[np.int64]:
+        """Those in a frame of a position of the project."""
+        rows, detections = self.doubles, self.lineage.detections
+        is_here = (detections.frame[rows] == frame) & (detections.position[rows] == self.position_index(position))
+        return rows[is_here]
 
     @cached_property
     def _layouts(self) -> dict[int, Layout]:
@@ -187,8 +203,10 @@ def document_of(project: Project, lineage: Lineage) -> Document:
     """A project with its genealogies; what takes long is computed here, so that no view waits for it."""
     movies = tuple(project.movie(position.name) for position in project.positions)
     document = Document(project, movies, lineage, _levels(project, movies))
-    document.layout(document.position_index(0))
-    document.ids(0, 0), lineage.overlay, document.end_reasons, document.signal_ranges, document.fate_scores
+    document.layout(document.position_index(0)), document.ids(0, 0)
+    for name in ("end_reasons", "signal_ranges", "fate_scores", "doubles"):
+        getattr(document, name)
+    lineage.overlay  # noqa: B018
     return document
 
 
@@ -203,9 +221,19 @@ def _levels(project: Project, movies: tuple[Movie, ...]) -> dict[str, tuple[floa
     for number, channel in enumerate(project.channels):
         sample = [_sample(movie, channel) for movie in movies[:: max(1, len(movies) // 3)]]
         values = np.concatenate(sample)
-        low, high = np.percentile(values, MARKER_PERCENTILES if number else PERCENTILES) if len(values) else (0.0, 1.0)
-        levels[channel] = (float(low), float(max(high, low + 1e-6)))
+        low, high = (_marker_levels if number else _levels_of)(values) if len(values) else (0.0, 1.0)
+        levels[channel] = (low, max(high, low + 1e-6))
     return levels
+
+
+def _levels_of(values: NDArray[Any]) -> tuple[float, float]:
+    low, high = np.percentile(values, PERCENTILES)
+    return float(low), float(high)
+
+
+def _marker_levels(values: NDArray[Any]) -> tuple[float, float]:
+    below, middle, high = np.percentile(values, MARKER_PERCENTILES)
+    return float(min(middle + NOISE * (middle - below), high)), float(high)
 
 
 def _spread(values: NDArray[Any]) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QSettings, Qt
-from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent
 from PySide6.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -22,6 +22,7 @@ from lineage_app.app.commands.go_hands import GoHands
 from lineage_app.app.commands.in_menus import in_menus
 from lineage_app.app.commands.key_editor import KeyEditor
 from lineage_app.app.commands.keys import Keys, read_keys, set_keys, write_keys
+from lineage_app.app.commands.not_now import not_now, pressed
 from lineage_app.app.commands.what_next import what_next
 from lineage_app.app.curation.curator import Curator, Opened, open_curated
 from lineage_app.app.curation.edit_hands import EditHands
@@ -203,6 +204,16 @@ class Window(QMainWindow):
             if hasattr(hand, f"do_{name}"):
                 return getattr(hand, f"do_{name}")  # type: ignore[no-any-return]
         raise AttributeError(f"nothing does {name}")
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """A key that does nothing now says why."""
+        action = pressed(event, read_keys(self.settings))
+        if action is None:
+            super().keyPressEvent(event)
+        elif self.workspace and self.workspace.curator.can_edit and not self.actions_[action.name].isVisible():
+            self._doer(action.name)()  # a mark that this project has not
+        elif words := not_now(action, self.actions_[action.name], self.workspace):
+            self.say(words)
 
     def _enable(self, *_: object) -> None:
         there = {ALWAYS}

@@ -50,7 +50,7 @@ def test_a_digit_without_a_meaning_says_which_have_one(hand) -> None:
     """No key does nothing."""
     hand.go(5)
     hand.hover(hand.seen(2, 5))
-    hand.window.actions_["mark_9"].trigger()
+    hand.press(KEY.Key_9)
     assert hand.said[-1] == "no mark 9 here; there are 1 GM, 2 MegE, 3 GATA1"
     assert not hand.window.actions_["mark_9"].isVisible()
 

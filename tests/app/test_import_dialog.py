@@ -50,7 +50,7 @@ def test_what_is_there_is_shown_before_anything_is_made(qtbot, dialog, tmp_path:
     assert "2 positions" in dialog.about.text() and "4 frames" in dialog.about.text()
     assert "16 × 12 px" in dialog.about.text()
     assert dialog.positions.count() == 2 and dialog.positions.isVisible()
-    assert dialog.um_per_px.placeholderText().startswith("1.02")
+    assert dialog.um_per_px.placeholderText() == "1.02, as 111115AF6_TATexp.xml says"
     qtbot.waitUntil(lambda: not dialog.picture.pixmap().isNull())
     assert dialog.project.path == tmp_path / "111115AF6.lineage"
     assert not dialog.project.path.exists()
@@ -174,6 +174,8 @@ def test_masks_may_come_alone(qtbot, dialog, tmp_path: Path) -> None:
     assert not dialog.channels.isVisible()
     dialog._check()
     assert (dialog.request.images, dialog.request.labels) == (None, tmp_path / "m")
+    assert dialog.um_per_px.placeholderText() == "not known: lengths are in px"
+    assert dialog.frame_interval.placeholderText() == "not known: times are in frames"
 
 
 def test_only_the_last_answer_counts(qtbot, dialog, tmp_path: Path) -> None:

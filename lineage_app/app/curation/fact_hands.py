@@ -77,12 +77,12 @@ class FactHands(Hands):
         self.do(words, lambda lineage: edits.set_end(lineage, last, None if said else reason))
 
     def _mark(self, number: int, *_: object) -> None:
-        marks, target = marks_of(self.workspace.document), self.target()
-        if target < 0:
-            return
+        marks = marks_of(self.workspace.document)
         if number >= len(marks):
             known = ", ".join(f"{n} {value}" for n, (_, value) in enumerate(marks, start=1))
             self.say(f"no mark {number + 1} here; there are {known}")
+            return
+        if (target := self.target()) < 0:
             return
         kind, value = marks[number]
         said = self.lineage.facts[kind].get(target) == value

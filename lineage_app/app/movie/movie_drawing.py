@@ -21,6 +21,7 @@ LEGIBLE_CELL = 16.0  # screen px that a cell must measure for its number to be w
 SMALLEST_MARK = 9.0  # radius in screen px of a ring around a marked cell that is smaller
 MOST_NUMBERS = 6000  # kept as pictures
 ROUND_LENGTHS_UM = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+DOUBLE_COLOUR = "#c3cad6"
 Ids = NDArray[np.int64]
 
 
@@ -105,6 +106,14 @@ def _tails(lineage: Lineage, seen: Ids, step: int) -> tuple[Ids, Ids]:
         starts.append(earlier[has_moved])
         later = starts[-1]
     return np.concatenate(ends), np.concatenate(starts)
+
+
+def draw_doubles(painter: QPainter, scene: Scene, doubles: Ids) -> None:
+    """Dashed rings around cells that are followed in another position."""
+    painter.setPen(QPen(QColor(DOUBLE_COLOUR), 1.3, Qt.PenStyle.DashLine))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for at, radius in zip(scene.at(doubles).tolist(), (1.2 * scene.radius(doubles)).tolist(), strict=True):
+        painter.drawEllipse(QPointF(*at), radius, radius)
 
 
 class Numbers:

@@ -6,6 +6,7 @@ import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
+    QHelpEvent,
     QImage,
     QKeyEvent,
     QMouseEvent,
@@ -14,7 +15,7 @@ from PySide6.QtGui import (
     QResizeEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QToolTip, QWidget
 
 from lineage_app.app.curation.place_links import PlaceLink, draw_links
 from lineage_app.app.document import Document
@@ -27,6 +28,7 @@ from lineage_app.app.movie.movie_drawing import (
     Numbers,
     Scene,
     draw_clock,
+    draw_doubles,
     draw_mark,
     draw_polygons,
     draw_scale_bar,
@@ -44,6 +46,7 @@ SMALLEST_RADIUS = 2.5  # in screen px: smaller cells are dots
 NEAR = 7.0  # screen px within which a small cell is meant
 PREFETCHED = 6
 UNKNOWN = 0xFF9AA4B2  # the outline of a mask without a detection
+SEEN_TWICE = "the same cell is seen in another position, and followed and counted there"
 EMPTY_GREY = 28  # where a project has masks only
 
 
@@ -188,6 +191,15 @@ class MovieView(QWidget):
         distance = np.hypot(yx[:, 0] - y, yx[:, 1] - x) * self._seen().scale
         return int(ids[distance.argmin()]) if distance.min() < NEAR else NOTHING
 
+    def double_at(self, point: QPointF) -> int:
+        """The detection drawn there of a cell that is followed in another position, -1 where there is none."""
+        if self.frame is None or not self.document.is_tracked:
+            return NOTHING
+        doubles = self.document.doubles_in(self.frame.position, self.frame.number)
+        scene = Scene(self.document, self.frame, self._seen())
+        away = np.hypot(*(scene.at(doubles) - (point.x(), point.y())).T) - 1.2 * scene.radius(doubles)
+        return int(doubles[away.argmin()]) if len(doubles) and away.min() < 0 else NOTHING
+
     def _redraw(self, *_: object) -> None:
         self.update()
 
@@ -258,7 +270,9 @@ class MovieView(QWidget):
             painter.translate(-window[0], -window[1])
             if preview is not None:
                 preview.draw(painter, camera, (self.width(), self.height()))
-            elif self.colouring is not None and len(seen):
+            elif self.colouring is not None:
+                if self.outlines_shown:
+                    draw_doubles(painter, scene, self.document.doubles_in(frame.position, frame.number))
                 if self.tails_shown:
                     draw_tails(painter, scene, seen, self.colouring)
                 if self.outlines_shown and as_lines:
@@ -315,6 +329,10 @@ class MovieView(QWidget):
             and self.tools.takes(event.key())
         ):
             event.accept()
+            return True
+        if isinstance(event, QHelpEvent) and event.type() == event.Type.ToolTip:
+            is_double = self.double_at(QPointF(event.pos())) != NOTHING
+            QToolTip.showText(event.globalPos(), SEEN_TWICE if is_double else "", self)
             return True
         return super().event(event)
 

@@ -206,11 +206,10 @@ class ImportDialog(QDialog):
 
     def _show_scale(self) -> None:
         known = (self.found.um_per_px, self.found.frame_interval_s) if self.found else (None, None)
-        for line, value in zip((self.um_per_px, self.frame_interval), known, strict=True):
-            line.setPlaceholderText(f"{value:g}, as the images say" if value else "the images do not say it")
+        units = ("lengths are in px", "times are in frames")
+        for line, value, unit in zip((self.um_per_px, self.frame_interval), known, units, strict=True):
+            line.setPlaceholderText(_where_from(self.found, value, unit))
         if self.found is None:
-            for line in (self.um_per_px, self.frame_interval):
-                line.setPlaceholderText("from the images, where they say it")
             for widget in (self.channels, self.patterns, self.reference):
                 self._form.setRowVisible(widget, False)
             self.positions.hide()
@@ -292,3 +291,12 @@ class ImportDialog(QDialog):
             problems[name] = f"{field.text()} is no number above 0."
             return None
         return value
+
+
+def _where_from(found: Found | None, value: float | None, unit: str) -> str:
+    """What is taken where nothing is typed; unit : what holds where nobody knows."""
+    if found is None or found.main is None:
+        return "from the files, where they say it"
+    if value is not None:
+        return f"{value:g}, as {(found.main.metadata or found.main.path).name} says"
+    return "the files do not say it: type it" if found.images else f"not known: {unit}"
