@@ -16,6 +16,7 @@ BENCHMARKS = (
     "fate_speed",
     "onsets",
     "crossings",
+    "floors",
     "scale",
 )
 
