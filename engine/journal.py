@@ -135,6 +135,8 @@ class Journal:
         time, name = datetime.now(UTC).isoformat(timespec="milliseconds"), user or user_name()
         tracked = self.tracked if tracked is None else tracked
         row = (time, name, kind, target, tracked, words, json.dumps(to_json(changes), separators=(",", ":")))
+        if not self.path.exists():
+            raise InputError(f"{self.path}: it was removed while it was open, nothing more can be kept; put it back")
         sql = "INSERT INTO entries (time, user, kind, target, tracked, words, changes) VALUES (?,?,?,?,?,?,?)"
         try:
             with _transaction(self._connection):

@@ -25,6 +25,7 @@ class Notice(QLabel):
 
     def take(self, entry: Entry) -> None:
         """Say what an entry did."""
+        self.setToolTip("")
         words = entry.words if len(entry.words) <= LONGEST else entry.words[: LONGEST - 1] + "…"
         does, id = ("redo", entry.target) if entry.kind == UNDO else ("undo", entry.id)
         self.setText(f'{escape(words)} · <a href="{does}:{id}">{does}</a>')

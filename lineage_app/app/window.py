@@ -119,6 +119,9 @@ class Window(QMainWindow):
         self._set_switches()
         self._say_what_next()
         self.facts.name_marks()
+        if document.is_tracked and opened.curation is None:
+            self.notice.setText("read only: no edits are kept")
+            self.notice.setToolTip(opened.why)
         self.setWindowTitle(f"{document.project.path.name} — {_state(opened)}")
         self._remember(document.project.path.resolve())
 

@@ -135,6 +135,17 @@ def test_what_is_suggested_is_done_with_one_key_as_one_step(person, truth):
     assert not np.array_equal(person.lineage.link, truth.link)
 
 
+def test_what_was_mended_is_not_doubted_again(person):
+    """Until the links there change once more."""
+    person.press(KEY.Key_Space)
+    place = person.queue.place
+    person.press(KEY.Key_J)
+    assert person.lineage.facts[ACCEPTED].keys() == {place}
+    assert place not in person.places()
+    person.press(KEY.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert place in person.places() and not person.lineage.facts[ACCEPTED]
+
+
 def test_the_movie_shows_what_would_go_and_what_would_come(person):
     """The links of the suggestion, until it is done."""
     person.press(KEY.Key_Space)
@@ -286,7 +297,7 @@ def test_nobody_is_sent_to_slight_doubts(person, qtbot):
     queue._arrange()
     n = len(score) - 1
     assert person.places() == queue.doubts.detection[:1].tolist() and queue.n_open == 1
-    assert panel.slight.text() == f"{n} more places below 5%: show"
+    assert panel.slight.text() == f"Show {n} more places below 5 %"
     assert panel.count.text() == "0 of 1 places done"
     qtbot.mouseClick(panel.slight, Qt.MouseButton.LeftButton)
     assert len(person.places()) == n + 1 and panel.slight.text().startswith("Hide")

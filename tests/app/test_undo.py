@@ -95,6 +95,8 @@ def test_what_another_program_edits_can_only_be_looked_at(qtbot, window, tracked
     with curate(tracked):
         show_project(qtbot, window, tracked.path)
         assert window.windowTitle() == "discs.lineage — read only: edited by another program"
+        assert window.notice.text() == "read only: no edits are kept"
+        assert "open for editing" in window.notice.toolTip()
         assert not window.actions_["cut"].isEnabled() and not window.actions_["undo"].isEnabled()
         assert not window.workspace.curator.do("cut", lambda lineage: edits.cut(lineage, 4))
     assert window.workspace.document.lineage.link[4] == 0

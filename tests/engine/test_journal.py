@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -106,6 +107,16 @@ def test_an_edit_that_cannot_be_written_is_taken_back(project: Project, monkeypa
     with curate(project) as curation:
         monkeypatch.setattr(Journal, "append", fail)
         with pytest.raises(InputError, match="disk full"):
+            curation.do("cut 2", edits.cut(curation.lineage, 2))
+        assert curation.lineage.predecessor(2) == 1
+
+
+def test_a_journal_that_was_removed_while_open_takes_no_more(project: Project) -> None:
+    """An edit that nobody could find again is refused, and changes nothing."""
+    with curate(project) as curation:
+        curation.do("cut 4", edits.cut(curation.lineage, 4))
+        shutil.rmtree(project.path)
+        with pytest.raises(InputError, match="removed while it was open"):
             curation.do("cut 2", edits.cut(curation.lineage, 2))
         assert curation.lineage.predecessor(2) == 1
 

@@ -153,7 +153,7 @@ class CellTable(QWidget):
         self.search = QLineEdit()
         self.search.setPlaceholderText("filter: 12   lost   fate=GM   score>0.8   generation=-2")
         self.search.setClearButtonEnabled(True)
-        self.count = QLabel()
+        self.count = QLabel(wordWrap=True)
         self.view = _Rows()
         self.view.setModel(self.model)
         self.view.setSortingEnabled(True)

@@ -214,7 +214,16 @@ class Queue(QObject):
             return False
         frame = int(self.lineage.detections.frame[self.place])
         words = f"cell {int(self.lineage.cell[self.place]) + 1} in frame {frame}: {repair.words}"
-        return bool(self.curator.do(words, lambda lineage: changes_of(project, lineage, repair)))
+        place = self.place
+
+        def edit(lineage: Lineage) -> Changes:
+            build = edits.Building(lineage)
+            build.do(lambda draft: changes_of(project, draft, repair))
+            if build.lineage.present[place]:  # what a person just did there is not doubted again
+                build.do(lambda draft: review.accept_place(draft, place))
+            return tuple(build.changes)
+
+        return bool(self.curator.do(words, edit))
 
     def accept(self) -> bool:
         """Say that the place is right; after its last place the cell is marked as reviewed, too."""

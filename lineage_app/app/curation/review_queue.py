@@ -21,7 +21,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from engine.checks import CLEAR, WORTH
+from engine.checks import CLEAR, KINDS, WORTH
+from engine.fate_doubts import FATE_KINDS
 from lineage_app.app.curation.queue_model import NOTHING, Queue
 from lineage_app.app.curation.sample_box import SampleBox
 
@@ -96,7 +97,7 @@ class ReviewQueue(QWidget):
         metrics = self.fontMetrics()
         self.view.verticalHeader().setDefaultSectionSize(metrics.height() + 8)
         last = max(movie.n_frames for movie in self.queue.curator.document.movies) - 1
-        widest = ("score", "early division", "0000", self.queue.curator.document.clock(last))
+        widest = ("score", max((*KINDS, *FATE_KINDS), key=len), "0000", self.queue.curator.document.clock(last))
         for number, text in enumerate(widest):
             self.view.setColumnWidth(number, metrics.horizontalAdvance(text) + 14)
 
@@ -138,7 +139,7 @@ class ReviewQueue(QWidget):
         self.mend.setToolTip(repair.words if repair else "mend it by hand, or accept it")
         self.mend.setEnabled(repair is not None and can_edit)
         n = len(queue.suggestions)
-        self.other.setText(f"Shift+J    {queue.choice + 1} of {n}" if n > 1 else "Shift+J    no other")
+        self.other.setText(f"Shift+J   {queue.choice + 1} of {n}" if n > 1 else "Shift+J   no other")
         self.other.setEnabled(n > 1 and can_edit)
         self.right.setEnabled(at >= 0 and can_edit)
         self.next.setEnabled(len(queue.shown) > 0)
@@ -183,8 +184,8 @@ class ReviewQueue(QWidget):
         self.about.setTextFormat(Qt.TextFormat.RichText)
         self.about.setMinimumHeight(4 * self.fontMetrics().lineSpacing())
         self.about.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.right.setText("Enter    right as it is")
-        self.next.setText("Space    next")
+        self.right.setText("Enter   right as it is")
+        self.next.setText("Space   next")
         self.mend.setDefault(True)
         self.other.setToolTip("another edit that may make it right")
         for button in (self.mend, self.right, self.other, self.next):
@@ -244,9 +245,9 @@ class ReviewQueue(QWidget):
 
     def _show_slight(self) -> None:
         """How many places nobody is sent to, and the way to them."""
-        n, words = self.queue.n_slight, f"place{'s' if self.queue.n_slight != 1 else ''} below {WORTH:.0%}"
+        n, words = self.queue.n_slight, f"place{'s' if self.queue.n_slight != 1 else ''} below {100 * WORTH:g} %"
         self.slight.setVisible(n > 0)
-        self.slight.setText(f"Hide the {n:,} {words}" if self.queue.slight_shown else f"{n:,} more {words}: show")
+        self.slight.setText(f"Hide the {n:,} {words}" if self.queue.slight_shown else f"Show {n:,} more {words}")
 
     def _words(self, row: int) -> str:
         if row < 0:

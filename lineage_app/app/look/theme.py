@@ -123,6 +123,8 @@ def _style(theme: Theme) -> str:
     QLabel#quiet {{ color: {theme.quiet}; }}
     QLabel#picture {{ background: {theme.window}; border: 1px solid {theme.rule}; color: {theme.quiet}; }}
     QLabel#complaint {{ color: {theme.wrong}; }}
+    QPushButton#link {{ color: {theme.accent}; border: 0; padding: 2px 0; text-align: left; }}
+    QPushButton#link:hover {{ text-decoration: underline; }}
     QStatusBar {{ color: {theme.quiet}; }}
     QPushButton#card {{ text-align: left; padding: 14px 18px; border: 1px solid {theme.rule}; border-radius: 8px;
         background: {theme.panel}; }}

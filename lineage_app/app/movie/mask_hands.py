@@ -86,7 +86,10 @@ class MaskHands(Hands):
     # ---- segmentation
 
     def do_segment(self) -> None:
-        self.open_segment_dialog()
+        if self.workspace.document.project.channels:
+            self.open_segment_dialog()
+        else:
+            self.say("the project has masks alone: there is no picture to find cells in")
 
     def open_segment_dialog(self, weights: Path | None = None) -> None:
         """The dialog beside the movie; weights : of the network, to be tried at once."""

@@ -31,6 +31,7 @@ STEPS_PER_FOLD = 10  # of the sliders
 MOST_STEPS = 20  # a quarter to four times
 SPLIT_STEPS = 6
 METHODS = {
+    "each cell at its own best threshold, checked by a network": "joint",
     "each cell at its own best threshold": "threshold",
     "learned: a network": "network",
     "as published in 2013 (MSER)": "mser",
@@ -181,7 +182,7 @@ class SegmentDialog(QDialog):
 
     def ask(self, *_: object) -> None:
         """Find the cells of the frame in view; an older question is dropped."""
-        self.weights.setEnabled(self.method.currentData() == "network")
+        self.weights.setEnabled(self.method.currentData() in ("joint", "network"))
         place, parameters = self.movie.navigation.place, self.parameters
         self.found.setText("Looking for cells …")
         self._latest.ask(lambda: self._trial.find(place.position, place.frame, parameters))

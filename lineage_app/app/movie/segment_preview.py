@@ -116,7 +116,9 @@ class Trial:
 
 def _asked(wanted: SegmentationParameters) -> SegmentationParameters:
     """What an estimate depends on."""
-    return replace(wanted, sensitivity=1.0, method="threshold", weights=None)
+    if wanted.method != "joint":
+        wanted = replace(wanted, method="threshold", weights=None)
+    return replace(wanted, sensitivity=1.0)
 
 
 def outlines_of(labels: Labels) -> tuple[NDArray[np.float32], ...]:
