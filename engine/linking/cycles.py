@@ -29,7 +29,8 @@ def take_back_hasty(cells: Cells, model: Model, chosen: Hypotheses) -> Hypothese
         before, after, age = _successions(cells, chosen, division)
         if len(age) < LEAST_CYCLES:
             return chosen
-        to_a, to_b = (_link_score(cells, model, chosen.source, x)[division] for x in (chosen.target, chosen.second))
+        divided = chosen[division]
+        to_a, to_b = (_link_score(cells, model, divided.source, x) for x in (divided.target, divided.second))
         gain = chosen.score[division] - np.maximum(to_a, to_b)
         weaker = np.where(gain[before] < gain[after], before, after)
         hasty = np.flatnonzero(gain[weaker] < _cost_of_haste(age))
@@ -88,7 +89,7 @@ def _apart(before: Ids, after: Ids, weaker: Ids, gain: Floats) -> Ids:
 
 
 def _link_score(cells: Cells, model: Model, source: Ids, target: Ids) -> Floats:
-    """(H,) score of a link, as in `propose.score_links` but for momentum; of no meaning where target is -1."""
+    """(H,) score of a link, as in `propose.score_links` but for momentum."""
     end, start = model.log_end(cells), model.log_start(cells)
     stays = np.log1p(-np.exp(end)) - end
     step = cells.yx[target] - cells.yx[source]

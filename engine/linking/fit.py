@@ -9,7 +9,7 @@ from scipy import special
 from engine.linking import divisions
 from engine.linking.assign import Hypotheses
 from engine.linking.cells import Cells, Population
-from engine.linking.model import POPULATION_TAIL, Divisions, Model, Trait
+from engine.linking.model import DIVISION_TAIL, POPULATION_TAIL, Divisions, Model, Trait
 from engine.linking.propose import Neighbours, last_step, mutual_best
 from engine.linking.student import (
     fit_scale_and_tail,
@@ -28,13 +28,14 @@ DRAWN = (0.0, 0.3, 0.6, 0.8, 0.95)  # shares of the ellipse in the metric of ste
 MIN_MOMENTUM = 0.5  # below it, foreseeing the step gains nothing
 MIN_KNOWN = 20  # cells in which a trait must be known
 LEAST_STEP = 0.05  # px
-FIT_TAIL = 4.0  # of the weights when divisions are measured: what lies far out was no division
 WEAK = 0.1  # of the links, those of the lowest scores, may give way to links across gaps
 RARE = 0.0015  # of the detections; if fewer are missed none is looked for: who vanishes has ended, who appears is new
 SURELY = 0.0005  # but they are where the gaps that were seen tell that surely more are missed than this
 DOUBT = 0.05  # that so many gaps are seen by chance
 RATE_FLOOR = 0.005  # of cells that end or start unexplained: no mask is that good
 PRIOR_DAUGHTERS = 20.0  # that what is known beforehand of them counts for
+ROUNDS = 10  # until the share of masks drawn anew stands still
+MOST_ODDS = 50.0  # nats
 _PRIOR = 100.0  # detections that what is known beforehand of a rate counts for
 
 
@@ -49,6 +50,14 @@ def first_guess(cells: Cells, population: Population, n_gaps: int, pairs: Neighb
     change = medians(looks) / 0.74 if len(looks) else population.spread
     gap = tuple(0.002 / 2**missing for missing in range(n_gaps))
     return Model(population, max(step, LEAST_STEP), 3.0, np.maximum(change, population.least), 3.0, gap=gap)
+
+
+def refine_scales(cells: Cells, model: Model, previous: Ids) -> Model:
+    """The model with the scales of change and of steps that likely predecessors (N,) tell."""
+    target = np.flatnonzero(previous >= 0)
+    if not len(target):
+        return model
+    return _fit_scales(cells, model, previous[target], target, previous)
 
 
 def refine(
@@ -70,10 +79,8 @@ def refine(
         return model
     source, target = chosen.source[steady], chosen.target[steady]
     model = _fit_rates(cells, model, chosen, undecided, is_last)
-    model = _fit_change(cells, model, source, target)
-    model = _fit_steps(cells, model, source, target, previous)
+    model = _fit_scales(cells, model, source, target, previous)
     division = chosen[~is_link]
-    model = _fit_redrawn(cells, model, source, target, previous)
     weak = quantile(chosen.score[steady], WEAK)
     return replace(model, weak=weak, divisions=_fit_divisions(cells, model, division, previous, int((~is_last).sum())))
 
@@ -107,6 +114,12 @@ def _fit_rates(
     )
 
 
+def _fit_scales(cells: Cells, model: Model, source: Ids, target: Ids, previous: Ids) -> Model:
+    model = _fit_change(cells, model, source, target)
+    model = _fit_steps(cells, model, source, target, previous)
+    return _fit_redrawn(cells, model, source, target, previous)
+
+
 def _fit_change(cells: Cells, model: Model, source: Ids, target: Ids) -> Model:
     if not len(model.change):
         return model
@@ -136,10 +149,13 @@ def _fit_steps(cells: Cells, model: Model, source: Ids, target: Ids, previous: I
 def _fit_redrawn(cells: Cells, model: Model, source: Ids, target: Ids, previous: Ids) -> Model:
     step = cells.yx[target] - cells.yx[source] - model.momentum * last_step(cells, previous)[source]
     kept, redrawn = model.log_kept_and_redrawn(cells, source, target, step)
-    expected = float(special.expit(redrawn - kept).sum())
-    n = len(source) + _PRIOR
+    share, n = model.redrawn, len(source) + _PRIOR
+    odds = np.exp(np.minimum(redrawn - kept, MOST_ODDS)) * (1 - share) / share
+    for _ in range(ROUNDS):
+        expected = float((share * odds / (1 - share + share * odds)).sum())
+        share = (expected + _PRIOR * Model.redrawn) / n
     parted = float(model.is_parted(cells, source, target).sum())
-    return replace(model, redrawn=(expected + _PRIOR * model.redrawn) / n, parted=(parted + _PRIOR * model.parted) / n)
+    return replace(model, redrawn=share, parted=(parted + _PRIOR * Model.parted) / n)
 
 
 def _fit_momentum(step: Floats, before: Floats, model: Model) -> float:
@@ -160,10 +176,10 @@ def _fit_divisions(cells: Cells, model: Model, chosen: Hypotheses, previous: Ids
     parted = model.is_parted(cells, np.tile(chosen.source, 2), daughters).sum()
     return Divisions(
         rate=(len(chosen) + 1) / (n + 3 * _PRIOR),
-        off_centre=update_scale(usual.off_centre, g.off_centre, 2, FIT_TAIL),
-        separation=update(*usual.separation, g.separation, FIT_TAIL),
-        total=update(*usual.total, g.total, FIT_TAIL),
-        balance=update_scale(usual.balance, g.balance**2, 1, FIT_TAIL),
+        off_centre=update_scale(usual.off_centre, g.off_centre, 2, DIVISION_TAIL),
+        separation=update(*usual.separation, g.separation, DIVISION_TAIL),
+        total=update(*usual.total, g.total, DIVISION_TAIL),
+        balance=update_scale(usual.balance, g.balance**2, 1, DIVISION_TAIL),
         along=Trait(0.0, spread, *update(0.0, spread, g.along, POPULATION_TAIL)),
         parted=float((parted + PRIOR_DAUGHTERS * usual.parted) / (len(daughters) + PRIOR_DAUGHTERS)),
         mothers=tuple(_trait(values, values[chosen.source]) for values in mother_traits),

@@ -3,7 +3,8 @@
 One of the two seems to end beside the other, which grows by its size, and later seems to divide. Its division is
 turned into a link to one of the two, and the cell that had ended goes on as the other, across the frames in which it
 was hidden.
-Only where a good part of the divisions looks so is it done: where masks are good, neighbours end by chance.
+Only where a good part of the divisions looks so is it done: where masks are good, neighbours end by chance. The shorter
+the time that a cell is hidden, the less it takes: seldom does a cell divide just when its neighbour has ended.
 """
 
 from collections.abc import Iterator
@@ -23,7 +24,8 @@ LONGEST = 12  # frames that a cell stays hidden in another
 TOUCH = 1.2  # of the sum of their radii, apart from which two centres are still taken to touch
 TOGETHER = (0.75, 1.35)  # of the area of both, which the two found as one have
 GROWTH = 1.3  # by at least which the neighbour grows
-USUAL = 0.1  # of the divisions that look so, below which it is chance: masks do not fuse in this movie
+SHORT = 2  # frames, at most, that a cell is hidden but for a moment
+USUAL, USUAL_SHORT = 0.1, 0.04  # of the divisions that look so, below which it is chance: masks do not fuse here
 
 
 def part_fused(cells: Cells, population: Population, chosen: Hypotheses) -> Hypotheses:
@@ -39,7 +41,9 @@ def part_fused(cells: Cells, population: Population, chosen: Hypotheses) -> Hypo
     hidden: list[tuple[int, int]] = []
     fusions = list(_fusions(cells, chosen, division, link, first, ~has_future))
     if len(fusions) < USUAL * len(division):
-        return chosen
+        fusions = [one for one in fusions if cells.frame[chosen.source[one[0]]] - cells.frame[one[1]] <= SHORT]
+        if len(fusions) < USUAL_SHORT * len(division):
+            return chosen
     for row, lost, host in fusions:
         if has_future[lost]:
             continue  # it went on as another already

@@ -12,7 +12,7 @@ from engine.linking.cells import Cells, Population
 from engine.linking.cycles import take_back_hasty
 from engine.linking.divisions import propose_divisions
 from engine.linking.exchanges import Exchanges, exchanges
-from engine.linking.fit import first_guess, refine
+from engine.linking.fit import first_guess, refine, refine_scales
 from engine.linking.fusions import part_fused
 from engine.linking.model import Model
 from engine.linking.propose import Neighbours, find_neighbours, propose_gaps, score_links
@@ -22,9 +22,9 @@ from engine.progress import Progress, no_progress
 
 Ids = NDArray[np.int64]
 
-SAMPLE = 6_000  # detections from which the model is learnt
+SAMPLES = (2_000, 6_000)  # detections from which the model is learnt, pass after pass
+ENDS = ((0.002, 0.05), (0.005, 0.05))  # of the cells, inside and at the border, that are taken to end meanwhile
 SAMPLE_FRAMES = 5  # consecutive frames in a sample
-PASSES = 2  # the first guess, then the model that it led to
 HISTORY = 1  # frames before a window that tell how its cells came
 
 
@@ -51,14 +51,12 @@ def decide(
     link = np.full(n, -1, np.int64)
     if n < 2 or cells.frame[0] == cells.frame[-1]:
         return link, Exchanges(np.full(n, np.inf), np.full(n, UNKNOWN))
-    sample, is_last = _sample(cells)
-    near = find_neighbours(sample)
-    model = learn(sample, is_last, near, population, limits)
+    model, near = learn(cells, population, limits)
     windows = list(_windows(cells.frame, limits.window))
     all_, certain, open_ = [], [], []
     for done, (start, first, stop) in enumerate(windows, start=1):
         window = cells[start:stop]
-        is_all = len(window) == len(sample) == len(cells)
+        is_all = len(window) == near.shape[0] == len(cells)
         here = _propose(window, model, limits, near if is_all else find_neighbours(window))
         mine = here[here.source >= first - start]
         sure, unsure = choose_certain(mine, stop - start, model.weak)
@@ -78,24 +76,34 @@ def decide(
     return link, exchanges(Hypotheses.join([*all_, gaps]), chosen, n)
 
 
-def learn(
-    sample: Cells, is_last: NDArray[np.bool_], pairs: Neighbours, population: Population, limits: Limits
-) -> Model:
-    """The model that fits the movie: links found with a first guess tell the scales.
+def learn(cells: Cells, population: Population, limits: Limits) -> tuple[Model, Neighbours]:
+    """The model that fits the movie, and the near cells of the last sample that it was learnt from.
 
-    pairs : of near cells of the sample; is_last (N,): nothing can follow in the frames of these cells.
+    Links found with a first guess tell the scales; with these a part of the movie is linked, which tells them better,
+    and then more of it. Ends are taken to be rare meanwhile: where steps are still taken for smaller than they are,
+    cells seem to end, and once ends are thought frequent, fewer steps are followed still.
     """
-    model = first_guess(sample, population, limits.max_gap, pairs)
-    for _ in range(PASSES - 1):
-        scored = score_links(sample, model, pairs)
-        proposed = [scored.links()]
-        if limits.divides:
-            proposed.append(propose_divisions(sample, model, scored))
-        certain, open_ = choose_certain(Hypotheses.join(proposed), len(sample), model.weak)
-        gaps = _gaps(sample, model, certain)
-        more, undecided = choose_certain(Hypotheses.join([open_, gaps]), len(sample))
-        model = refine(sample, model, Hypotheses.join([certain, more]), undecided, scored.previous, is_last)
-    return model
+    samples = [_sample(cells, size) for size in SAMPLES]
+    pairs = [find_neighbours(sample) for sample, _ in samples]
+    few, near = samples[0][0], pairs[0]
+    guess = first_guess(few, population, limits.max_gap, near)
+    model = refine_scales(few, guess, score_links(few, guess, near).previous)
+    for (sample, is_last), near, ends in zip(samples, pairs, ENDS, strict=True):
+        model = replace(model, end=ends, start=ends, gap=guess.gap)
+        model = _relearn(sample, is_last, near, model, limits)
+    return model, near
+
+
+def _relearn(sample: Cells, is_last: NDArray[np.bool_], pairs: Neighbours, model: Model, limits: Limits) -> Model:
+    """The model after linking the sample with it; is_last (N,): nothing can follow in the frames of these cells."""
+    scored = score_links(sample, model, pairs)
+    proposed = [scored.links()]
+    if limits.divides:
+        proposed.append(propose_divisions(sample, model, scored))
+    certain, open_ = choose_certain(Hypotheses.join(proposed), len(sample), model.weak)
+    gaps = _gaps(sample, model, certain)
+    more, undecided = choose_certain(Hypotheses.join([open_, gaps]), len(sample))
+    return refine(sample, model, Hypotheses.join([certain, more]), undecided, scored.previous, is_last)
 
 
 def _propose(cells: Cells, model: Model, limits: Limits, pairs: Neighbours) -> Hypotheses:
@@ -127,12 +135,12 @@ def _windows(frame: Ids, size: int) -> Iterator[tuple[int, int, int]]:
         at = until
 
 
-def _sample(cells: Cells) -> tuple[Cells, NDArray[np.bool_]]:
-    """Blocks of frames from all over the movie, and which of their cells stand in the last frame of a block."""
+def _sample(cells: Cells, size: int) -> tuple[Cells, NDArray[np.bool_]]:
+    """About so many cells in blocks of frames from all over the movie; which stand in the last frame of a block."""
     starts = np.append(np.flatnonzero(np.diff(cells.frame, prepend=cells.frame[0] - 1)), len(cells))
     n_frames = len(starts) - 1
-    n_blocks = max(1, int(SAMPLE / len(cells) * n_frames / SAMPLE_FRAMES))
-    if len(cells) <= SAMPLE or n_blocks * SAMPLE_FRAMES >= n_frames:
+    n_blocks = max(1, int(size / len(cells) * n_frames / SAMPLE_FRAMES))
+    if len(cells) <= size or n_blocks * SAMPLE_FRAMES >= n_frames:
         return cells, cells.frame == cells.frame[-1]
     firsts = np.linspace(0, n_frames - SAMPLE_FRAMES, n_blocks).round().astype(int)
     blocks = [np.arange(starts[f], starts[f + SAMPLE_FRAMES]) for f in np.unique(firsts)]

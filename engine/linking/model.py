@@ -23,7 +23,8 @@ Floats = NDArray[np.float64]
 
 APART = 8.0  # squared distance, in the sum of two round masks' second moments, at which they touch no more
 POPULATION_TAIL = 4.0  # of what varies between cells
-DIVISION_TAIL = 10.0  # of where and how large daughters are
+DIVISION_TAIL = 4.0  # of where and how large daughters are
+REDRAWN_TAIL = 10.0  # of how far the centroid jumps where a mask is drawn anew
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class Model:
             kept += self.log_change(cells, source, target, widening)
         yy, yx, xx = (cells.cov[source] + cells.cov[target]).T
         square, log_area = ellipse_square(yy, yx, xx, step)
-        anew = log_density(square / widening**2, 2, DIVISION_TAIL, 2 * np.log(widening) + log_area)
+        anew = log_density(square / widening**2, 2, REDRAWN_TAIL, 2 * np.log(widening) + log_area)
         parts = np.where(square > APART * widening**2, np.log(self.parted), 0.0)
         return np.log1p(-self.redrawn) + kept + parts, np.log(self.redrawn) + anew + parts
 

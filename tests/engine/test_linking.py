@@ -12,7 +12,7 @@ from engine.linking import assign
 from engine.linking.assign import Hypotheses, choose_best, choose_certain
 from engine.linking.cells import Cells, Population, describe
 from engine.linking.cycles import take_back_hasty
-from engine.linking.fit import first_guess, refine
+from engine.linking.fit import first_guess, refine, refine_scales
 from engine.linking.motion import remove_motion
 from engine.linking.propose import find_neighbours, log_part
 from engine.linking.student import fit_scale_and_tail, log_density, update, update_scale
@@ -239,3 +239,19 @@ def test_gaps_are_sought_where_they_are_more_than_chance(tracks: int, gaps: int,
     previous = np.where(frame > 0, rows - tracks, -1)
     refined = refine(cells, model, chosen, chosen[:0], previous, frame == 9)
     assert bool(refined.gap) == are_sought
+
+
+@pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0.0, 0.02), (0.3, 0.2, 0.51)])
+def test_the_share_of_masks_drawn_anew_is_learnt_at_once(share: float, least: float, most: float) -> None:
+    """However rare it is taken to be beforehand; of the links, half have one of 30 % at either end, some by little."""
+    frame, track = (axis.ravel() for axis in np.mgrid[:10, :200])
+    rng = np.random.default_rng(0)
+    is_anew = (rng.random(len(track)) < share)[:, None]
+    places = np.stack([60.0 * (track % 20), 60.0 * (track // 20)], axis=1)
+    places += rng.normal(0, np.where(is_anew, 7.0, 0.3), (len(track), 2))
+    area = 200 * np.exp(rng.normal(0, np.where(is_anew[:, 0], 0.5, 0.05)))
+    cells, population = describe(frame, places, {"area": area})
+    near = find_neighbours(cells)
+    rows = np.arange(len(track))
+    refined = refine_scales(cells, first_guess(cells, population, 3, near), np.where(frame > 0, rows - 200, -1))
+    assert least <= refined.redrawn <= most

@@ -12,6 +12,8 @@ from benchmarks.linking import MOVIES, detect, read_truth, shuffled
 from engine.ctc import read_table
 from engine.errors import InputError
 from engine.evaluate import match, score
+from engine.linking.cells import describe
+from engine.linking.linker import Limits, learn
 from engine.tracking import TrackingParameters, track
 from tests.engine.walking_cells import AREA, RADIUS, Spot, chains, dividing, movie, successors, table, walkers
 
@@ -246,3 +248,39 @@ def test_far_steps_are_followed_where_they_are_usual() -> None:
     sides = np.where(np.arange(20) % 2, 1.0, -1.0)[:, None]
     places[:, :, 1] += sides * np.linspace(1.3, 1.7, 25) * RADIUS
     assert np.array_equal(track(table(movie(places))), chains(25, 20))
+
+
+def bursts(share: float, far: float, field: float, sizes: float) -> list[Spot]:
+    """A hundred cells in twenty frames; in some of their steps they go far. sizes: spread of their log areas."""
+    rng = np.random.default_rng(1)
+    steps = rng.normal(0, 1, (20, 100, 2)) * np.where(rng.random((20, 100)) < share, far, 1.0)[..., None]
+    size = np.tile(np.exp(rng.normal(0, sizes, 100)), 20)
+    spots = movie(walkers(100, 20, 0.0, field=field) + np.cumsum(steps, axis=0))
+    return [(t, y, x, area * by) for (t, y, x, area), by in zip(spots, size, strict=True)]
+
+
+def test_cells_that_walk_in_bursts_are_followed() -> None:
+    """In one step of five, a cell goes twenty times as far as else, out of its outline: it is followed all the same."""
+    link = track(table(bursts(share=0.2, far=20.0, field=1000.0, sizes=0.3)))
+    assert np.count_nonzero(link != chains(100, 20)) < 8  # of 1,900
+
+
+def test_cells_that_are_hard_to_follow_do_not_seem_to_end() -> None:
+    """Where steps often reach beyond the next cell, and none ends, ends are still taken to be rare."""
+    detections = table(bursts(share=0.2, far=40.0, field=700.0, sizes=0.0))
+    columns = {name: detections[name] for name in detections.columns}
+    model, _ = learn(*describe(detections.frame, detections.yx, columns), Limits())
+    assert model.end[0] < 0.05
+
+
+def test_a_division_unlike_the_others_is_found() -> None:
+    """Of six cells that divide, one has daughters further apart, and both on one side: it divides too."""
+    places = walkers(n_cells=49, n_frames=24, step=1.0)
+    last = {3 + 8 * number: 6 + 2 * number for number in range(6)}
+    spots = [spot for number, spot in enumerate(movie(places)) if spot[0] <= last.get(number % 49, 24)]
+    for cell, t in last.items():
+        (y, x), apart, off = places[t, cell], *((2.2, 2.0) if t == 16 else (1.3, 0.0))
+        for side in (-apart, apart):
+            spots += [(later, y + (off + side) * RADIUS, x, AREA / 2) for later in range(t + 1, 24)]
+    link = track(table(spots))
+    assert (np.bincount(link[link >= 0]) == 2).sum() == 6

@@ -82,6 +82,34 @@ def test_touching_cells_found_as_one_for_a_while_do_not_divide(hidden: int) -> N
     assert (same_side < RADIUS).all()
 
 
+def divides(t: int, y: float, x: float) -> list[Spot]:
+    """The two daughters of a cell last seen in frame t, from the next on."""
+    half = AREA / 2
+    return [(later, y + side * (1.3 * RADIUS + later - t), x, half) for later in range(t + 1, 20) for side in (-1, 1)]
+
+
+@pytest.mark.parametrize(("n_pairs", "n_divide"), [(2, 20), (1, 38)])
+def test_cells_found_as_one_for_a_moment_do_not_divide_among_those_that_do(n_pairs: int, n_divide: int) -> None:
+    """Where one division in twenty-five or more looks so, two that were one for a frame part again; else it may be
+    chance."""
+    places = walkers(n_cells=49, n_frames=20, step=0.7)
+    side, spots = np.array([0.0, 1.05 * RADIUS]), []
+    for cell in range(n_pairs + n_divide):
+        is_pair, last = cell < n_pairs, 4 + cell % 12
+        for t in range(20 if is_pair else last + 1):
+            y, x = places[t, cell]
+            if is_pair and t != 8:
+                spots += [(t, *((y, x) - side), AREA * 1.02), (t, *((y, x) + side), AREA * 0.98)]
+            else:
+                spots.append((t, y, x, 2 * AREA if is_pair else AREA))
+        if not is_pair:
+            spots += divides(last, *places[last, cell])
+    vary = np.random.default_rng(0).uniform(0.95, 1.05, len(spots))
+    link = track(table([(t, y, x, area * by) for (t, y, x, area), by in zip(spots, vary, strict=True)]))
+    n_mothers = int((np.bincount(link[link >= 0]) == 2).sum())
+    assert n_mothers == n_divide + (n_pairs == 1)
+
+
 def test_no_gap_is_closed_where_none_is_wanted() -> None:
     """With max_gap 0 a cell hidden in its neighbour is not looked for either."""
     detections = table(touching_pairs(hidden=3))
@@ -101,12 +129,13 @@ def with_misses(spots: list[Spot], missed: Sequence[tuple[int, int]]) -> tuple[D
 SOME_MISSED = ((5, 3), (7, 8), (9, 17), (12, 20), (14, 1), (6, 22))  # so that gaps are looked for
 
 
+@pytest.mark.parametrize("frames", [(4, 6, 8, 10), (5, 8, 9, 11)])
 @pytest.mark.parametrize("off_centre", [0.8, 1.3])
-def test_a_mask_that_flickers_is_one_cell(off_centre: float) -> None:
-    """Found with a part of its surroundings in each second frame, it is followed from frame to frame."""
+def test_a_mask_that_flickers_is_one_cell(off_centre: float, frames: tuple[int, ...]) -> None:
+    """Found with a part of its surroundings in each second frame, or now and then, it is followed all the same."""
     places = walkers(step=1.0)
     spots = movie(places)
-    for t in range(4, 12, 2):
+    for t in frames:
         spots[t * 25 + 12] = (t, places[t, 12, 0] + off_centre * RADIUS, places[t, 12, 1], 2 * AREA)
     detections, row = with_misses(spots, SOME_MISSED)
     cell = row[np.arange(20) * 25 + 12]

@@ -33,12 +33,14 @@ def table(spots: Sequence[Spot], brightness: Sequence[float] | None = None) -> D
     return Detections(("p",), np.zeros(len(frame), np.int32), frame, label, yx, columns)
 
 
-def walkers(n_cells: int = 25, n_frames: int = 20, step: float = 2.0, seed: int = 0) -> NDArray[np.float64]:
+def walkers(
+    n_cells: int = 25, n_frames: int = 20, step: float = 2.0, seed: int = 0, field: float = FIELD
+) -> NDArray[np.float64]:
     """(T, n, 2) cells on a loose, irregular grid, each on a random walk of its own."""
     rng = np.random.default_rng(seed)
     side = int(np.ceil(np.sqrt(n_cells)))
-    grid = np.stack(np.meshgrid(*[np.linspace(60, FIELD - 60, side)] * 2, indexing="ij"), axis=-1).reshape(-1, 2)
-    grid = grid + rng.uniform(-0.2, 0.2, grid.shape) * FIELD / side
+    grid = np.stack(np.meshgrid(*[np.linspace(60, field - 60, side)] * 2, indexing="ij"), axis=-1).reshape(-1, 2)
+    grid = grid + rng.uniform(-0.2, 0.2, grid.shape) * field / side
     steps = rng.normal(0, step, (n_frames, n_cells, 2))
     return grid[:n_cells] + np.cumsum(steps, axis=0)
 
