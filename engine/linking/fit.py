@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from engine.linking import divisions
 from engine.linking.assign import Hypotheses
@@ -29,9 +28,6 @@ MIN_MOMENTUM = 0.5  # below it, foreseeing the step gains nothing
 MIN_KNOWN = 20  # cells in which a trait must be known
 LEAST_STEP = 0.05  # px
 WEAK = 0.1  # of the links, those of the lowest scores, may give way to links across gaps
-RARE = 0.0015  # of the detections; if fewer are missed none is looked for: who vanishes has ended, who appears is new
-SURELY = 0.0005  # but they are where the gaps that were seen tell that surely more are missed than this
-DOUBT = 0.05  # that so many gaps are seen by chance
 RATE_FLOOR = 0.005  # of cells that end or start unexplained: no mask is that good
 PRIOR_DAUGHTERS = 20.0  # that what is known beforehand of them counts for
 ROUNDS = 10  # until the share of masks drawn anew stands still
@@ -103,14 +99,11 @@ def _fit_rates(
 
     n = len(cells) + 3 * _PRIOR
     gap = tuple(((missing == m).sum() + 0.5 / m) / n for m in range(1, len(model.gap) + 1))
-    n_gaps = int((missing > 0).sum())
-    at_least = special.gammaincinv(n_gaps, DOUBT) if n_gaps else 0.0  # by Poisson's law
-    is_rare = n_gaps < RARE * len(cells) and at_least < SURELY * len(cells)
     return replace(
         model,
         end=(rate(ends, ~is_last, 0), rate(ends, ~is_last, 1)),
         start=(rate(starts, ~is_first, 0), rate(starts, ~is_first, 1)),
-        gap=() if is_rare else tuple(float(g) for g in gap),
+        gap=tuple(float(g) for g in gap),
     )
 
 

@@ -25,6 +25,7 @@ Ids = NDArray[np.int64]
 SAMPLES = (2_000, 6_000)  # detections from which the model is learnt, pass after pass
 ENDS = ((0.002, 0.05), (0.005, 0.05))  # of the cells, inside and at the border, that are taken to end meanwhile
 SAMPLE_FRAMES = 5  # consecutive frames in a sample
+RARE = 0.002  # of the detections; if fewer are missed none is looked for: who vanishes has ended, who appears is new
 HISTORY = 1  # frames before a window that tell how its cells came
 
 
@@ -66,7 +67,11 @@ def decide(
         progress(done, len(windows) + 1)
     sure = Hypotheses.join(certain)
     gaps = _gaps(cells, model, sure)
-    chosen = Hypotheses.join([sure, choose_best(Hypotheses.join([*open_, gaps]), n)])
+    best = choose_best(Hypotheses.join([*open_, gaps]), n)
+    if (cells.frame[best.target] - cells.frame[best.source] > 1).sum() < RARE * n:
+        gaps = gaps[:0]
+        best = choose_best(Hypotheses.join(open_), n)
+    chosen = Hypotheses.join([sure, best])
     if limits.max_gap:
         chosen = part_fused(cells, population, join_turns(cells, model, chosen))
     chosen = take_back_hasty(cells, model, chosen)

@@ -12,7 +12,7 @@ from engine.linking import assign
 from engine.linking.assign import Hypotheses, choose_best, choose_certain
 from engine.linking.cells import Cells, Population, describe
 from engine.linking.cycles import take_back_hasty
-from engine.linking.fit import first_guess, refine, refine_scales
+from engine.linking.fit import first_guess, refine_scales
 from engine.linking.motion import remove_motion
 from engine.linking.propose import find_neighbours, log_part
 from engine.linking.student import fit_scale_and_tail, log_density, update, update_scale
@@ -221,24 +221,6 @@ def test_a_mask_of_several_cells_is_rather_that_of_the_largest() -> None:
     assert log_part(cells, source, target) == pytest.approx([np.log(0.5), 0.0, 0.0, 0.0])
     same, _ = describe(frame, places, {"area": np.array([100.0, 200.0, 100.0, 110.0, 100.0])})
     assert not log_part(same, source, target).any()
-
-
-@pytest.mark.parametrize(("tracks", "gaps", "are_sought"), [(400, 5, False), (750, 10, True), (40, 1, True)])
-def test_gaps_are_sought_where_they_are_more_than_chance(tracks: int, gaps: int, are_sought: bool) -> None:
-    """Five gaps among four thousand cells may be mistakes, ten among 7,500 are not; in a small movie one is sought."""
-    frame, track = (axis.ravel() for axis in np.mgrid[:10, :tracks])
-    rng = np.random.default_rng(0)
-    places = np.stack([30.0 * (track % 25), 30.0 * (track // 25)], axis=1) + rng.normal(0, 1, (len(track), 2))
-    cells, population = describe(frame, places, {"area": rng.normal(200, 10, len(track))})
-    model = first_guess(cells, population, 3, find_neighbours(cells))
-    rows = np.arange(len(track))
-    source = rows[frame < 9]
-    is_gap = (frame[source] == 4) & (track[source] < gaps)
-    chosen = Hypotheses.links(source, source + np.where(is_gap, 2, 1) * tracks, np.full(len(source), 10.0))
-    chosen = chosen[~((frame[source] == 5) & (track[source] < gaps))]
-    previous = np.where(frame > 0, rows - tracks, -1)
-    refined = refine(cells, model, chosen, chosen[:0], previous, frame == 9)
-    assert bool(refined.gap) == are_sought
 
 
 @pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0.0, 0.02), (0.3, 0.2, 0.51)])

@@ -20,6 +20,17 @@ def test_gap_is_closed(missing: int) -> None:
     assert link[(8 + missing) * 25 + 12 - missing] == 7 * 25 + 12
 
 
+@pytest.mark.parametrize(("n_missed", "are_closed"), [(2, False), (8, True)])
+def test_gaps_are_closed_where_they_are_more_than_chance(n_missed: int, are_closed: bool) -> None:
+    """Two cells missing for a frame in two thousand may be mistakes, eight are not."""
+    spots = movie(walkers(100, 20))
+    holes = [(4 + number) * 100 + 11 * number for number in range(n_missed)]
+    detections = table([spot for row, spot in enumerate(spots) if row not in holes])
+    link = track(detections)
+    n_closed = np.count_nonzero((link >= 0) & (detections.frame - detections.frame[link] > 1))
+    assert n_closed == (n_missed if are_closed else 0)
+
+
 def test_two_gaps_are_no_step() -> None:
     """When a cell is missed just as its neighbour is seen again, neither is taken for the other."""
     places = walkers()
