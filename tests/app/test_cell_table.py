@@ -68,6 +68,7 @@ def test_the_filter_keeps_matching_cells_and_says_what_is_wrong(qtbot, workspace
     assert MOTHER in table.model.shown and 0 not in table.model.shown
     table.search.setText("colour>2")
     assert "no column colour" in table.count.text()
+    assert table.minimumSizeHint().width() < 400, "all columns in one line would push the movie away"
     table.search.setText("generation>x")
     assert "no number" in table.count.text()
     table.search.setText("end>lost")

@@ -173,6 +173,8 @@ def test_a_stroke_draws_only_what_it_touches(window, workspace, movie, monkeypat
     QTest.qWait(50)  # until the hint lies still
     exposed = []
     monkeypatch.setattr(movie.tools, "draw", lambda painter, camera, rect: exposed.append(rect))
+    QApplication.processEvents()
+    exposed.clear()
     at = point(movie, 24, 20)
     send(movie, QEvent.Type.MouseMove, at, Qt.MouseButton.NoButton, Qt.MouseButton.NoButton)
     QApplication.processEvents()

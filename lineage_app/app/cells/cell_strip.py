@@ -29,6 +29,7 @@ from lineage_app.app.cells.cell_curves import Way, way_to
 from lineage_app.app.cells.curve_drawing import Sheet, draw_curve
 from lineage_app.app.cells.explain_view import Explained, draw_pull
 from lineage_app.app.document import Document
+from lineage_app.app.look.canvas import blank
 from lineage_app.app.look.theme import GENERATIONS, Theme
 from lineage_app.app.navigation import NOTHING, Navigation
 from lineage_app.app.work.jobs import Latest
@@ -215,7 +216,7 @@ class CellStrip(QWidget):
             if self.way is None:
                 painter.fillRect(self.rect(), QColor(self.theme.panel))
                 return
-            if self._still is None:
+            if self._still is None or self._still.devicePixelRatio() != self.devicePixelRatioF():
                 self._still = self._drawn(self.way)
             painter.drawPixmap(0, 0, self._still)
             x = self._line_at = self.x_of(self.navigation.place.frame)
@@ -225,7 +226,7 @@ class CellStrip(QWidget):
                 painter.drawLine(QPointF(x, 2), QPointF(x, self.height()))
 
     def _drawn(self, way: Way) -> QPixmap:
-        still = QPixmap(self.size())
+        still = blank(self.size(), self.devicePixelRatioF())
         still.fill(QColor(self.theme.panel))
         with QPainter(still) as painter:
             painter.setFont(self.font())

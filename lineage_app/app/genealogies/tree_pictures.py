@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QSize, QTimer
 from PySide6.QtGui import QPainter, QPixmap
 from PySide6.QtWidgets import QWidget
 
 from lineage_app.app.genealogies.genealogy_drawing import MOST_LINES, Scene, draw_marks, draw_trees
+from lineage_app.app.look.canvas import blank
 
 REST_MS = 150  # without another edit, after which one shows in trees seen from afar
 
@@ -15,6 +16,7 @@ class TreePictures:
     """Trees and marks, each of the size of the view. From afar no one sees a single edit: there it may come later."""
 
     def __init__(self, view: QWidget) -> None:
+        self._view = view
         self._kept: tuple[Any, list[QPixmap]] | None = None
         self._are_old = self._are_far = False
         self._rest = QTimer(view, singleShot=True, interval=REST_MS)
@@ -33,16 +35,14 @@ class TreePictures:
 
     def of(self, scene: Scene, place: object) -> list[QPixmap]:
         """Trees and marks. place : what is looked at, and how large; another one is drawn at once."""
-        key = (place, scene.width, scene.height, scene.font.key())
+        key = (place, scene.width, scene.height, scene.font.key(), self._view.devicePixelRatioF())
         if self._kept is None or self._kept[0] != key or (self._are_old and not self._are_far):
             self._are_far, self._are_old = len(scene.seen) > MOST_LINES, False
-            self._kept = (key, [_drawn(draw, scene) for draw in (draw_trees, draw_marks)])
+            self._kept = (key, [self._drawn(draw, scene) for draw in (draw_trees, draw_marks)])
         return self._kept[1]
 
-
-def _drawn(draw: Any, scene: Scene) -> QPixmap:
-    picture = QPixmap(scene.width, scene.height)
-    picture.fill(Qt.GlobalColor.transparent)
-    with QPainter(picture) as painter:
-        draw(painter, scene)
-    return picture
+    def _drawn(self, draw: Any, scene: Scene) -> QPixmap:
+        picture = blank(QSize(scene.width, scene.height), self._view.devicePixelRatioF())
+        with QPainter(picture) as painter:
+            draw(painter, scene)
+        return picture

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QPixmap, QPolygonF
 
 from engine.lineage import Lineage
 from lineage_app.app.document import Document
+from lineage_app.app.look.canvas import blank
 from lineage_app.app.look.colouring import Colouring
 from lineage_app.app.movie.frames import Frame
 from lineage_app.app.movie.picture import Camera
@@ -117,9 +118,10 @@ def draw_doubles(painter: QPainter, scene: Scene, doubles: Ids) -> None:
 
 
 class Numbers:
-    """The numbers of cells as small pictures, each made once for a font."""
+    """The numbers of cells as small pictures, each made once for a font; ratio : of `blank`."""
 
-    def __init__(self, font: QFont) -> None:
+    def __init__(self, font: QFont, ratio: float) -> None:
+        self.ratio = ratio
         self.font = QFont(font)
         self.font.setPointSizeF(max(7.0, font.pointSizeF() - 1.0))
         self.font.setBold(True)
@@ -132,7 +134,8 @@ class Numbers:
         cells = scene.document.lineage.cell[seen].tolist()
         for cell, (x, y) in zip(cells, scene.at(seen).round().tolist(), strict=True):
             picture = self._of(cell + 1)
-            painter.drawPixmap(int(x) - picture.width() // 2, int(y) - picture.height() // 2, picture)
+            size = picture.deviceIndependentSize() / 2
+            painter.drawPixmap(int(x) - int(size.width()), int(y) - int(size.height()), picture)
 
     def _of(self, number: int) -> QPixmap:
         found = self._made.get(number)
@@ -140,8 +143,8 @@ class Numbers:
             if len(self._made) > MOST_NUMBERS:
                 self._made.clear()
             text = str(number)
-            found = QPixmap(int(self._metrics.horizontalAdvance(text)) + 6, int(self._metrics.height()) + 4)
-            found.fill(Qt.GlobalColor.transparent)
+            size = QSize(int(self._metrics.horizontalAdvance(text)) + 6, int(self._metrics.height()) + 4)
+            found = blank(size, self.ratio)
             with QPainter(found) as painter:
                 painter.setRenderHint(QPainter.RenderHint.Antialiasing)
                 path = QPainterPath()

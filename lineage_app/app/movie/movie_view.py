@@ -1,5 +1,6 @@
 """The movie: one frame with its channels, outlines, tails, ids, scale bar and clock."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -71,10 +72,10 @@ class MovieView(QWidget):
         self.preview: Preview | None = None
         self.tools = MovieTools(self)
         self.tools.touched.connect(self._update_box)
-        self._numbers = Numbers(self.font())
+        self._numbers = Numbers(self.font(), self.devicePixelRatioF())
         self._drag: Drag[Camera] = Drag()
         self._direction = 1
-        self._picture: tuple[Any, QImage, tuple[int, int]] | None = None
+        self._picture: tuple[Any, QImage, tuple[float, float]] | None = None
         self._made_of: tuple[object, ...] = ()
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -243,31 +244,35 @@ class MovieView(QWidget):
 
     def _draw_picture(self, painter: QPainter, scene: Scene, ids: Ids) -> None:
         """The frame with its outlines, tails and numbers: one picture, made anew only where something in it changed."""
-        window = scene.camera.window(self.shape, (self.width(), self.height()))
+        ratio = self.devicePixelRatioF()
+        fine = Camera(scene.camera.scale * ratio, scene.camera.x, scene.camera.y)
+        window = fine.window(self.shape, (round(self.width() * ratio), round(self.height() * ratio)))
         if window[2] <= window[0] or window[3] <= window[1]:
             return
         shown = (self.outlines_shown, self.tails_shown, self.ids_shown, tuple(self.channels.items()))
-        key = (id(scene.frame), scene.camera, window, shown, id(self.colouring), id(self.preview), self.font().key())
+        key = (id(scene.frame), fine, window, shown, id(self.colouring), id(self.preview), self.font().key())
         if self._picture is None or self._picture[0] != key:
-            image = self._compose(scene, window, self._visible(scene, ids))
-            self._picture = (key, image, (window[0], window[1]))
+            image = self._compose(scene, fine, window, self._visible(scene, ids))
+            self._picture = (key, image, (window[0] / ratio, window[1] / ratio))
             self._made_of = (scene.frame, self.colouring, self.preview)  # held, so that no other has their id
         painter.drawImage(QPointF(*self._picture[2]), self._picture[1])
 
-    def _compose(self, scene: Scene, window: tuple[int, int, int, int], seen: Ids) -> QImage:
-        frame, camera = scene.frame, scene.camera
-        bgra = compose(frame.images, self.channels, camera, window)
+    def _compose(self, scene: Scene, fine: Camera, window: tuple[int, int, int, int], seen: Ids) -> QImage:
+        """window : of the screen's pixels, in which `fine` sees."""
+        frame, camera, ratio = scene.frame, scene.camera, fine.scale / scene.camera.scale
+        bgra = compose(frame.images, self.channels, fine, window)
         if not frame.images:
             bgra[...] = EMPTY_GREY
         preview = self._previewed(frame)
         as_lines = camera.scale >= POLYGONS_FROM and len(seen) <= MOST_POLYGONS
         if preview is None and self.outlines_shown and not as_lines and self.colouring is not None and len(frame.edge):
-            self._draw_pixels(bgra, scene, window, seen)
+            self._draw_pixels(bgra, replace(scene, camera=fine), window, seen)
         height, width = bgra.shape[:2]
         image = QImage(bgra.data, width, height, 4 * width, QImage.Format.Format_RGB32).copy()
+        image.setDevicePixelRatio(ratio)
         with QPainter(image) as painter:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.translate(-window[0], -window[1])
+            painter.translate(-window[0] / ratio, -window[1] / ratio)
             if preview is not None:
                 preview.draw(painter, camera, (self.width(), self.height()))
             elif self.colouring is not None:
@@ -278,6 +283,8 @@ class MovieView(QWidget):
                 if self.outlines_shown and as_lines:
                     draw_polygons(painter, scene, seen, self.colouring)
                 if self.ids_shown:
+                    if self._numbers.ratio != ratio:
+                        self._numbers = Numbers(self.font(), ratio)
                     self._numbers.draw(painter, scene, seen)
         return image
 
@@ -381,7 +388,7 @@ class MovieView(QWidget):
 
     def changeEvent(self, event: QEvent) -> None:
         """Another font."""
-        self._numbers = Numbers(self.font())
+        self._numbers = Numbers(self.font(), self.devicePixelRatioF())
         super().changeEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -8,6 +8,8 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QSlider, QStyle, QStyleOptionSlider
 
+from lineage_app.app.look.canvas import blank
+
 MARKS = 7  # px above and below the slider
 DOUBTFUL = QColor("#e08a00")
 LEAST_DOUBT = 0.3
@@ -63,10 +65,7 @@ class Seekbar(QSlider):
 
     def _draw_marks(self) -> QPixmap:
         """All marks: drawn once, not at every frame."""
-        ratio = self.devicePixelRatioF()
-        drawn = QPixmap(self.size() * ratio)
-        drawn.setDevicePixelRatio(ratio)
-        drawn.fill(Qt.GlobalColor.transparent)
+        drawn = blank(self.size(), self.devicePixelRatioF())
         with QPainter(drawn) as painter:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             self._draw_doubts(painter)
