@@ -97,7 +97,8 @@ class ReviewQueue(QWidget):
         metrics = self.fontMetrics()
         self.view.verticalHeader().setDefaultSectionSize(metrics.height() + 8)
         last = max(movie.n_frames for movie in self.queue.curator.document.movies) - 1
-        widest = ("score", max((*KINDS, *FATE_KINDS), key=len), "0000", self.queue.curator.document.clock(last))
+        kind = max((*KINDS, *FATE_KINDS), key=metrics.horizontalAdvance)
+        widest = ("score", kind, "0000", self.queue.curator.document.clock(last))
         for number, text in enumerate(widest):
             self.view.setColumnWidth(number, metrics.horizontalAdvance(text) + 14)
 
