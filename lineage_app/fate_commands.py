@@ -103,6 +103,8 @@ def evaluate_fate(
     """AUC by generation before the marker's onset, calibration, abstention, and how far ahead the calls are right."""
     if (model is None) == (not leave_one_out):
         raise InputError("evaluate fate: expected either --model FATE.pt or --leave-one-out; give one of them")
+    if page is not None and page.is_dir():
+        raise InputError(f"{page}: is a folder; expected the name of a page to write, e.g. {page / 'fate.html'}")
     opened = [Project.open(path) for path in projects]
     from models import load
     from models.crossing import DEFAULT, crossed, crossed_results, evaluate_model

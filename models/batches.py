@@ -109,6 +109,18 @@ def draw(
     return pack(cells, members, rows, weight[members], preset)
 
 
+def cell_weights(
+    cells: FateCells, members: Ints, balance: tuple[float, float], latent: float = 1.0
+) -> NDArray[np.float32]:
+    """(n,) of these cells in the loss, 1 on average: as in `draw`, each genealogy weighs as much as any other."""
+    generation = cells.generation[members]
+    share = np.where((generation < 0) & (generation >= _LATENT), latent, 1.0)
+    _, tree = np.unique(cells.genealogy[members], return_inverse=True)
+    weight = np.take(balance, cells.label[members].astype(np.int64)) * share / np.bincount(tree, share)[tree]
+    normalised: NDArray[np.float32] = (weight / weight.mean()).astype(np.float32)
+    return normalised
+
+
 def fate_balance(cells: FateCells, usable: Mask) -> tuple[float, float]:
     """Weights of MegE and GM with which both count the same when each genealogy weighs as much as any other."""
     label, tree = cells.label[usable], cells.genealogy[usable]

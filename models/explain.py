@@ -13,10 +13,9 @@ from torch import Tensor
 from engine.errors import InputError
 from engine.patches import sequences
 from engine.project import Project
-from models.inputs import Typical
 from models.packing import PackedCells
 from models.predict import usual_of
-from models.score import BATCH, CellScore, Shown, check_cell, show
+from models.score import BATCH, CellScore, Shown, show
 
 if TYPE_CHECKING:
     from models.files import Model
@@ -52,24 +51,11 @@ class Why:
     names: tuple[str, ...]
 
 
-def explain_cell(
-    model: "Model",
-    patches: Any,
-    displacement: Any,
-    mother: CellScore | None = None,
-    age_h: Any = None,
-    morphology: Any = None,
-    usual: Typical | None = None,
-) -> Explanation:
-    """The explanation of a cell's score by its own frames; arguments as in `models.score.score_cell`."""
-    patches, displacement = check_cell(model, patches, displacement)
-    return explain_line(model, [show(model, patches, displacement, age_h, morphology, usual)], mother)[0]
-
-
 def explain_line(model: "Model", line: Sequence[Shown], mother: CellScore | None = None) -> list[Explanation]:
     """How the frames of a cell, and of the ancestors it inherits from, push the score of the last cell of the line.
 
-    line : cells as `models.score.show` gives them, each the daughter of the one before; mother : of the first one.
+    line : cells as `models.score.show` gives them, each the daughter of the one before; mother : of the first one. One
+    explanation for each.
 
     Gradient times input (Shrikumar et al. 2016), the input counted from the background of the patch: how the logit
     would change if what is seen there grew a little stronger. Mean over the networks of the model.
@@ -130,7 +116,7 @@ def _pushes(model: "Model", k: int, line: Sequence[Shown], mother: CellScore | N
     with torch.enable_grad():
         features.requires_grad_()
         logits = network.remember(PackedCells(features, lengths, torch.arange(-1, len(line) - 1), outside))
-        of_cell = torch.logit(network.cell_scores(logits, lengths))[-1]
+        of_cell = torch.logit(network.cell_scores(logits.double(), lengths))[-1]  # double: its slope is 1 to the bit
         (by_feature,) = torch.autograd.grad(of_cell, (features,))
     found = [_input_pushes(network, p, e, g) for (p, e), g in zip(parts, torch.split(by_feature, BATCH), strict=True)]
     return torch.cat([pixels for pixels, _ in found]), torch.cat([measures for _, measures in found])

@@ -7,7 +7,7 @@ fitted what scores mean.
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,22 +16,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from engine.errors import InputError
 from engine.files import atomic
 from engine.parameters import to_dict
-from models.batches import Batch, augment, draw, fate_balance, whole
+from models.batches import Batch, whole
 from models.data import FateCells, Ints, Mask, genealogy_folds
 from models.evaluate import Scores, auc
 from models.inheritance import MOMENTS_H, Lives, choose_inheritance
-from models.inputs import AGE_H, network_input
+from models.inputs import AGE_H
 from models.network import FateNetwork, Memory, inherits
 from models.packing import PackedCells
+from models.stages import Run, encoded, encoded_cells
 from models.train_parameters import DEFAULTS, FOLDS, Epoch, Report, TrainParameters, no_report
 
-_AT_ONCE = 1024  # patches encoded together when scoring
-_PUBLISHED_EPOCHS = 40  # of its second stage, which takes no time
+_NEW = 0.3  # what an epoch's AUC, which is noisy, counts beside those before it
 
 
 @dataclass(frozen=True)
@@ -122,24 +121,29 @@ def _fit(
     if len(state["done"]) > member:
         network.load_state_dict(state["done"][member])
         return network.eval()
-    run = _Run(network, cells, mine, parameters, member)
-    done: dict[str, Any] = {"epoch": 0, "seconds": 0.0}
+    run = Run(network, cells, mine, parameters, member)
+    done: dict[str, Any] = {"epoch": 0, "seconds": 0.0, "level": 0.0}
     best: dict[str, Any] = {"auc": -math.inf, "weights": _weights(network), "epoch": 0}
     if state["member"].get("number") == member:
         done, best = state["member"], state["member"]["best"]
         run.restore(done)
-    begun = time.monotonic() - done["seconds"]
+    begun, level = time.monotonic() - done["seconds"], done["level"]
     for epoch in range(done["epoch"], run.epochs):
-        if epoch - best["epoch"] > parameters.patience and run.may_stop(epoch):
+        begins = epoch == parameters.epochs
+        if run.is_whole(epoch) and not begins and epoch - best["epoch"] > parameters.patience:
             break
+        if begins and best["epoch"] < epoch - 1:
+            network.load_state_dict(best["weights"])  # the second stage begins with the best encoder
         loss = run.epoch(epoch)
-        found = _held_out_auc(network, cells, others, run.is_single(epoch))
-        if run.forget_best(epoch) or found >= best["auc"]:
-            best = {"auc": found, "weights": _weights(network), "epoch": epoch}
+        found = _held_out_auc(run, others, epoch)
+        level = found if begins or epoch == 0 else level + _NEW * (found - level)
+        if begins or level >= best["auc"]:
+            best = {"auc": level, "weights": _weights(network), "epoch": epoch}
         seconds = time.monotonic() - begun
         said = Epoch(member + 1, parameters.members, epoch + 1, run.epochs, loss, found, seconds)
         state["curves"].append(asdict(said))
-        state["member"] = {"number": member, "epoch": epoch + 1, "best": best, "seconds": seconds, **run.kept()}
+        state["member"] = {"number": member, "epoch": epoch + 1, "best": best, "seconds": seconds, "level": level}
+        state["member"] |= run.kept()
         _keep(checkpoint, state)
         report(said)
     network.load_state_dict(best["weights"])
@@ -147,146 +151,6 @@ def _fit(
     state["member"] = {}
     _keep(checkpoint, state)
     return network.eval()
-
-
-class _Run:
-    """The steps of one network's training; the published one has two stages, ours has one."""
-
-    def __init__(
-        self, network: FateNetwork, cells: FateCells, mine: Mask, parameters: TrainParameters, member: int
-    ) -> None:
-        self.network, self.cells, self.mine, self.parameters, self.member = network, cells, mine, parameters, member
-        self.is_published = parameters.network.preset == "buggenthin2017"
-        self.epochs = parameters.epochs + (_PUBLISHED_EPOCHS if self.is_published else 0)
-        self.balance = fate_balance(cells, mine)
-        self.trees = np.unique(cells.genealogy[mine])
-        self.steps = math.ceil(len(self.trees) / parameters.trees)
-        self.adam = torch.optim.AdamW(
-            network.parameters(), lr=parameters.learning_rate, weight_decay=parameters.weight_decay
-        )
-        self.rprop = torch.optim.Rprop(network.memory.parameters(), lr=0.0125, step_sizes=(1e-5, 50))
-        self.features: PackedCells | None = None
-        self.batch: Batch | None = None
-
-    def is_single(self, epoch: int) -> bool:
-        """Whether single frames are trained, not yet cells."""
-        return self.is_published and epoch < self.parameters.epochs
-
-    def may_stop(self, epoch: int) -> bool:
-        """Whether training ends when it gets no better: a first stage goes on to the second."""
-        return not self.is_single(epoch)
-
-    def forget_best(self, epoch: int) -> bool:
-        """Whether a new stage begins, whose AUC says nothing about the one before."""
-        return self.is_published and epoch == self.parameters.epochs
-
-    def epoch(self, epoch: int) -> float:
-        """Train through one epoch; returns the mean loss."""
-        torch.manual_seed((self.parameters.seed * 1000 + self.member) * 1000 + epoch)
-        if self.is_published and not self.is_single(epoch):
-            return self._whole_cells()
-        self.network.train()
-        rng = np.random.default_rng([self.parameters.seed, self.member, epoch])
-        order = np.array_split(rng.permutation(self.trees), self.steps)
-        losses = []
-        for step, trees in enumerate(order):
-            self._set_rate((epoch * self.steps + step) / (self.parameters.epochs * self.steps))
-            batch = self._draw(trees, rng)
-            loss = self._loss(batch, self.is_single(epoch))
-            self.adam.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-            self.adam.step()
-            losses.append(float(loss.detach()))
-        return float(np.mean(losses))
-
-    def kept(self) -> dict[str, Any]:
-        """What has to be kept to go on after an interruption."""
-        return {
-            "weights": _weights(self.network),
-            "adam": self.adam.state_dict(),
-            "rprop": self.rprop.state_dict(),
-        }
-
-    def restore(self, kept: dict[str, Any]) -> None:
-        """Go on from what was kept."""
-        self.network.load_state_dict(kept["weights"])
-        self.adam.load_state_dict(kept["adam"])
-        self.rprop.load_state_dict(kept["rprop"])
-
-    def _draw(self, trees: Ints, rng: np.random.Generator) -> Batch:
-        p = self.parameters
-        return draw(self.cells, self.mine, trees, p.labelled, p.frames, self.balance, p.network.preset, rng, p.latent)
-
-    def _set_rate(self, share: float) -> None:
-        """A short rise, then a cosine down to 0 (Loshchilov and Hutter 2017)."""
-        rise = min(1.0, (share + 1e-3) / 0.08)
-        for group in self.adam.param_groups:
-            group["lr"] = self.parameters.learning_rate * rise * (0.5 + 0.5 * math.cos(math.pi * min(share, 1)))
-
-    def _loss(self, batch: Batch, is_single: bool) -> Tensor:
-        p, network, device = self.parameters, self.network, next(self.network.parameters()).device
-        generator = torch.Generator().manual_seed(int(torch.randint(2**31, (1,))))
-        shown = network_input(augment(batch, generator, p.blur, p.gain).to(device), p.network.preset)
-        extras = batch.extras.to(device)
-        features = network.encode(shown, extras)
-        packed = PackedCells(features, batch.lengths.to(device), batch.mother.to(device))
-        label, weight = batch.label.to(device), batch.weight.to(device)
-        if is_single:
-            return _frame_loss(network.classify(features), packed, label, weight)
-        logits = network.remember(packed)
-        loss = _cell_loss(network, logits, packed, label, weight)
-        if p.network.memory and p.network.causal:
-            on_the_way = _frame_loss(logits, packed, label, weight)
-            loss = (1 - p.every_frame) * loss + p.every_frame * on_the_way
-        known = torch.isfinite(extras)
-        guessed = functional.smooth_l1_loss(network.describe(features)[known], extras[known])
-        return loss + p.describe * guessed
-
-    def _whole_cells(self) -> float:
-        """A step of the second stage: all cells at once, the encoder as it is (Rprop, as published)."""
-        device = next(self.network.parameters()).device
-        self.network.eval()
-        if self.batch is None or self.features is None:
-            self.batch = whole(self.cells, np.flatnonzero(self.mine), 48, "buggenthin2017")
-            features = torch.cat(list(_encoded(self.network, self.batch)))
-            self.features = PackedCells(features, self.batch.lengths.to(device), self.batch.mother.to(device))
-        n = self.cells.genealogy[self.mine]
-        _, index, size = np.unique(n, return_inverse=True, return_counts=True)
-        share = np.take(self.balance, self.cells.label[self.mine].astype(np.int64)) / size[index]
-        weight = torch.from_numpy(share.astype(np.float32)).to(device)
-        self.rprop.zero_grad()
-        logits = self.network.remember(self.features)
-        loss = _cell_loss(self.network, logits, self.features, self.batch.label.to(device), weight)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.rprop.step()
-        return float(loss.detach())
-
-
-def _cell_loss(network: FateNetwork, logits: Tensor, cells: PackedCells, label: Tensor, weight: Tensor) -> Tensor:
-    """Binary cross-entropy of the scores of the cells that have a fate."""
-    score = network.cell_scores(logits, cells.lengths) * 0.9999 + 5e-5  # as published
-    known = torch.isfinite(label)
-    loss = functional.binary_cross_entropy(score[known], label[known], reduction="none")
-    return (loss * weight[known]).sum() / weight[known].sum()
-
-
-def _frame_loss(logits: Tensor, cells: PackedCells, label: Tensor, weight: Tensor) -> Tensor:
-    """The same of single frames, each cell as a whole with its weight."""
-    known = torch.isfinite(label)[cells.cell]
-    share = (weight / cells.lengths)[cells.cell][known]
-    loss = functional.binary_cross_entropy_with_logits(logits[known], label[cells.cell][known], reduction="none")
-    return (loss * share).sum() / share.sum()
-
-
-def _encoded(network: FateNetwork, batch: Batch) -> Iterator[Tensor]:
-    """The features of the frames of a batch, some thousands at a time."""
-    device = next(network.parameters()).device
-    with torch.inference_mode():
-        for start in range(0, len(batch.patches), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
-            shown = network_input(batch.patches[part, None].to(device), network.config.preset)
-            yield network.encode(shown, batch.extras[part].to(device)).clone()
 
 
 def cell_logits(
@@ -308,18 +172,23 @@ def cell_logits(
 
 
 def _logits(network: FateNetwork, batch: Batch, single: bool) -> NDArray[np.float64]:
-    device = next(network.parameters()).device
-    features = torch.cat(list(_encoded(network, batch)))
-    lengths = batch.lengths.to(device)
+    features = torch.cat(list(encoded(network, batch)))
+    lengths = batch.lengths.to(features.device)
+    packed = PackedCells(features, lengths, batch.mother.to(features.device))
+    if not single:
+        return _scored(network, packed)
     with torch.inference_mode():
-        if single:
-            cell = torch.repeat_interleave(torch.arange(len(lengths), device=device), lengths)
-            total = torch.zeros(len(lengths), device=device).index_add(0, cell, network.classify(features))
-            score = torch.sigmoid(total / lengths)
-        else:
-            packed = PackedCells(features, lengths, batch.mother.to(device))
-            score = network.cell_scores(network.remember(packed), lengths)
-    logits: NDArray[np.float64] = torch.logit(score.double(), eps=1e-7).cpu().numpy()
+        total = torch.zeros(len(lengths), device=features.device).index_add(0, packed.cell, network.classify(features))
+        logits: NDArray[np.float64] = (total / lengths).double().cpu().numpy()
+    return logits
+
+
+def _scored(network: FateNetwork, cells: PackedCells) -> NDArray[np.float64]:
+    """(C,) the logits of the scores of cells whose frames are encoded."""
+    network.eval()
+    with torch.inference_mode():
+        score = network.cell_scores(network.remember(cells), cells.lengths)
+        logits: NDArray[np.float64] = torch.logit(score.double(), eps=1e-7).cpu().numpy()
     return logits
 
 
@@ -334,13 +203,11 @@ def let_inherit(networks: Sequence[FateNetwork], cells: FateCells, apart: Sequen
 def _own_lives(network: FateNetwork, wanted: Ints, cells: FateCells) -> Lives:
     """What the network says of cells by their own frames, an hour after birth, some hours after, and at the end."""
     members = cells.lineages(wanted)
-    batch = whole(cells, members, 64, network.config.preset)
-    device, memory = next(network.parameters()).device, network.memory
+    memory = network.memory
     assert isinstance(memory, Memory)
-    features = torch.cat(list(_encoded(network, batch)))
+    batch, packed = encoded_cells(network, cells, members, 64)
     with torch.inference_mode():
-        alone = PackedCells(features, batch.lengths.to(device), torch.full_like(batch.mother, -1).to(device))
-        own = memory.own(alone).double().cpu().numpy()
+        own = memory.own(packed).double().cpu().numpy()
     age_h = cells.extras[batch.rows.numpy(), 1] * AGE_H
     lengths = batch.lengths.numpy()
     first, cell = np.cumsum(lengths) - lengths, np.repeat(np.arange(len(members)), lengths)
@@ -356,10 +223,15 @@ def _own_lives(network: FateNetwork, wanted: Ints, cells: FateCells) -> Lives:
     )
 
 
-def _held_out_auc(network: FateNetwork, cells: FateCells, others: Mask, single: bool) -> float:
+def _held_out_auc(run: Run, others: Mask, epoch: int) -> float:
     """How well held-out cells are ranked: the mean of the AUC before onset and from onset on, where there are both."""
+    cells, network = run.cells, run.network
     rows = np.flatnonzero(others & (cells.generation >= -4) & (cells.generation <= 2))
-    logits = cell_logits(network, cells, rows, 8, single)
+    if run.is_whole(epoch):
+        members = cells.lineages(rows)
+        logits = _scored(network, run.at_rest(members)[1])[np.searchsorted(members, rows)]
+    else:
+        logits = cell_logits(network, cells, rows, 8, run.is_single(epoch))
     scores = Scores.of(logits, cells.label[rows], cells.generation[rows], cells.genealogy[rows], cells.experiment[rows])
     values = [auc(scores.take(scores.generation < 0)), auc(scores.take(scores.generation >= 0))]
     known = [value for value in values if math.isfinite(value)]

@@ -20,6 +20,8 @@ PRESETS = ("heritage", "buggenthin2017")
 PATCH = 27  # px
 PUBLISHED_FEATURES = 50
 TEXTURE = 12  # features
+_LEAST_VARIANCE = 1e-4  # of what is seen, so that a gradient is finite where nothing varies
+_FAR = 5.0  # spreads beyond which it is all the same how unusual a cell is
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,11 @@ class FateConfig:
     stem: int = 8
     widths: tuple[int, ...] = (16, 24)
     image_features: int = 8
-    evidence: int = 32
-    heads: int = 4
-    hidden: int = 32
+    hidden: int = 64
     causal: bool = True
     inherits: bool = True
     memory: bool = True
-    dropout: float = 0.2
+    dropout: float = 0.3
     drop_morphology: float = 0.1
     drop_pictures: float = 0.8
 
@@ -155,7 +155,7 @@ class Encoder(nn.Module):
 
     def __init__(self, config: FateConfig) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(1, config.stem, 5, stride=2, padding=2, bias=False)  # (N, 1, 27, 27) -> (N, 16, 14, 14)
+        self.stem = nn.Conv2d(1, config.stem, 5, stride=2, padding=2, bias=False)  # (N, 1, 27, 27) -> (N, 8, 14, 14)
         self.stem_norm = nn.BatchNorm2d(config.stem)
         widths = (config.stem, *config.widths)
         self.blocks = nn.Sequential(*(Block(a, b) for a, b in pairwise(widths)))
@@ -167,11 +167,11 @@ class Encoder(nn.Module):
         self.describes = nn.Linear(config.picture_features, n_extras)
 
     def forward(self, patches: Tensor, extras: Tensor) -> Tensor:
-        """(N, 44 + 2 E): picture, extras with 0 where unknown, and 1 where known."""
+        """(N, 20 + 2 E): picture, extras with 0 where unknown, and 1 where known."""
         x = patches.contiguous(memory_format=torch.channels_last)
         x = functional.relu(self.stem_norm(self.stem(x)))
-        x = self.blocks(x)  # (N, 48, 4, 4)
-        x = self.norm(torch.cat([self.pool(x.mean((2, 3))), self.texture(patches)], 1))  # (N, 32 + 12)
+        x = self.blocks(x)  # (N, 24, 4, 4)
+        x = self.norm(torch.cat([self.pool(x.mean((2, 3))), self.texture(patches)], 1))  # (N, 8 + 12)
         known = torch.isfinite(extras)
         return torch.cat([x, torch.where(known, extras, 0.0), known.to(x.dtype)], 1)
 
@@ -201,10 +201,10 @@ class Block(nn.Module):
 class Memory(nn.Module):
     """What is remembered of a cell and of its ancestors.
 
-    Traits that tell fates apart change slowly and lie under the noise of single frames, so a cell's frames are
-    averaged: the mean so far of learned evidence, each frame weighing as much as it is worth (learned). It does not
-    depend on how often the cell was looked at, and forgets nothing over hundreds of frames. What it says is added, in
-    log odds, to what the mother was believed to be at her end, most of which counts while the cell is young.
+    Traits that tell fates apart change slowly and lie under the noise of single frames. So of each feature two numbers
+    are kept: its mean so far, and how much it has varied, which tells as much. Neither depends on how often the cell
+    was looked at, and nothing is forgotten over hundreds of frames. What two layers make of them is added, in log odds,
+    to what the mother was believed to be at her end, most of which counts while the cell is young.
 
     How much a mother's belief counts is not trained along: on genealogies that a network has learned from it is surer
     of the mothers than it can be of others. `Inheritance` is chosen afterwards, on genealogies held out.
@@ -215,15 +215,18 @@ class Memory(nn.Module):
     def __init__(self, config: FateConfig) -> None:
         super().__init__()
         self.config = config
-        n_features = config.picture_features + 2 * len(config.extras)
-        self.evidence = nn.Sequential(
-            nn.Linear(n_features, 2 * config.evidence), nn.GELU(), nn.Linear(2 * config.evidence, config.evidence)
+        n_extras, width = len(config.extras), config.hidden
+        n_seen = 2 * (config.picture_features + n_extras) + n_extras
+        self.norm = nn.BatchNorm1d(n_seen, affine=False)
+        self.judge = nn.Sequential(
+            nn.Linear(n_seen, width),
+            nn.GELU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(width, width),
+            nn.GELU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(width, 1),
         )
-        self.salience = nn.Linear(n_features, config.heads)
-        n_seen = config.evidence if config.causal or not config.memory else 2 * config.evidence
-        self.judge = nn.Sequential(nn.Linear(n_seen, config.hidden), nn.Tanh())
-        self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(config.hidden, 1)
         self.register_buffer("trust", torch.tensor(Inheritance().numbers()))
 
     def forward(self, cells: PackedCells) -> tuple[Tensor, Tensor]:
@@ -235,9 +238,26 @@ class Memory(nn.Module):
 
     def own(self, cells: PackedCells) -> Tensor:
         """(N,) logits by each cell's own frames."""
-        features = self._without_some(cells) if self.training else cells.features
-        seen = self.dropout(self._seen(features, cells))  # (N, K)
-        logits: Tensor = self.head(self.dropout(self.judge(seen)))[:, 0]
+        return self.judged(self.seen(cells), cells.cell)
+
+    def seen(self, cells: PackedCells) -> Tensor:
+        """(N, S) what is kept of each cell so far: means, spreads, and in what share of frames each extra was known."""
+        n = self.config.picture_features + len(self.config.extras)
+        values, known = cells.features[:, :n], cells.features[:, n:]
+        if not self.config.memory:
+            return torch.cat([values, torch.zeros_like(values), known], 1)
+        weights = torch.cat([torch.ones_like(values[:, : self.config.picture_features]), known], 1)
+        moments = running_mean(torch.cat([values, values**2], 1), torch.cat([weights, weights], 1), cells)
+        mean, square = moments[:, :n], moments[:, n:]
+        spread = torch.sqrt((square - mean**2).clamp(min=0) + _LEAST_VARIANCE)
+        seen = torch.cat([mean, spread, running_mean(known, torch.ones_like(known), cells)], 1)
+        return seen if self.config.causal else seen[cells.last][cells.cell]
+
+    def judged(self, seen: Tensor, cell: Tensor) -> Tensor:
+        """(N,) logits from what is kept; in training some cells (N,) lack a part of it."""
+        if self.training:
+            seen = self._without_some(seen, cell)
+        logits: Tensor = self.judge(self.norm(seen).clamp(-_FAR, _FAR))[:, 0]
         return logits
 
     def _with_ancestors(self, own: Tensor, cells: PackedCells) -> tuple[Tensor, Tensor]:
@@ -264,26 +284,15 @@ class Memory(nn.Module):
         age, known = (cells.features[:, n + names.index("age") + k * len(names)] for k in (0, 1))
         return torch.where(known > 0, age * AGE_H, torch.inf)
 
-    def _seen(self, features: Tensor, cells: PackedCells) -> Tensor:
-        evidence = self.evidence(features)
-        if not self.config.memory:
-            return torch.as_tensor(evidence)
-        weights = torch.exp(3 * torch.tanh(self.salience(features) / 3))  # (N, heads)
-        seen = running_mean(evidence, weights, cells)
-        if self.config.causal:
-            return seen
-        return torch.cat([seen, running_mean(evidence.flip(0), weights.flip(0), cells.reversed()).flip(0)], 1)
-
-    def _without_some(self, cells: PackedCells) -> Tensor:
-        """The features; for some cells without morphology, for some without what the encoder learned."""
-        n, e = self.config.picture_features, len(self.config.extras)
-        chance = torch.rand(2, len(cells.lengths), device=cells.features.device)[:, cells.cell]
-        column = torch.arange(n + 2 * e, device=cells.features.device)
-        is_morphology = (column >= n) & ((column - n) % max(e, 1) >= 2)
-        is_learned = column < self.config.image_features
-        gone = (chance[0] < self.config.drop_morphology)[:, None] & is_morphology
-        gone = gone | ((chance[1] < self.config.drop_pictures)[:, None] & is_learned)
-        return cells.features.masked_fill(gone, 0.0)
+    def _without_some(self, seen: Tensor, cell: Tensor) -> Tensor:
+        """What is kept; of some cells without morphology, of some without what the encoder learned."""
+        n, e, device = self.config.picture_features, len(self.config.extras), seen.device
+        chance = torch.rand(2, int(cell.max()) + 1, device=device)[:, cell]
+        feature = torch.arange(n + e, device=device)
+        of = torch.cat([feature, feature, feature[n:]])  # (S,) the feature that each number is about
+        gone = (chance[0] < self.config.drop_morphology)[:, None] & (of >= n + 2)
+        gone = gone | ((chance[1] < self.config.drop_pictures)[:, None] & (of < self.config.image_features))
+        return seen.masked_fill(gone, 0.0)
 
 
 class PublishedEncoder(nn.Module):
@@ -329,7 +338,7 @@ class PublishedEncoder(nn.Module):
 class PublishedMemory(nn.Module):
     """Forwards and backwards in time a stack of two peephole LSTM of its own; both meet in one logit per frame."""
 
-    N_IN, N_STATE, N_LAYERS = PUBLISHED_FEATURES + 1, 20, 2
+    N_IN, N_STATE = PUBLISHED_FEATURES + 1, 20
 
     def __init__(self) -> None:
         super().__init__()

@@ -62,7 +62,7 @@ def level_rows(level: Tensor, number: int, cell: Tensor) -> tuple[Tensor, Tensor
 def running_mean(values: Tensor, weights: Tensor, cells: PackedCells) -> Tensor:
     """(N, K) at each frame the weighted mean of the values of its cell so far.
 
-    values : (N, K); weights : (N, heads), positive; each head weighs its K / heads columns.
+    values : (N, K); weights : (N, heads), not negative; each head weighs its K / heads columns; 0 where no weight yet.
     """
     n, k = values.shape
     heads = weights.shape[1]
@@ -70,7 +70,7 @@ def running_mean(values: Tensor, weights: Tensor, cells: PackedCells) -> Tensor:
     total = torch.cumsum(torch.cat([weighted, weights], 1).double(), 0)  # double: cells far down the batch lose nothing
     before = torch.where((cells.first > 0)[:, None], total[(cells.first - 1).clamp(min=0)], 0.0)
     total = total - before[cells.cell]
-    mean = total[:, :k].view(n, heads, k // heads) / total[:, k:, None]
+    mean = total[:, :k].view(n, heads, k // heads) / total[:, k:, None].clamp(min=1e-9)
     return mean.flatten(1).to(values.dtype)
 
 

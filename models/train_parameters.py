@@ -16,7 +16,8 @@ __all__ = ["DEFAULTS", "FOLDS", "Epoch", "Report", "TrainParameters", "no_report
 class TrainParameters:
     """How fate networks are trained.
 
-    network : its shape; members : networks in the ensemble; epochs : passes over the genealogies; trees : genealogies
+    network : its shape; members : networks in the ensemble; epochs : passes over the genealogies by which the encoder
+    learns; whole : passes over all cells after that, by which the memory learns; trees : genealogies
     in a step; labelled : cells with a fate taken of a genealogy in an epoch, latent ones first; frames : taken of a
     cell; patience : epochs without a better AUC on the held-out genealogies before it ends; latent : weight of a cell
     up to three generations before onset beside any other; every_frame : weight of the calls on the way beside that at
@@ -26,13 +27,14 @@ class TrainParameters:
 
     network: FateConfig = field(default_factory=lambda: FateConfig(extras=EXTRAS))
     members: int = 3
-    epochs: int = 20
+    epochs: int = 5
+    whole: int = 40
     trees: int = 4
     labelled: int = 16
     frames: int = 6
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
-    patience: int = 10
+    patience: int = 20
     every_frame: float = 0.1
     latent: float = 3.0
     describe: float = 0.3
@@ -42,7 +44,7 @@ class TrainParameters:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("members", "epochs", "trees", "labelled", "frames", "patience"):
+        for name in ("members", "epochs", "whole", "trees", "labelled", "frames", "patience"):
             if getattr(self, name) < 1:
                 raise InputError(f"training: {name} is {getattr(self, name)}, expected at least 1")
         if not 1 <= self.members <= FOLDS:
@@ -51,7 +53,7 @@ class TrainParameters:
     @classmethod
     def published(cls, **values: Any) -> "TrainParameters":
         """The network of Buggenthin et al. 2017, one of it, in two stages."""
-        return replace(cls(network=FateConfig.published(), members=1, epochs=24, trees=8, frames=8), **values)
+        return replace(cls(network=FateConfig.published(), members=1, epochs=24, whole=40, trees=8, frames=8), **values)
 
 
 @dataclass(frozen=True)

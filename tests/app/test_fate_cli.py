@@ -53,6 +53,13 @@ def test_a_model_is_judged_with_a_page(place: Path, model: Path, capsys: pytest.
     assert "models" in json.loads(page.with_suffix(".json").read_text())
 
 
+def test_a_page_that_is_a_folder_is_refused_before_any_work(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither project nor model is opened first: neither is there."""
+    code, _, err = call(capsys, "evaluate", "fate", place / "none.lineage", "--leave-one-out", "--page", place)
+    assert code == 2
+    assert f"{place}: is a folder; expected the name of a page to write" in err
+
+
 def test_prediction_counts_calls(place: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every cell is called GM or MegE, or withheld; the second time it is up to date."""
     code, out, _ = call(capsys, "predict", place / "a.lineage", "--model", model, "--risk", 0.5, "--json")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.batches import augment, draw, fate_balance, whole
+from models.batches import augment, cell_weights, draw, fate_balance, whole
 from models.data import EXTRAS
 from tests.models.made_cells import FRAMES, made_cells
 
@@ -41,6 +41,16 @@ def test_genealogies_and_fates_weigh_the_same():
     batch = draw(cells, usable, np.array([0, 7]), 16, 3, (mege, gm), "heritage", np.random.default_rng(0))
     assert float(batch.weight[batch.tree == 0].sum()) == pytest.approx(mege)
     assert float(batch.weight[batch.tree == 1].sum()) == pytest.approx(gm)
+
+
+def test_whole_cells_weigh_as_drawn_ones_do():
+    """A genealogy as much as another, cells before onset as much more as is asked; 1 on average."""
+    cells = made_cells(trees=2, experiments=1)
+    members = np.flatnonzero(cells.genealogy == 0).tolist() + [7]
+    weight = cell_weights(cells, np.array(members), (1.0, 1.0), latent=3.0)
+    assert weight.mean() == pytest.approx(1)
+    assert weight[:7].sum() == pytest.approx(weight[7])
+    np.testing.assert_allclose(weight[:7] / weight[1], [3, 1, 1, 1, 1, 1, 1], rtol=1e-6)
 
 
 def test_frames_stay_in_time_and_are_their_cells():

@@ -129,27 +129,50 @@ def test_missing_measures_are_told_from_usual_ones():
     assert (net.encode(patches, missing) != net.encode(patches, usual)).any()
 
 
+def test_what_is_kept_of_a_cell_is_the_mean_and_the_spread_of_all_it_showed():
+    """Of each feature, over the frames so far; of extras over those in which they were known, and in what share."""
+    memory = network(OURS).memory
+    n = memory.config.picture_features + 4
+    features = torch.zeros(3, n + 4)
+    features[:, 0] = torch.tensor([1.0, 3.0, 8.0])
+    features[:, n - 1], features[:, -1] = torch.tensor([0.0, 6.0, 2.0]), torch.tensor([0.0, 1.0, 1.0])
+    seen = memory.seen(packed(features, [3], [-1]))
+    torch.testing.assert_close(seen[:, 0], torch.tensor([1.0, 2.0, 4.0]))
+    torch.testing.assert_close(seen[:, n], torch.tensor([0.0, 1.0, (26 / 3) ** 0.5]), atol=0.011, rtol=0)
+    torch.testing.assert_close(seen[:, n - 1], torch.tensor([0.0, 6.0, 4.0]))
+    torch.testing.assert_close(seen[:, 2 * n - 1], torch.tensor([0.0, 0.0, 2.0]), atol=0.011, rtol=0)
+    torch.testing.assert_close(seen[:, -1], torch.tensor([0.0, 1 / 2, 2 / 3]))
+
+
+CELL = torch.tensor([0] * 5 + [1] * 5)
+
+
+def kept(config: FateConfig) -> tuple[int, Tensor]:
+    """How many features come from pictures, and which of them all two cells kept, (10, S), in each of 20 draws."""
+    memory, n = network(config).memory, config.picture_features
+    seen = torch.ones(len(CELL), 2 * (n + 4) + 4)
+    return n, torch.stack([memory._without_some(seen, CELL) for _ in range(20)])
+
+
 def test_training_drops_the_morphology_of_whole_cells():
-    """In training, morphology vanishes in all frames of a cell or in none; displacement and age never do."""
-    net = network(replace(OURS, drop_morphology=0.5)).train()
-    n = net.config.picture_features
-    dropped = [net.memory._without_some(packed(torch.ones(FRAMES, n + 8))) for _ in range(20)]
-    kept = torch.stack([d[:, n + 2 : n + 4].amax(1) for d in dropped])
-    assert 0 < kept.mean() < 1
-    assert (kept[:, :5] == kept[:, :1]).all() and (kept[:, 6:13] == kept[:, 6:7]).all()
-    assert all((d[:, : n + 2] == 1).all() and (d[:, n + 4 : n + 6] == 1).all() for d in dropped)
+    """In training, all that is kept of morphology vanishes for a cell or nothing; displacement and age never do."""
+    n, found = kept(replace(OURS, drop_morphology=0.5, drop_pictures=0.0))
+    columns = torch.tensor([n + 2, n + 3, 2 * n + 6, 2 * n + 7, 2 * n + 10, 2 * n + 11])
+    assert 0 < found[..., columns].mean() < 1
+    assert (found[:, :5, columns] == found[:, :1, columns[:1]]).all()
+    others = torch.ones(found.shape[-1], dtype=torch.bool).index_fill(0, columns, False)
+    assert (found[..., others] == 1).all()
 
 
 def test_training_drops_what_the_encoder_learned_for_whole_cells():
-    """The learned features vanish in all frames of a cell or in none; texture and measures stay."""
-    net = network(replace(OURS, drop_morphology=0.0, drop_pictures=0.5)).train()
-    n = net.config.image_features
-    cells = packed(torch.ones(FRAMES, net.config.picture_features + 8))
-    dropped = [net.memory._without_some(cells) for _ in range(20)]
-    kept = torch.stack([d[:, :n].amax(1) for d in dropped])
-    assert 0 < kept.mean() < 1
-    assert (kept[:, :5] == kept[:, :1]).all() and (kept[:, 6:13] == kept[:, 6:7]).all()
-    assert all((d[:, n:] == 1).all() for d in dropped)
+    """The learned features vanish for a cell or do not; texture and measures stay."""
+    n, found = kept(replace(OURS, drop_morphology=0.0, drop_pictures=0.5))
+    learned = torch.arange(OURS.image_features)
+    columns = torch.cat([learned, learned + n + 4])
+    assert 0 < found[..., columns].mean() < 1
+    assert (found[:, :5, columns] == found[:, :1, columns[:1]]).all()
+    others = torch.ones(found.shape[-1], dtype=torch.bool).index_fill(0, columns, False)
+    assert (found[..., others] == 1).all()
 
 
 def test_training_looks_at_each_cell_by_itself():
@@ -186,6 +209,13 @@ def test_the_running_mean_is_that_of_each_cell():
     weights = torch.tensor([[1.0, 1.0], [1.0, 3.0], [2.0, 2.0]])
     mean = running_mean(values, weights, packed(values, [2, 1], [-1, -1]))
     torch.testing.assert_close(mean, torch.tensor([[1.0, 1.0], [2.0, 2.5], [5.0, 7.0]]))
+
+
+def test_where_nothing_has_weight_yet_the_running_mean_is_nothing():
+    """0, not the mean of the cell before."""
+    values, weights = torch.tensor([[4.0], [7.0], [9.0]]), torch.tensor([[1.0], [0.0], [1.0]])
+    mean = running_mean(values, weights, packed(values, [1, 2], [-1, -1]))
+    torch.testing.assert_close(mean, torch.tensor([[4.0], [0.0], [9.0]]))
 
 
 def test_the_lstm_equals_its_equations():

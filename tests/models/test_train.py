@@ -17,7 +17,7 @@ from models.train import train_fate, train_model
 from models.train_parameters import TrainParameters
 from tests.models.made_cells import made_cells
 
-QUICK = TrainParameters(members=1, epochs=4, trees=4, labelled=7, frames=4, learning_rate=0.01, patience=9)
+QUICK = TrainParameters(members=1, epochs=2, whole=2, trees=4, labelled=7, frames=4, learning_rate=0.01)
 SMALL = replace(QUICK, network=FateConfig(extras=EXTRAS, stem=4, widths=(8, 8), image_features=8))
 
 
@@ -75,7 +75,7 @@ def test_nothing_of_what_is_left_out_is_looked_at(cells, first, trained):
 
 def test_each_network_is_judged_by_genealogies_it_was_not_trained_on(cells, first):
     """Held-out logits of two networks cover two fifths of the genealogies, whole, none of them twice."""
-    found = train_networks(cells, first, replace(SMALL, members=2, epochs=1))
+    found = train_networks(cells, first, replace(SMALL, members=2, epochs=1, whole=1))
     held_out = np.isfinite(found.held_out_logit)
     trees = np.unique(cells.genealogy[held_out])
     assert len(trees) == 8
@@ -129,7 +129,7 @@ def test_without_inheritance_the_same_networks_look_at_each_cell_alone(cells, fi
 
 def test_the_published_network_is_trained_in_two_stages(cells, first):
     """Single pictures first, then whole cells with the encoder at rest."""
-    parameters = TrainParameters.published(epochs=2, trees=4, labelled=7, frames=4)
+    parameters = TrainParameters.published(epochs=2, whole=9, trees=4, labelled=7, frames=4)
     found = train_networks(cells, first, parameters)
     assert len(found.curves) > 2
     one, two = found.curves[1].loss, found.curves[-1].loss
@@ -139,10 +139,17 @@ def test_the_published_network_is_trained_in_two_stages(cells, first):
     assert auc(Scores.of(logits, cells.label[rows], 0, cells.genealogy[rows])) > 0.8
 
 
+def test_in_the_second_stage_only_the_memory_learns(cells, first):
+    """The encoder stays as the first stage left it, to the last bit."""
+    one, more = (train_networks(cells, first, replace(SMALL, epochs=1, whole=n)).networks[0] for n in (1, 3))
+    assert all(torch.equal(a, b) for a, b in zip(*(n.encoder.state_dict().values() for n in (one, more)), strict=True))
+    assert not torch.equal(one.memory.judge[0].weight, more.memory.judge[0].weight)
+
+
 def test_it_stops_when_it_gets_no_better(cells, first):
     """And keeps the best epoch."""
-    found = train_networks(cells, first, replace(SMALL, epochs=40, patience=2, learning_rate=1e-7))
-    assert len(found.curves) < 40
+    found = train_networks(cells, first, replace(SMALL, whole=40, patience=2, learning_rate=1e-7))
+    assert len(found.curves) < 42
 
 
 def test_too_few_genealogies_are_refused(cells):
