@@ -190,7 +190,11 @@ def _opened(project: Path) -> dict[str, Any]:
         times.append((done - start, time.perf_counter() - done))
     opened.held.close()
     edit, undo = 1e3 * np.median(times, axis=0)
-    return {"cells": len(opened.document.lineage.cells), "edit_ms": round(float(edit), 2), "undo_ms": round(float(undo), 2)}
+    return {
+        "cells": len(opened.document.lineage.cells),
+        "edit_ms": round(float(edit), 2),
+        "undo_ms": round(float(undo), 2),
+    }
 
 
 def _bytes(folder: Path) -> int:
