@@ -1,35 +1,20 @@
 """The actions of the review: to the next doubtful place, do what is suggested, accept, judge a sample."""
 
-from typing import TYPE_CHECKING
-
-from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit
 
 from engine import review
 from engine.changes import SAMPLE
 from engine.edits import Changes
 from engine.lineage import Lineage
+from lineage_app.app.curation.edit_hands import Hands
 from lineage_app.app.curation.queue_model import NOTHING, Queue
 from lineage_app.app.curation.sample_box import next_drawn
-
-if TYPE_CHECKING:
-    from lineage_app.app.window import Window
-    from lineage_app.app.workspace import Workspace
 
 IN_VIEW = 30  # frames from a place within which a key still means it
 
 
-class QueueHands(QObject):
+class QueueHands(Hands):
     """Acts on the queue of the project that is shown."""
-
-    def __init__(self, window: "Window") -> None:
-        super().__init__(window)
-        self.window = window
-
-    @property
-    def workspace(self) -> "Workspace":
-        assert self.window.workspace is not None
-        return self.window.workspace
 
     @property
     def queue(self) -> Queue:
@@ -43,11 +28,11 @@ class QueueHands(QObject):
 
     def do_mend(self) -> None:
         if self._is_at_place() and not self.queue.mend():
-            self.workspace.said.emit("nothing better was found here; mend it by hand, or accept it with Enter")
+            self.say("nothing better was found here; mend it by hand, or accept it with Enter")
 
     def do_other_repair(self) -> None:
         if self._is_at_place() and not self.queue.suggest_another():
-            self.workspace.said.emit("nothing else was found here; mend it by hand, or accept it with Enter")
+            self.say("nothing else was found here; mend it by hand, or accept it with Enter")
 
     def do_accept(self) -> None:
         typing = QApplication.focusWidget()
@@ -72,19 +57,19 @@ class QueueHands(QObject):
     def _step(self, by: int) -> None:
         self.workspace.show_review()
         if not self.queue.step(by):
-            self.workspace.said.emit("no doubtful place is left" if self.queue.is_ready else "still looking…")
+            self.say("no doubtful place is left" if self.queue.is_ready else "still looking…")
 
     def _is_at_place(self) -> bool:
         """Whether the place is in view; where one has gone away from it, it is shown again first."""
         queue, place = self.queue, self.workspace.navigation.place
         if queue.doubt < 0:
-            self.workspace.said.emit("no doubtful place is in view; Space goes to the next")
+            self.say("no doubtful place is in view; Space goes to the next")
             return False
         detections = queue.lineage.detections
         position = self.workspace.document.project_position(int(detections.position[queue.place]))
         if place.position == position and abs(place.frame - int(detections.frame[queue.place])) <= IN_VIEW:
             return True
-        self.workspace.said.emit("back at the doubtful place; once more to do it")
+        self.say("back at the doubtful place; once more to do it")
         self.workspace.show_doubt(queue.place)
         return False
 
@@ -93,7 +78,7 @@ class QueueHands(QObject):
         lineage, navigation = self.queue.lineage, self.workspace.navigation
         first = int(lineage.cells.first[navigation.focused_cell]) if navigation.focused_cell >= 0 else NOTHING
         if first not in lineage.facts[SAMPLE]:
-            self.workspace.said.emit("the cell in focus was not drawn; `Judge a random sample` goes to one that was")
+            self.say("the cell in focus was not drawn; `Judge a random sample` goes to one that was")
             return
 
         def edit(lineage: Lineage) -> Changes:
@@ -108,4 +93,4 @@ class QueueHands(QObject):
         if drawn != NOTHING:
             self.workspace.show_doubt(drawn)
         else:
-            self.workspace.said.emit("all drawn cells are judged")
+            self.say("all drawn cells are judged")

@@ -2,32 +2,19 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, QUrl
+from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 
 from engine.project import UNFINISHED_IMPORT
+from lineage_app.app.curation.edit_hands import Hands
 from lineage_app.app.work import tasks
 from lineage_app.app.work.export_dialog import ExportDialog
 from lineage_app.app.work.import_dialog import ImportDialog
 
-if TYPE_CHECKING:
-    from lineage_app.app.window import Window
-    from lineage_app.app.workspace import Workspace
 
-
-class WorkHands(QObject):
+class WorkHands(Hands):
     """Imports, exports and reports."""
-
-    def __init__(self, window: "Window") -> None:
-        super().__init__(window)
-        self.window = window
-
-    @property
-    def _shown(self) -> "Workspace":
-        assert self.window.workspace is not None
-        return self.window.workspace
 
     def do_import(self) -> None:
         self.ask_import()
@@ -66,7 +53,7 @@ class WorkHands(QObject):
             self.ask_import(path)
 
     def do_export(self) -> None:
-        dialog = ExportDialog(self._shown.document, self._shown.navigation.place.focus, self.window)
+        dialog = ExportDialog(self.workspace.document, self.workspace.navigation.place.focus, self.window)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.accepted.connect(lambda: self.export(dialog.request))
         dialog.open()
@@ -81,7 +68,7 @@ class WorkHands(QObject):
             self._made("report written", page)
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(page)))
 
-        self.window.run("report", partial(tasks.report_project, self._shown.document.project.path), show)
+        self.window.run("report", partial(tasks.report_project, self.workspace.document.project.path), show)
 
     def _made(self, what: str, path: Path) -> None:
         self.window.jobs.tell(what, path)
