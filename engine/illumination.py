@@ -118,9 +118,9 @@ def only_brightens(images: Sequence[Floats], tolerance: float = SHADE) -> bool:
     votes = []
     for image in images:
         level = baseline(image)
-        low, high = np.percentile(image, [0.05, 99.95])
         step = max(2, min(image.shape) // 256)
         small = cv2.resize(image, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
+        low, high = np.percentile(small, [0.05, 99.95])
         local = small - cv2.resize(_blurred_medians(small), small.shape[::-1], interpolation=cv2.INTER_LINEAR)
         noise = 3 * _spread(local)
         down, up = -np.percentile(local, 0.3) - noise, np.percentile(local, 99.7) - noise

@@ -41,6 +41,7 @@ CAME_LATER = (
     ("over_time", False),
     ("lone_summit", None),
 )  # parameters that there were not always, with which results are as they were before
+NETWORK_VERSION = 2  # the same for cells found with the segmentation network
 IMPORTED_LABELS = {"labels": "imported"}  # the record of `segment` where the label images came from outside
 
 StepProgress = Callable[[str], Progress]  # step name -> its progress
@@ -187,7 +188,7 @@ def _fingerprint(step: str, project: Project, parameters: RunParameters, before:
         values = to_dict(getattr(parameters, step))
         asked["parameters"] = {name: value for name, value in values.items() if (name, value) not in CAME_LATER}
         if values.get("method") in ("network", "joint"):
-            asked["network"] = weights_fingerprint(values["weights"])
+            asked["network"] = [NETWORK_VERSION, weights_fingerprint(values["weights"])]
     if step == "track" and (stage := fields_of(project, [p.name for p in project.positions])).overlapping(0):
         asked["stage"] = stage.origin.tolist()
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]

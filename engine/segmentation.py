@@ -49,7 +49,8 @@ class SegmentationParameters:
 
     method : "threshold": every cell at its own best threshold; "mser": as published by Buggenthin et al. 2013 (doi
     10.1186/1471-2105-14-297), with watershed; "network": a learned one, of the file `weights` (None: the shipped one);
-    "joint": "threshold" and "network" together, see engine.segmenting.joint.
+    "joint": "threshold" confirmed, cut and completed by "network", see engine.segmenting.joint; in fluorescence, where
+    "threshold" is the better one by itself, that alone.
     contrast : what kind of light. bright_centre : whether cells are brighter
     than the background. cell_diameter_um : typical, of the whole cell. rim_um : width of the dark ring around a bright
     centre. minimum_area_um2, maximum_area_um2 : objects outside are dropped. minimum_edge : the weakest edge of a
@@ -60,7 +61,7 @@ class SegmentationParameters:
     over_time : whether touching cells are parted as in the frames around (for movies; see engine.segmenting.over_time).
     """
 
-    method: Literal["joint", "threshold", "mser", "network"] = "threshold"
+    method: Literal["joint", "threshold", "mser", "network"] = "joint"
     contrast: Contrast | None = None
     bright_centre: bool | None = None
     cell_diameter_um: float | None = None
@@ -112,10 +113,11 @@ def estimate_parameters(
     filled = _filled(parameters, frames, look, scale, rim, um_per_px)
     if not given and scale.edge > 0:
         filled = _as_outlined(parameters, filled, frames)
-    if filled.method != "joint" or filled.lone_summit is not None:
+    if not _is_joint(filled) or filled.lone_summit is not None:
         return filled
-    found = [segment(frame, replace(filled, method="threshold")) for frame in frames]
-    return replace(filled, lone_summit=estimate_lone_summit(found, [_proposals(frame, filled) for frame in frames]))
+    usual = replace(filled, method="threshold", sensitivity=1.0, split=1.0)
+    found, proposed = [segment(frame, usual) for frame in frames], [_proposals(frame, usual) for frame in frames]
+    return replace(filled, lone_summit=estimate_lone_summit(found, proposed))
 
 
 def _as_outlined(
@@ -188,7 +190,7 @@ def _contrast(frames: list[Image], look: Look, rim: float) -> Contrast:
     if look.is_bright:
         return "brightfield"
     dark, bright = np.median([np.percentile(image, [1, 99]) for image in frames], axis=0)
-    return "phase" if bright - 1 > 1.5 * (1 - dark) else "brightfield"
+    return "phase" if bright - 1 > 1 - dark else "brightfield"
 
 
 def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
@@ -197,7 +199,7 @@ def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
     corrected : (Y, X) float32, background about 1. parameters : complete, from `estimate_parameters`; InputError if
     not.
     """
-    optional = ("weights",) if parameters.method == "joint" else ("weights", "lone_summit")
+    optional = ("weights",) if _is_joint(parameters) else ("weights", "lone_summit")
     missing = [name for name, value in vars(parameters).items() if value is None and name not in optional]
     if missing:
         raise InputError(f"segmenting: {', '.join(missing)} not set; expected parameters from estimate_parameters")
@@ -209,12 +211,24 @@ def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
     if parameters.method == "network":
         return numbered(_proposals(image, parameters).labels, *bounds)
     labels = numbered(_classical(image, parameters), *bounds)
-    if parameters.method != "joint":
+    if not _is_joint(parameters):
         return labels
     assert parameters.lone_summit is not None
-    sensitivity, split = parameters.sensitivity, parameters.split
-    proposals = _proposals(image, parameters)
-    return numbered(join(labels, proposals, image, parameters.lone_summit, bounds[0], sensitivity, split), *bounds)
+    joined = join(
+        labels,
+        _proposals(image, parameters),
+        image,
+        parameters.lone_summit,
+        bounds[0],
+        parameters.sensitivity,
+        parameters.split,
+    )
+    return numbered(joined, *bounds)
+
+
+def _is_joint(parameters: SegmentationParameters) -> bool:
+    """Whether both methods are asked."""
+    return parameters.method == "joint" and parameters.contrast != "fluorescence"
 
 
 def _proposals(image: Image, parameters: SegmentationParameters) -> Proposals:

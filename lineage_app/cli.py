@@ -198,7 +198,7 @@ def run(
 @app.command(epilog="Example: lineage segment p.lineage --cell-diameter-um 14 --frames 0:20")
 def segment(
     project: ProjectPath,
-    method: Annotated[str | None, typer.Option(help="threshold (default), network or mser.")] = None,
+    method: Annotated[str | None, typer.Option(help="joint (default), threshold, network or mser.")] = None,
     weights: Annotated[
         Path | None, typer.Option(metavar="SEG.onnx", help="Of the network; default: those that come with it.")
     ] = None,

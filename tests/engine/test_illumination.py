@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.errors import InputError
-from engine.illumination import Illumination, baseline, correct, estimate_illumination
+from engine.illumination import Illumination, baseline, correct, estimate_illumination, only_brightens
 
 SHAPE = (300, 360)
 
@@ -132,3 +132,12 @@ def test_a_frame_of_another_shape_is_refused() -> None:
     """The shapes of frame and illumination are both named."""
     with pytest.raises(InputError, match=r"\(4, 5\).*\(2, 3\)"):
         correct(np.zeros((4, 5)), Illumination(np.ones((2, 3), np.float32)))
+
+
+def test_noise_does_not_hide_that_cells_only_brighten() -> None:
+    """Single dark pixels of a noisy picture are no shade."""
+    y, x = np.indices((240, 300))
+    cells = ((y % 40 - 20) ** 2 + (x % 50 - 25) ** 2 < 100).astype(np.float32)
+    image = 1 + 0.8 * cells + np.random.default_rng(0).normal(0, 0.1, cells.shape).astype(np.float32)
+    assert only_brightens([image], 0.25)
+    assert not only_brightens([2 - image], 0.25)

@@ -37,6 +37,14 @@ def test_an_object_without_a_summit_is_dropped() -> None:
     assert np.array_equal(joined, np.where(found == 3, 0, found))
 
 
+def test_in_fluorescence_the_classical_method_is_alone() -> None:
+    """The network is not asked, for all that shines is stained: a nucleus in division that it does not know stays."""
+    frames = [RENDER["fluorescence"](discs(places(seed, 20, 29), 9), seed) for seed in range(2)]
+    joint = estimate_parameters(frames, UM_PER_PX, SegmentationParameters(method="joint", weights="nowhere.onnx"))
+    assert joint.contrast == "fluorescence"
+    assert np.array_equal(segment(frames[0], joint), segment(frames[0], replace(joint, method="threshold")))
+
+
 def test_two_cells_in_one_are_cut_where_the_image_has_a_border() -> None:
     """The network proposes the cut, a dark line between the two confirms it."""
     pair = np.array([[50.0, 40.0], [50.0, 58.0]])

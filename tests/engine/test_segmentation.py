@@ -225,6 +225,16 @@ def test_an_empty_movie_has_no_cells() -> None:
     assert all(segment(image, parameters).max() == 0 for image in empty)
 
 
+@pytest.mark.parametrize(("halo", "contrast"), [(0.4, "brightfield"), (0.8, "phase")])
+def test_dark_cells_with_light_brighter_than_they_are_dark_are_phase_contrast(halo: float, contrast: str) -> None:
+    """Whatever the gain and the grey levels of the camera."""
+    image = dark_with_halo(discs(places(12, 25, 27), 9), 12)
+    image = 1 + np.where(image > 1, halo / 0.25, 1) * (image - 1)
+    for gain in (1.0, 0.3):
+        corrected = np.round((1 + gain * (image - 1)) * 100) / np.float32(100)
+        assert estimate_parameters([corrected], UM_PER_PX, DEFAULTS).contrast == contrast
+
+
 def test_pixel_types_give_the_same_labels() -> None:
     """8-bit, 16-bit and float versions of a picture give one label image."""
     truth = discs(places(12, 25, 27), 9)

@@ -36,7 +36,7 @@ def test_a_neck_is_cut_where_it_is_narrow_enough(neck: float, strength: float, p
 def test_projects_from_before_a_parameter_stay_up_to_date(tmp_path) -> None:
     """A parameter that came later leaves no trace where it is as things were then, which it is where nothing was
     recorded; at another value cells are found anew."""
-    then = replace(RunParameters(), segment=SegmentationParameters(**dict(CAME_LATER)))
+    then = replace(RunParameters(), segment=SegmentationParameters(method="threshold", **dict(CAME_LATER)))
     project, _ = run(disc_project(tmp_path / "p.lineage", 5), then, until="segment")
     assert project.stages["segment"]["fingerprint"] == BEFORE_SPLIT
     recorded_then = {name: value for name, value in to_dict(then.segment).items() if name not in dict(CAME_LATER)}
