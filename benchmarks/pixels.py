@@ -1,6 +1,6 @@
 """Movies from pixels to genealogies, with and without masks that agree over time.
 
-    python -m benchmarks.pixels [--data DIR] [--sets psc,sim] [--frames A:B] [--json]
+    python -m benchmarks.pixels [--data DIR] [--sets psc,sim] [--frames A:B] [--method threshold] [--json]
 
 Each movie is imported and run with the defaults, twice: the cells of every frame found alone, and touching cells
 parted as in the frames around. Truth: TRA markers for links, reference masks for SEG where there are any; of HeLa, for
@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,9 @@ def _hela_truth(hela: Path, work: Path) -> Path:
     return tracks.parent
 
 
-def run_movie(movie: Movie, work: Path, frames: tuple[int, int] | None, is_over_time: bool) -> dict[str, Any]:
+def run_movie(
+    movie: Movie, work: Path, frames: tuple[int, int] | None, wanted: SegmentationParameters, is_over_time: bool
+) -> dict[str, Any]:
     """One row: the measures of a movie run from its pixels."""
     if movie.name == "simulated demo" and not movie.images.is_dir():
         simulate(movie.images.parent, SimulationParameters.demo())
@@ -87,7 +89,7 @@ def run_movie(movie: Movie, work: Path, frames: tuple[int, int] | None, is_over_
     project = import_movie(
         place, images=movie.images, um_per_px=movie.um_per_px, frame_interval_s=movie.frame_interval_s
     )
-    given = RunParameters(frames=frames, segment=SegmentationParameters(over_time=is_over_time))
+    given = RunParameters(frames=frames, segment=replace(wanted, over_time=is_over_time))
     threads = Workers(1)
     project, _ = run(project, given, threads, until="illumination")
     start = time.process_time()
@@ -117,8 +119,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=default, help="folder of the real movies")
     parser.add_argument("--sets", help="psc, sim, gowt1, hela, demo, separated by commas; all where not given")
     parser.add_argument("--frames", help="A:B, only those")
+    parser.add_argument("--method", help="how cells are found; the default of Lineage where not given")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     options = parser.parse_args()
+    wanted = replace(SegmentationParameters(), **({"method": options.method} if options.method else {}))
     first, _, stop = (options.frames or "").partition(":")
     frames = (int(first), int(stop)) if options.frames else None
     with tempfile.TemporaryDirectory() as folder:
@@ -127,7 +131,7 @@ def main() -> None:
         names = options.sets.split(",") if options.sets else list(known)
         if unknown := sorted(set(names) - set(known)):
             parser.error(f"unknown or absent sets {', '.join(unknown)}; found {', '.join(known)} in {options.data}")
-        rows = [run_movie(known[name], work, frames, way) for name in names for way in (False, True)]
+        rows = [run_movie(known[name], work, frames, wanted, way) for name in names for way in (False, True)]
     print(json.dumps({"rows": rows}) if options.json else table(rows))
 
 

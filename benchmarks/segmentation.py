@@ -28,7 +28,7 @@ from engine.segmentation import SegmentationParameters, estimate_parameters, seg
 Labels = NDArray[np.int32]
 Truth = Callable[[], Labels]
 SAMPLE_FRAMES = 24
-METHODS = ("threshold", "mser", "network")
+METHODS = ("joint", "threshold", "mser", "network")
 
 
 @dataclass(frozen=True)
