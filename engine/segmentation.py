@@ -37,6 +37,7 @@ REACH = 0.25  # how far an outline may move outwards, in diameters
 RING_WIDTH = 0.45  # of the diameter: how far around a cell its edge is looked for
 BENT = 0.96  # filling its ellipse less than this, an object may be touching cells
 SAMPLE_FRAMES = 5
+NO_SUMMIT = 2.0  # is so high
 MAX_ELONGATION = {"brightfield": (2.5, 5.0), "phase": (8.0, 12.0), "fluorescence": (5.0, 10.0)}
 
 
@@ -113,8 +114,10 @@ def estimate_parameters(
     filled = _filled(parameters, frames, look, scale, rim, um_per_px)
     if not given and scale.edge > 0:
         filled = _as_outlined(parameters, filled, frames)
-    if not _is_joint(filled) or filled.lone_summit is not None:
+    if filled.method != "joint" or filled.lone_summit is not None:
         return filled
+    if not _is_joint(filled):
+        return replace(filled, lone_summit=NO_SUMMIT)
     usual = replace(filled, method="threshold", sensitivity=1.0, split=1.0)
     found, proposed = [segment(frame, usual) for frame in frames], [_proposals(frame, usual) for frame in frames]
     return replace(filled, lone_summit=estimate_lone_summit(found, proposed))
