@@ -40,7 +40,7 @@ def patched():
         patch.setattr(SimulationParameters, "demo", classmethod(lambda cls: replace(TINY, founders=5, seed=4)))
         tiny = {name: replace(TINY, seed=seed) for seed, name in enumerate((*demo.TRAINED_ON, demo.JUDGED_ON))}
         patch.setattr(demo, "experiments", lambda: tiny)
-        patch.setattr(demo, "training", lambda: TrainParameters(members=2, epochs=1, frames=3, device="cpu"))
+        patch.setattr(demo, "training", lambda: TrainParameters(members=2, epochs=1, whole=4, frames=3, device="cpu"))
         yield
 
 
@@ -107,7 +107,7 @@ def test_again_nothing_is_made_anew(answer, folder, capsys, monkeypatch) -> None
 
 def test_a_model_trained_otherwise_is_trained_anew(answer, folder, monkeypatch) -> None:
     """As after an update of the program."""
-    other = TrainParameters(members=1, epochs=1, frames=2, device="cpu")
+    other = TrainParameters(members=1, epochs=1, whole=4, frames=2, device="cpu")
     monkeypatch.setattr(demo, "training", lambda: other)
     before = (folder / demo.MODEL).read_bytes()
     cli.app(args=["demo", str(folder)], standalone_mode=False)

@@ -26,7 +26,7 @@ def model(place: Path) -> Path:
     from models.train import train_fate
     from models.train_parameters import TrainParameters
 
-    parameters = TrainParameters(members=1, epochs=1, trees=2, frames=3, labelled=4)
+    parameters = TrainParameters(members=1, epochs=1, whole=4, trees=2, frames=3, labelled=4)
     train_fate([Project.open(place / "a.lineage")], place / "fate.pt", parameters)
     return place / "fate.pt"
 

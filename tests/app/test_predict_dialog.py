@@ -23,7 +23,7 @@ from tests.app.hand import show_project
 from tests.app.invented_scores import write_scores
 
 LEFT = Qt.MouseButton.LeftButton
-TINY = {"trees": 2, "frames": 3, "labelled": 4}
+TINY = {"whole": 1, "trees": 2, "frames": 3, "labelled": 4}
 
 
 class Kept(Apart):
@@ -42,13 +42,13 @@ def apart():
 
 @pytest.fixture(scope="module")
 def trained(simulated: Project, apart: Apart, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with a model in its folder, truly trained, for one epoch."""
+    """A project with a model in its folder, truly trained, for an epoch of either stage."""
     path = shutil.copytree(simulated.path, tmp_path_factory.mktemp("predict") / "tiny.lineage")
     told = []
     request = fate_tasks.TrainRequest((path,), path / "models" / "fate.pt", members=1, epochs=1, settings=TINY)
     made = apart.do(fate_tasks.train, request, tell=lambda *said: told.append(said))
     assert made.path.is_file() and made.networks == 1
-    assert [said[1]["epoch"] for said in told if said and said[0] == fate_tasks.EPOCH] == [1]
+    assert [said[1]["epoch"] for said in told if said and said[0] == fate_tasks.EPOCH] == [1, 2]
     return path
 
 
