@@ -105,9 +105,10 @@ def timed(
 def played(workspace: Workspace, seconds: float = 30.0) -> tuple[float, float]:
     """Frames a second from the disk, and ms of all processors for one: each is asked for once the last is painted."""
     navigation, movie = workspace.navigation, workspace.movie
+    last = min(WRITTEN, workspace.document.movies[0].n_frames) - 1
     navigation.go(WARM)
     start, spent, first = time.perf_counter(), time.process_time(), WARM
-    while navigation.place.frame < WRITTEN - 1 and time.perf_counter() - start < seconds:
+    while navigation.place.frame < last and time.perf_counter() - start < seconds:
         QApplication.processEvents()
         if movie.frame is not None and movie.frame.number == navigation.place.frame:
             navigation.go(navigation.place.frame + 1)
