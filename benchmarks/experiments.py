@@ -12,11 +12,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from engine.blocks import Workers
 from engine.progress import Progress
 from engine.project import Project
-from engine.simulated import simulated_project, truth_of
+from engine.running.blocks import Workers
 from engine.simulator.parameters import BRIGHT, DIM, SimulationParameters
+from engine.simulator.simulated import simulated_project, truth_of
 
 __all__ = ["CACHE", "EXPERIMENTS", "FAINT", "SMALL", "make", "truth_of"]
 

@@ -23,8 +23,8 @@ import numpy as np
 from benchmarks.experiments import CACHE, EXPERIMENTS, FAINT, make
 from engine.files import atomic, write_json
 from engine.project import Project
-from engine.simulated import truth_of
 from engine.simulator.parameters import SimulationParameters
+from engine.simulator.simulated import truth_of
 from models.crossing import (
     ALONE,
     DEFAULT,

@@ -19,13 +19,13 @@ from numcodecs import Blosc
 from numpy.typing import NDArray
 
 from benchmarks.scale import GROWTH, images_of
-from engine import steps
 from engine.illumination import correct
 from engine.importing import import_movie
 from engine.measure import cut_patches, measure_frame
 from engine.movie import CHUNK_PX
 from engine.pipeline import run
 from engine.project import Project
+from engine.running import steps
 from engine.segmentation import segment
 from engine.segmenting.over_time import agree_over_time
 from engine.tracking import TrackingParameters, track_weighed

@@ -18,8 +18,8 @@ from benchmarks.experiments import CACHE, EXPERIMENTS, make
 from engine.lineage import Lineage
 from engine.onset import OnsetParameters, call_onsets
 from engine.project import Project
-from engine.simulated import truth_of
 from engine.simulator.parameters import MARKERS
+from engine.simulator.simulated import truth_of
 
 HARD = {
     "simulated-dim": replace(

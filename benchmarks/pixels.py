@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine.blocks import Workers
 from engine.evaluate import evaluate_tracks
 from engine.importing import import_movie
 from engine.pipeline import RunParameters, run
+from engine.running.blocks import Workers
 from engine.segmentation import SegmentationParameters
 from engine.simulate import SimulationParameters, simulate
 

@@ -19,15 +19,15 @@ import numpy as np
 from benchmarks import linking
 from benchmarks.linking import detect, read_truth
 from benchmarks.planting import Planted, plant
-from engine.changes import LINK, Change
+from engine.checking.repairs import Repair, Scales, repairs
 from engine.checking.usual import CheckParameters, Scene
 from engine.checks import Doubts, doubts
 from engine.ctc import read_table, tracklets_of_table
 from engine.detections import Detections
+from engine.editing.changes import LINK, Change
 from engine.forest import Ids
 from engine.lineage import Lineage, guess_end_reasons
 from engine.links import Links
-from engine.repairs import Repair, Scales, repairs
 from engine.tracking import track_weighed
 
 ROOT = Path(__file__).resolve().parent.parent

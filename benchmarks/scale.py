@@ -25,7 +25,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.memory import in_a_process
-from engine.blocks import Workers
 from engine.edits import cut
 from engine.files import remove, write_json
 from engine.importing import import_movie
@@ -33,6 +32,7 @@ from engine.movie import Movie
 from engine.pipeline import run
 from engine.progress import Progress
 from engine.project import Project
+from engine.running.blocks import Workers
 from engine.simulate import SimulationParameters, picture_name, position_name, simulate
 from engine.simulator.parameters import CHANNELS
 

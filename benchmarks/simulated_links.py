@@ -12,9 +12,9 @@ from scipy.ndimage import find_objects
 from benchmarks.linking import detect
 from benchmarks.review import Movie, at_most_two
 from engine.forest import Ids
-from engine.render import make_scene, render_frame
 from engine.simulator.parameters import SimulationParameters
 from engine.simulator.population import grow_genealogies
+from engine.simulator.render import make_scene, render_frame
 
 Labels = NDArray[np.int32]
 FALSE = 60_000  # labels from here on are of masks that are no cells

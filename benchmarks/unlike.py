@@ -18,12 +18,12 @@ import tifffile
 from numpy.typing import NDArray
 
 from benchmarks.experiments import CACHE, EXPERIMENTS, make
-from engine.blocks import Workers
 from engine.ctc import mask_files, read_mask
 from engine.importing import import_movie
 from engine.patches import sequences
 from engine.pipeline import RunParameters, run
 from engine.project import Project
+from engine.running.blocks import Workers
 from engine.simulate import picture_name, position_name
 from engine.simulator.parameters import SimulationParameters
 from models.data import load_cells

@@ -19,8 +19,9 @@ import numpy as np
 from PySide6.QtCore import QPointF
 from PySide6.QtWidgets import QApplication
 
-from engine import edits, gestures
+from engine import edits
 from engine.detections import Detections
+from engine.editing import gestures
 from engine.lineage import Lineage, save_links
 from engine.project import Position, Project
 from lineage_app.app.curation.curator import Curator, Opened, open_curated

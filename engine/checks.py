@@ -35,11 +35,11 @@ from engine.checking.check_rules import (
     Found,
     nothing,
 )
+from engine.checking.repairs import CERTAIN, Scales, repairs
 from engine.checking.usual import CheckParameters, Floats, Scene
 from engine.forest import Ids
 from engine.lineage import Lineage, guess_end_reasons, project_end_reasons
 from engine.links import Links, project_links
-from engine.repairs import CERTAIN, Scales, repairs
 
 if TYPE_CHECKING:
     from engine.project import Project

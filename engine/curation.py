@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.changes import LINK, PRESENT, REVIEWED, Change, EditError, inverse
+from engine.editing.changes import LINK, PRESENT, REVIEWED, Change, EditError, inverse
 from engine.errors import InputError
 from engine.forest import DOUBLE, Ids
 from engine.journal import (

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.changes import (
+from engine.editing.changes import (
     DETECTION,
     END,
     FACTS,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.changes import REVIEWED
+from engine.editing.changes import REVIEWED
 from engine.errors import InputError
 from engine.exporters.btrack import write_btrack
 from engine.exporters.clt import write_clt

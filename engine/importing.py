@@ -18,15 +18,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.blocks import LOCK, sole_worker
 from engine.errors import InputError
 from engine.files import write_json
-from engine.import_plan import LABELS, Place, Plan, plan_import
 from engine.movie import Movie
 from engine.progress import Progress, no_progress
 from engine.project import UNFINISHED_IMPORT, Project
 from engine.readers import SourcePosition
+from engine.readers.import_plan import LABELS, Place, Plan, plan_import
 from engine.readers.source import one_line
+from engine.running.blocks import LOCK, sole_worker
 
 BATCH = 20  # frames between two notes of how far the import is
 

@@ -22,8 +22,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from engine.changes import Change, EditError, from_json, in_words, inverse, to_json
 from engine.detections import Detections
+from engine.editing.changes import Change, EditError, from_json, in_words, inverse, to_json
 from engine.errors import InputError
 from engine.forest import Ids
 

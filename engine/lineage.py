@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.changes import END, FACTS, Change
 from engine.detections import Detections, read_table, write_table
+from engine.editing.changes import END, FACTS, Change
+from engine.editing.grafting import grafted
+from engine.editing.shapes import Overlay
+from engine.editing.state import State, after, touched_in
 from engine.errors import InputError
 from engine.forest import DOUBLE, Cells, Ids, cells_of, chains, checked_links, successors_of
-from engine.grafting import grafted
-from engine.shapes import Overlay
-from engine.state import State, after, touched_in
 
 if TYPE_CHECKING:
     from engine.project import Project
@@ -33,7 +33,7 @@ class Lineage:
     """The forest over the detections, and the facts that people added to it. All arrays are read-only.
 
     detections : sorted by (position, frame, label), as `Detections` are; link : (N,) predecessor id or -1, or DOUBLE
-    where the same cell is followed in another position, as `engine.crossings` finds out: it is not present then.
+    where the same cell is followed in another position, as `engine.linking.crossings` finds: it is not present then.
     Raises InputError, naming detections, unless each link goes forward in time and no detection has more than two
     successors. `apply` is the one way to change it; it replaces arrays and never writes into them, so
     what was read before stays as it was.
@@ -76,12 +76,12 @@ class Lineage:
 
     @property
     def facts(self) -> Mapping[str, Mapping[int, Any]]:
-        """Kind of fact (`engine.changes.FACTS`) -> detection -> value."""
+        """Kind of fact (`engine.editing.changes.FACTS`) -> detection -> value."""
         return self._state.facts
 
     @property
     def masks(self) -> Mapping[int, Any]:
-        """Detection -> its curated mask (`engine.shapes`), where it has one."""
+        """Detection -> its curated mask (`engine.editing.shapes`), where it has one."""
         return self._state.masks
 
     def apply(self, changes: Iterable[Change]) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from engine.changes import ACCEPTED, REVIEWED
 from engine.detections import write_table
+from engine.editing.changes import ACCEPTED, REVIEWED
 
 if TYPE_CHECKING:
     from engine.lineage import Lineage

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.changes import END, NO_ONSET, ONSET, Change, EditError
+from engine.editing.changes import END, NO_ONSET, ONSET, Change, EditError
+from engine.fates.marker import MarkerParameters, rises
 from engine.forest import Cells, Ids
 from engine.lineage import MOVIE_END, Lineage
-from engine.marker import MarkerParameters, rises
 
 if TYPE_CHECKING:
     from engine.project import Project

@@ -18,7 +18,7 @@ from engine.lineage import Lineage
 from engine.measure import cut_patches
 from engine.movie import open_array
 from engine.pipeline import recorded
-from engine.steps import PATCH_CHANNEL, as_grey, load_illumination
+from engine.running.steps import PATCH_CHANNEL, as_grey, load_illumination
 
 if TYPE_CHECKING:
     from engine.project import Project
@@ -27,7 +27,7 @@ Floats = NDArray[np.float32]
 
 MORPHOLOGY = ("log_area", "eccentricity", "log_elongation", "circularity", "brightness", "contrast")
 PATCHES_AT_ONCE = 300_000  # read together: about 220 MB
-_CHUNK = 32  # patches, as `engine.steps` writes them
+_CHUNK = 32  # patches, as `engine.running.steps` writes them
 
 
 @dataclass(frozen=True)

@@ -15,20 +15,20 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from engine import steps
-from engine.blocks import Workers, cut, for_each, sole_worker
-from engine.crossings import fields_of, follow_crossings
 from engine.curation import kept_curation
 from engine.detections import Detections
 from engine.errors import InputError
 from engine.files import remove
 from engine.forest import DOUBLE
 from engine.lineage import save_links
+from engine.linking.crossings import fields_of, follow_crossings
 from engine.links import UNKNOWN, Links
 from engine.measure import MeasureParameters
 from engine.parameters import from_dict, to_dict
 from engine.progress import Progress, no_progress
 from engine.project import Project
+from engine.running import steps
+from engine.running.blocks import Workers, cut, for_each, sole_worker
 from engine.segmentation import SegmentationParameters
 from engine.segmenting.network import weights_fingerprint
 from engine.tracking import TrackingParameters

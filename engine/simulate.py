@@ -21,9 +21,9 @@ from engine.errors import InputError
 from engine.files import atomic, remove, write_json
 from engine.parameters import to_dict
 from engine.progress import Progress, no_progress
-from engine.render import Scene, make_scene, render_frame, render_marker
 from engine.simulator.parameters import CHANNELS, SimulationParameters
 from engine.simulator.population import grow_genealogies
+from engine.simulator.render import Scene, make_scene, render_frame, render_marker
 from engine.simulator.state import Population, SimulatedCell
 from engine.simulator.truth import write_tables, write_tracks
 from engine.simulator.windows import Window, corner, whole_field, window

@@ -10,13 +10,13 @@ import typer
 
 from engine import export as exporting
 from engine import pipeline
-from engine.blocks import Workers
 from engine.errors import InputError
 from engine.evaluate import evaluate_tracks
 from engine.importing import import_movie
 from engine.parameters import from_dict, to_dict
 from engine.project import Project
 from engine.report import write_report
+from engine.running.blocks import Workers
 from engine.simulate import SimulationParameters, simulate
 from lineage_app import curation_commands, fate_commands
 from lineage_app import demo as made

@@ -8,22 +8,24 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from engine import edits, gestures, review
-from engine.changes import LINK, NO_ONSET
+from engine import edits
+from engine.checking import review
+from engine.checking.repairs import CUT, SPLIT, SWAP, Repair, Scales, repairs
 from engine.checks import WORTH, is_worth_a_look, project_doubts, project_scene
 from engine.ctc import read_mask
 from engine.curation import Curation, curate, curated_lineage
+from engine.editing import gestures
+from engine.editing.changes import LINK, NO_ONSET
+from engine.editing.resegment import resegment
 from engine.edits import Changes
 from engine.errors import InputError
-from engine.fate_doubts import fate_doubts, with_found
-from engine.fate_scores import read_scores
-from engine.fate_words import in_words, with_said
+from engine.fates.doubts import fate_doubts, with_found
+from engine.fates.scores import read_scores
+from engine.fates.words import in_words, with_said
 from engine.journal import FILE, Entry, read_journal
 from engine.lineage import Lineage
 from engine.onset import accept, call_onsets, project_labels
 from engine.project import Project
-from engine.repairs import CUT, SPLIT, SWAP, Repair, Scales, repairs
-from engine.resegment import resegment
 from lineage_app.console import answer
 
 ProjectPath = Annotated[Path, typer.Argument(metavar="PROJECT", help="The project folder, NAME.lineage.")]

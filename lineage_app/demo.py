@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine import pipeline
-from engine.blocks import Workers
 from engine.errors import InputError
 from engine.files import write_json
 from engine.importing import import_movie
@@ -21,9 +20,10 @@ from engine.project import Project
 from engine.report import FATE_PAGE
 from engine.reporting import fates
 from engine.reporting.findings import find
+from engine.running.blocks import Workers
 from engine.simulate import SimulationParameters, simulate
-from engine.simulated import simulated_project
 from engine.simulator.parameters import BRIGHT, DIM
+from engine.simulator.simulated import simulated_project
 
 if TYPE_CHECKING:
     from models.files import Model

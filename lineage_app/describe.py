@@ -3,7 +3,7 @@
 from typing import Any
 
 from engine import pipeline
-from engine.changes import NO_ONSET, ONSET
+from engine.editing.changes import NO_ONSET, ONSET
 from engine.lineage import Lineage
 from engine.onset import fate_labels, generation_counts, project_onsets
 from engine.project import Project

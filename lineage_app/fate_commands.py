@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.blocks import Workers
 from engine.errors import InputError
 from engine.files import write_json
 from engine.parameters import from_dict, to_dict
 from engine.project import Project
+from engine.running.blocks import Workers
 from lineage_app.console import answer, progress_bars, say
 from lineage_app.segmentation_commands import EXAMPLE, train_segmentation_command
 

@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.blocks import Workers, sole_worker
 from engine.detections import write_table
 from engine.errors import InputError
 from engine.files import atomic, remove
@@ -23,6 +22,7 @@ from engine.lineage import Lineage
 from engine.patches import MORPHOLOGY, CellSequence, brightfield, displacement, morphology, sequences, stage
 from engine.progress import Progress, no_progress
 from engine.project import Project
+from engine.running.blocks import Workers, sole_worker
 from models.calibration import DEFAULT_RISK
 from models.files import Model, check_fits
 from models.inputs import Typical, raw_extras, typical

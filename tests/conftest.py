@@ -26,8 +26,8 @@ def shared_data() -> Path:
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A simulated experiment with true masks and links: 5 genealogies with onsets, 37 cells. Not to be written to."""
     from benchmarks.experiments import SMALL
-    from engine.blocks import Workers
-    from engine.simulated import simulated_project
+    from engine.running.blocks import Workers
+    from engine.simulator.simulated import simulated_project
 
     parameters = replace(
         SMALL["simulated-1"],

@@ -3,10 +3,10 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
+from engine.checking.repairs import CERTAIN, LEAST_GAIN, Place, Scales
 from engine.checking.usual import Floats, Scene
 from engine.edits import link
 from engine.forest import Ids
-from engine.repairs import CERTAIN, LEAST_GAIN, Place, Scales
 
 NEAREST = 3
 MOST = 4000  # pairs that are weighed, the nearest first

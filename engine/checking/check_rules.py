@@ -12,8 +12,8 @@ from engine.checking.better_links import better_mothers
 from engine.checking.usual import MAD_TO_SIGMA, RAYLEIGH_90, Floats, Scene, robust_scale, shared
 from engine.forest import Ids
 from engine.lineage import LOST
+from engine.linking.runner_up import rival
 from engine.links import UNKNOWN
-from engine.runner_up import rival
 
 JUMP, AREA, FUSED, BRIGHTNESS, GAP, BROKEN = "jump", "area", "fused", "brightness", "gap", "broken"
 SWAP, THIRD, BETTER, UNSURE = "swap", "third", "better link", "unsure"

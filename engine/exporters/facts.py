@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from engine.changes import FATE, NOTE, ONSET, REVIEWED
+from engine.editing.changes import FATE, NOTE, ONSET, REVIEWED
 from engine.lineage import Lineage
 from engine.onset import NOT_RELATIVE, fate_labels, project_onsets
 from engine.project import Project

@@ -6,7 +6,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.fate_scores import CellScores
+from engine.fates.scores import CellScores
 from engine.reporting.findings import Findings
 from engine.reporting.svg import (
     FATE_COLOURS,

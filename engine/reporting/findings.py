@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.checks import Doubts, project_doubts
-from engine.fate_scores import CellScores, cell_scores, read_scores
+from engine.fates.scores import CellScores, cell_scores, read_scores
 from engine.forest import Cells, Ids
 from engine.lineage import Lineage, project_end_reasons, tracked_frames
 from engine.onset import ANNOTATED, FateLabels, fate_labels, project_onsets

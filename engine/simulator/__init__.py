@@ -1,1 +1,1 @@
-"""The parts of the simulator; use them through engine.simulate and engine.render."""
+"""The parts of the simulator; use them through engine.simulate and engine.simulator.render."""

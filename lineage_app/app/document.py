@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.changes import END
 from engine.curation import curated_lineage
 from engine.detections import Detections
-from engine.fate_scores import CellScores, FateScores, cell_scores, read_scores
+from engine.editing.changes import END
+from engine.fates.scores import CellScores, FateScores, cell_scores, read_scores
 from engine.forest import DOUBLE
 from engine.lineage import Lineage, load_links, long_steps, project_end_reasons
 from engine.movie import Movie, open_array

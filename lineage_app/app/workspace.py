@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
 )
 
 from engine import edits
-from engine.changes import DETECTION, MASK, PRESENT, Change
-from engine.fate_scores import FateScores
+from engine.editing.changes import DETECTION, MASK, PRESENT, Change
+from engine.fates.scores import FateScores
 from engine.journal import REDO, UNDO, Entry
 from lineage_app.app.cells.about import about, in_a_line, link_in_words
 from lineage_app.app.cells.cell_strip import CellStrip

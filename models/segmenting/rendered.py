@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.render import make_scene, render_frame
 from engine.simulator.parameters import SimulationParameters
 from engine.simulator.population import grow_genealogies
+from engine.simulator.render import make_scene, render_frame
 
 TYPICAL_UM = 13.8  # diameter of a simulated cell
 

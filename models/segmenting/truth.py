@@ -12,14 +12,14 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from engine.changes import REVIEWED
 from engine.ctc import mask_files, read_mask
+from engine.editing.changes import REVIEWED
 from engine.errors import InputError
 from engine.illumination import Illumination, correct, estimate_illumination
 from engine.lineage import Lineage
 from engine.project import Project
+from engine.running.steps import load_illumination, spread
 from engine.segmenting.contrast import DIAMETER, as_seen
-from engine.steps import load_illumination, spread
 from models.segmenting.fields import fields_of
 from models.segmenting.learning import Pair
 

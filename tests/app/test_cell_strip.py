@@ -8,7 +8,8 @@ pytest.importorskip("PySide6")
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 
-from engine import edits, gestures
+from engine import edits
+from engine.editing import gestures
 from engine.project import Project
 from lineage_app.app.cells.cell_curves import displacement, way_to
 from lineage_app.app.document import document_of

@@ -12,7 +12,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from engine import edits
-from engine.fate_scores import cell_scores, read_scores
+from engine.fates.scores import cell_scores, read_scores
 from engine.lineage import Lineage
 from engine.project import Project
 from lineage_app.app.cells.cell_columns import Column, columns_of, matching

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("PySide6")
 
-from engine.changes import FATE, LINK, ONSET, Change
+from engine.editing.changes import FATE, LINK, ONSET, Change
 from engine.lineage import Lineage
 from engine.project import Position, Project
 from lineage_app.app.document import Document, open_document

@@ -10,9 +10,9 @@ import pytest
 import tifffile
 
 from engine import checks
-from engine.changes import ONSET, REVIEWED, SAMPLE
 from engine.curation import curated_lineage
-from engine.fate_doubts import FATE_KINDS
+from engine.editing.changes import ONSET, REVIEWED, SAMPLE
+from engine.fates.doubts import FATE_KINDS
 from engine.lineage import save_links
 from engine.pipeline import run
 from engine.project import Project

@@ -6,7 +6,7 @@ pytest.importorskip("PySide6")
 
 from PySide6.QtTest import QTest
 
-from engine.changes import END, FATE, NOTE, ONSET, REVIEWED
+from engine.editing.changes import END, FATE, NOTE, ONSET, REVIEWED
 from tests.app.hand import KEY, MOTHER, NO, SHIFT
 
 

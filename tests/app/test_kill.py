@@ -14,8 +14,8 @@ import pytest
 pytest.importorskip("PySide6")
 
 from engine import edits
-from engine.changes import inverse
 from engine.curation import curate
+from engine.editing.changes import inverse
 from engine.lineage import Lineage
 from engine.project import Project
 from tests.killed_app import N_EDITS, digest, edit_until_killed

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 pytest.importorskip("PySide6")
 
 from engine import edits
-from engine.changes import EditError
+from engine.editing.changes import EditError
 from engine.lineage import Lineage
 from lineage_app.app.genealogies import layout
 from lineage_app.app.genealogies.layout import founders_by_size, founders_kept, lay_out

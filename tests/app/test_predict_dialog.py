@@ -13,7 +13,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from engine import edits
-from engine.fate_doubts import AGAINST, APART, FATE_KINDS
+from engine.fates.doubts import AGAINST, APART, FATE_KINDS
 from engine.files import write_json
 from engine.project import Project
 from lineage_app.app.fate import fate_tasks

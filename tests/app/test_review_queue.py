@@ -11,8 +11,9 @@ from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from engine import edits, review
-from engine.changes import ACCEPTED, REVIEWED, SAMPLE
+from engine import edits
+from engine.checking import review
+from engine.editing.changes import ACCEPTED, REVIEWED, SAMPLE
 from engine.lineage import save_links
 from lineage_app.app.curation import queue_model
 from lineage_app.app.window import Window

@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("PySide6")
 
-from engine.changes import NOTE, Change
 from engine.curation import curate
+from engine.editing.changes import NOTE, Change
 from engine.pipeline import recorded, run
 from engine.project import Project
 from engine.segmentation import SegmentationParameters

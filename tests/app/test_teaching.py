@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("PySide6")
 
-from engine.changes import REVIEWED, Change
 from engine.curation import curate
+from engine.editing.changes import REVIEWED, Change
 from engine.errors import InputError
 from engine.project import Project
 from engine.segmenting.network import SHIPPED, load_net

@@ -8,8 +8,9 @@ pytest.importorskip("PySide6")
 from PySide6.QtCore import QPointF
 from PySide6.QtTest import QTest
 
-from engine import edits, gestures
+from engine import edits
 from engine.curation import curate
+from engine.editing import gestures
 from tests.app.hand import LEFT, MOTHER, Hand, show_project
 
 

@@ -20,13 +20,13 @@ from PySide6.QtCore import QPointF, Qt, QTimer
 from PySide6.QtTest import QTest
 
 from benchmarks.planting import Planted, plant
-from engine.blocks import Workers
-from engine.changes import LINK
 from engine.ctc import mask_files, read_mask, read_table, tracklets_of_table
+from engine.editing.changes import LINK
 from engine.evaluate import evaluate_tracks, match
 from engine.importing import import_movie
 from engine.pipeline import RunParameters, adopt_links, run
 from engine.project import Project
+from engine.running.blocks import Workers
 from engine.simulate import SimulationParameters, position_name, simulate
 from lineage_app.app.curation.queue_model import NOTHING
 from lineage_app.app.window import Window

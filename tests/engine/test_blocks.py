@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.blocks import Block, Workers, cut, for_each, sole_worker
 from engine.errors import InputError
+from engine.running.blocks import Block, Workers, cut, for_each, sole_worker
 
 
 def touch(block: Block, word: str) -> None:
@@ -81,7 +81,7 @@ def test_frames_that_kill_their_workers_are_said(tmp_path: Path) -> None:
 
 def test_no_scheduler_at_the_address_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message names the address and how a scheduler is started."""
-    monkeypatch.setattr("engine.blocks.SCHEDULER_TIMEOUT", "300ms")
+    monkeypatch.setattr("engine.running.blocks.SCHEDULER_TIMEOUT", "300ms")
     blocks = cut(tmp_path, "a", range(10), tmp_path, ".txt")
     with pytest.raises(InputError, match="dask scheduler"):
         for_each(touch, blocks, ("x",), Workers(scheduler="tcp://127.0.0.1:1"), lambda done, total: None)

@@ -13,11 +13,11 @@ from threading import Timer
 
 import pytest
 
-from engine.blocks import Block, Workers, cut, for_each
 from engine.errors import InputError
 from engine.pipeline import run
 from engine.progress import Progress
 from engine.project import Project
+from engine.running.blocks import Block, Workers, cut, for_each
 from tests.movies import disc_project
 
 distributed = pytest.importorskip("distributed")

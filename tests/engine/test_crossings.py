@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import edits
-from engine.crossings import Fields, follow_crossings
 from engine.curation import curate
 from engine.detections import Detections
 from engine.forest import DOUBLE
 from engine.lineage import Lineage
+from engine.linking.crossings import Fields, follow_crossings
 from engine.pipeline import run
 from engine.project import Project
 from tests.movies import disc_project

@@ -10,9 +10,11 @@ import pyarrow.csv as pa_csv
 import pytest
 import tifffile
 
-from engine import edits, gestures
-from engine.changes import END, EditError
+from engine import edits
 from engine.curation import Curation, curate, curated_lineage, retracked
+from engine.editing import gestures
+from engine.editing.changes import END, EditError
+from engine.editing.resegment import resegment
 from engine.errors import InputError
 from engine.evaluate import evaluate_tracks
 from engine.export import export
@@ -21,7 +23,6 @@ from engine.lineage import load_lineage, load_links, project_end_reasons, save_l
 from engine.pipeline import RunParameters, run
 from engine.project import Project
 from engine.report import write_report
-from engine.resegment import resegment
 from engine.segmentation import SegmentationParameters
 from engine.tracking import TrackingParameters
 from tests.genealogies import forest, project_of

@@ -3,7 +3,7 @@
 import pytest
 
 from engine import edits
-from engine.changes import EditError, inverse
+from engine.editing.changes import EditError, inverse
 from engine.lineage import Lineage
 from tests.engine.test_edits import state
 from tests.genealogies import forest

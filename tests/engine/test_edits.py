@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from engine import edits
-from engine.changes import DETECTION, END, FATE, LINK, ONSET, PRESENT, REVIEWED, Change, EditError, inverse
+from engine.editing.changes import DETECTION, END, FATE, LINK, ONSET, PRESENT, REVIEWED, Change, EditError, inverse
+from engine.editing.shapes import Mask
 from engine.lineage import Lineage
-from engine.shapes import Mask
 from tests import genealogies
 from tests.genealogies import forest
 

@@ -6,8 +6,8 @@ import pytest
 from engine.checking.check_rules import JUMP, Found
 from engine.checks import merged
 from engine.detections import Detections
-from engine.fate_doubts import AGAINST, APART, LEAP, UNLIKE, fate_doubts, with_found
-from engine.fate_scores import FateScores
+from engine.fates.doubts import AGAINST, APART, LEAP, UNLIKE, fate_doubts, with_found
+from engine.fates.scores import FateScores
 from engine.lineage import Lineage
 
 FRAMES = 12  # of each cell

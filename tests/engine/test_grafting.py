@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from engine import edits
-from engine.changes import Change, EditError, inverse
+from engine.editing.changes import Change, EditError, inverse
 from engine.forest import Cells
 from engine.lineage import Lineage
 from tests import genealogies

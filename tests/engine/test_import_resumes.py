@@ -7,10 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from engine.blocks import sole_worker
 from engine.errors import InputError
 from engine.importing import import_movie
 from engine.project import Project
+from engine.running.blocks import sole_worker
 from tests.conftest import ROOT
 from tests.engine.test_importing import SCALED, all_frames, contents
 from tests.small_movies import frames, labels, write_pngs, write_tiffs

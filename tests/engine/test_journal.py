@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from engine import edits
-from engine.changes import LINK, NOTE, Change, EditError
 from engine.curation import curate, curated_lineage
+from engine.editing.changes import LINK, NOTE, Change, EditError
 from engine.errors import InputError
 from engine.journal import FILE, Journal, has_entries, put_aside, read_journal
 from engine.lineage import save_links
@@ -204,7 +204,7 @@ def test_a_hook_hears_of_each_entry(project: Project) -> None:
 RANDOM_EDITS = """
 import random, sys
 from engine import edits
-from engine.changes import EditError
+from engine.editing.changes import EditError
 from engine.curation import curate
 from engine.project import Project
 rng = random.Random(int(sys.argv[2]))

@@ -8,7 +8,8 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import zarr
 
-from engine import edits, review
+from engine import edits
+from engine.checking import review
 from engine.export import export
 from engine.lineage import Lineage, load_links, save_links
 from engine.links import UNKNOWN, Links, project_links

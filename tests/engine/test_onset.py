@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from engine import edits
-from engine.changes import NO_ONSET, EditError
 from engine.detections import Detections
+from engine.editing.changes import NO_ONSET, EditError
 from engine.lineage import Lineage
 from engine.onset import (
     MIXED,

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine import steps
-from engine.blocks import Workers
 from engine.pipeline import RunParameters, run
 from engine.project import Project
+from engine.running import steps
+from engine.running.blocks import Workers
 from engine.segmentation import SegmentationParameters, segment
 from engine.segmenting.over_time import agree_over_time
 from tests.movies import disc_project
@@ -141,8 +141,8 @@ def touching(image: Image, parameters: SegmentationParameters) -> Labels:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from engine import steps
-from engine.blocks import Workers
+from engine.running import steps
+from engine.running.blocks import Workers
 from engine.movie import Movie
 from engine.pipeline import run
 from engine.project import Project

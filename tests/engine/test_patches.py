@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import edits, gestures, patches
+from engine import edits, patches
 from engine.curation import curate
 from engine.detections import Detections
+from engine.editing import gestures
 from engine.errors import InputError
 from engine.lineage import Lineage
 from engine.movie import open_array

@@ -159,7 +159,7 @@ def test_a_later_run_goes_on_from_the_steps_done(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from engine.blocks import Workers
+from engine.running.blocks import Workers
 from engine.pipeline import run
 from engine.project import Project
 

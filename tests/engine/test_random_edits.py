@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from engine import edits
-from engine.changes import END, Change, EditError, inverse
+from engine.editing.changes import END, Change, EditError, inverse
 from engine.lineage import Lineage
 from tests import genealogies
 from tests.engine.test_edits import mask, state

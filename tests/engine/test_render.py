@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from engine.render import make_scene, render_frame, render_marker
 from engine.simulate import SimulationParameters, grow_genealogies
 from engine.simulator.parameters import GM, MEGE
+from engine.simulator.render import make_scene, render_frame, render_marker
 from engine.simulator.state import radius_um
 
 PLAIN = SimulationParameters(

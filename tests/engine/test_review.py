@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from engine import edits, review
-from engine.changes import EditError
+from engine import edits
+from engine.checking import review
+from engine.editing.changes import EditError
 from engine.lineage import Lineage
 from tests.engine.test_checks import Movie, calm
 

@@ -8,13 +8,13 @@ import pytest
 
 from benchmarks.experiments import EXPERIMENTS, SMALL
 from engine import pipeline
-from engine.blocks import Workers
 from engine.errors import InputError
 from engine.parameters import from_dict
 from engine.project import Project
+from engine.running.blocks import Workers
 from engine.simulate import grow_genealogies
-from engine.simulated import simulated_project, truth_of
 from engine.simulator.parameters import SimulationParameters
+from engine.simulator.simulated import simulated_project, truth_of
 
 
 def parameters_of(simulated: Project) -> SimulationParameters:

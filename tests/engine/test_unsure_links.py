@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from engine import checks, edits
+from engine.checking.repairs import Scales, repairs
 from engine.checking.usual import CheckParameters, Scene
 from engine.checks import Doubts, doubts
 from engine.lineage import Lineage, guess_end_reasons
+from engine.linking.runner_up import instead
 from engine.links import UNKNOWN, Links
-from engine.repairs import Scales, repairs
-from engine.runner_up import instead
 from tests.engine.test_checks import SIZE, Movie, calm, found
 
 SURE = np.float32(0.9999)

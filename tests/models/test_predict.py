@@ -7,12 +7,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine import edits
-from engine.blocks import Workers
 from engine.curation import curate
 from engine.errors import InputError
 from engine.measure import MeasureParameters
 from engine.patches import sequences
 from engine.pipeline import RunParameters, run
+from engine.running.blocks import Workers
 from models import predict
 from models.network import FateConfig
 from models.predict import predict_project, predicted_by

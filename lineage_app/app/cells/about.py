@@ -3,7 +3,7 @@
 import re
 from html import escape
 
-from engine.changes import FATE, NOTE, ONSET, REVIEWED
+from engine.editing.changes import FATE, NOTE, ONSET, REVIEWED
 from engine.lineage import Lineage
 from lineage_app.app.document import Document
 

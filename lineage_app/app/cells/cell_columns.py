@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.changes import FATE, NOTE, REVIEWED
+from engine.editing.changes import FATE, NOTE, REVIEWED
 from engine.onset import ANNOTATED, LATENT
 from lineage_app.app.cells.cell_curves import displacement, displacement_unit
 from lineage_app.app.document import Document

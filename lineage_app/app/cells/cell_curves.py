@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.fate_scores import CellScores, FateScores, cell_scores
+from engine.fates.scores import CellScores, FateScores, cell_scores
 from lineage_app.app.document import Document
 
 Floats = NDArray[np.float64]

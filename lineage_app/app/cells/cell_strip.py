@@ -21,7 +21,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QLabel, QWidget
 
-from engine.changes import ONSET
+from engine.editing.changes import ONSET
 from engine.errors import InputError
 from engine.measure import cut_patches
 from engine.patches import patches_of

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainter, QPen, QPolygonF
 
-from engine.fate_scores import CellScores
+from engine.fates.scores import CellScores
 from engine.forest import Cells
 from lineage_app.app.cells.cell_curves import EITHER, Curve, Way
 from lineage_app.app.look.theme import GM, MEGE, Theme

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from engine.changes import EditError
 from engine.curation import Curation, curate
+from engine.editing.changes import EditError
 from engine.edits import Changes, forcing
 from engine.errors import InputError
 from engine.journal import REDO, Entry, InUse

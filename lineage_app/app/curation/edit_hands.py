@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PySide6.QtCore import QObject
 
-from engine import edits, gestures
-from engine.changes import EditError
+from engine import edits
+from engine.editing import gestures
+from engine.editing.changes import EditError
+from engine.editing.resegment import resegment
 from engine.edits import Changes
 from engine.lineage import Lineage
-from engine.resegment import resegment
 from lineage_app.app.cells.about import in_cells
 from lineage_app.app.navigation import NOTHING, Navigation, Place
 from lineage_app.app.workspace import Workspace

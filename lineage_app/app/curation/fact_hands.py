@@ -4,7 +4,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from engine import edits
-from engine.changes import END, FATE, NOTE, ONSET, REVIEWED
+from engine.editing.changes import END, FATE, NOTE, ONSET, REVIEWED
 from engine.lineage import DIED, LEFT, LOST
 from lineage_app.app.curation.edit_hands import Hands
 from lineage_app.app.document import Document

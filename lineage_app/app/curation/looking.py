@@ -5,13 +5,13 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.changes import DETECTION, END, LINK, MASK, PRESENT, Change
 from engine.checking.check_rules import RULES
+from engine.checking.repairs import Scales
 from engine.checking.usual import Scene
 from engine.checks import Doubts, merged, project_scene, ranked
+from engine.editing.changes import DETECTION, END, LINK, MASK, PRESENT, Change
 from engine.lineage import Lineage
 from engine.project import Project
-from engine.repairs import Scales
 from lineage_app.app.work.apart import Tell
 
 MATTERS = (LINK, PRESENT, DETECTION, MASK, END)  # kinds of changes after which places may be doubtful or no more

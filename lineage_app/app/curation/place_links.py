@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
-from engine.changes import LINK
-from engine.repairs import Repair
+from engine.checking.repairs import Repair
+from engine.editing.changes import LINK
 from lineage_app.app.look.theme import Theme
 from lineage_app.app.movie.movie_drawing import Scene
 

@@ -2,8 +2,8 @@
 
 from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit
 
-from engine import review
-from engine.changes import SAMPLE
+from engine.checking import review
+from engine.editing.changes import SAMPLE
 from engine.edits import Changes
 from engine.lineage import Lineage
 from lineage_app.app.curation.edit_hands import Hands

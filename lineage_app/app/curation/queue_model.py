@@ -7,14 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
-from engine import edits, review
-from engine.changes import FATE, ONSET, REVIEWED
+from engine import edits
+from engine.checking import review
+from engine.checking.repairs import Repair, Scales, changes_of, repairs
 from engine.checks import Doubts, is_worth_a_look, merged
+from engine.editing.changes import FATE, ONSET, REVIEWED
 from engine.edits import Changes
-from engine.fate_doubts import AGAINST, FATE_KINDS, UNLIKE, fate_doubts, with_found
+from engine.fates.doubts import AGAINST, FATE_KINDS, UNLIKE, fate_doubts, with_found
 from engine.journal import Entry
 from engine.lineage import Lineage
-from engine.repairs import Repair, Scales, changes_of, repairs
 from lineage_app.app.curation.looking import looked_through, names_any, touched
 from lineage_app.app.document import Document
 from lineage_app.app.look.colouring import fates

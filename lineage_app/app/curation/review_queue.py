@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from engine.checks import CLEAR, KINDS, WORTH
-from engine.fate_doubts import FATE_KINDS
+from engine.fates.doubts import FATE_KINDS
 from lineage_app.app.curation.queue_model import NOTHING, Queue
 from lineage_app.app.curation.sample_box import SampleBox
 

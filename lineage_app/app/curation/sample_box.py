@@ -3,8 +3,8 @@
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from engine import review
-from engine.review import SAMPLE_SIZE, UNANSWERED
+from engine.checking import review
+from engine.checking.review import SAMPLE_SIZE, UNANSWERED
 from lineage_app.app.curation.queue_model import NOTHING, Queue
 
 

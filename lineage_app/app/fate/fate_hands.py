@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QToolButton
 
-from engine.fate_scores import FateScores, read_scores
+from engine.fates.scores import FateScores, read_scores
 from lineage_app.app.cells.explain_view import Explained
 from lineage_app.app.curation.edit_hands import Hands
 from lineage_app.app.fate import fate_tasks

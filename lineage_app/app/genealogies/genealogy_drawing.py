@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen
 
-from engine.changes import NO_ONSET, ONSET
+from engine.editing.changes import NO_ONSET, ONSET
 from engine.lineage import DIED, LEFT, LOST, MOVIE_END
 from lineage_app.app.document import Document
 from lineage_app.app.genealogies.branches import Branches, Window

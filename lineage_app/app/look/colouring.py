@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
-from engine.fate_words import NOT_KNOWN, in_words, with_said
+from engine.fates.words import NOT_KNOWN, in_words, with_said
 from lineage_app.app.document import Document
 from lineage_app.app.look.fate_caller import Fates
 from lineage_app.app.look.theme import CATEGORIES, GENERATIONS, GM, MEGE

@@ -4,10 +4,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import edits, gestures
+from engine import edits
+from engine.editing import gestures
+from engine.editing.resegment import linked_in
 from engine.edits import Changes
 from engine.lineage import Lineage
-from engine.resegment import linked_in
 from engine.segmentation import SegmentationParameters
 from lineage_app.app.curation.edit_hands import Hands
 from lineage_app.app.movie.movie_tools import MovieTools

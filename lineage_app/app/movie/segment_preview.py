@@ -17,8 +17,8 @@ from engine.illumination import Illumination, correct, estimate_illumination
 from engine.parameters import from_dict
 from engine.pipeline import recorded
 from engine.project import Project
+from engine.running.steps import SAMPLE_FRAMES, SEGMENTATION_SAMPLE_FRAMES, load_illumination, resolve, spread
 from engine.segmentation import SegmentationParameters, estimate_parameters, segment
-from engine.steps import SAMPLE_FRAMES, SEGMENTATION_SAMPLE_FRAMES, load_illumination, resolve, spread
 from lineage_app.app.movie.frames import trace
 from lineage_app.app.movie.movie_drawing import as_polygon
 from lineage_app.app.movie.picture import Camera

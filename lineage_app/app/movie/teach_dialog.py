@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from engine.changes import REVIEWED
+from engine.editing.changes import REVIEWED
 from engine.lineage import Lineage
 from lineage_app.app.fate.train_dialog import free_name
 from lineage_app.app.movie.teaching import Teaching

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from engine.blocks import Workers
 from engine.ctc import mask_files, read_mask
 from engine.detections import Detections, write_table
 from engine.errors import InputError
@@ -19,6 +18,7 @@ from engine.importing import import_movie
 from engine.pipeline import RunParameters, StepProgress, adopt_links, run
 from engine.progress import no_progress
 from engine.project import Project
+from engine.running.blocks import Workers
 from engine.simulate import grow_genealogies, position_name, simulate
 from engine.simulator.parameters import FATES, MARKERS, SimulationParameters
 from engine.simulator.state import TRAITS, States

@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from engine import edits
-from engine.changes import LINK, Change, EditError
+from engine.editing.changes import LINK, Change, EditError
+from engine.editing.gestures import NEAR_RADII, measurer
+from engine.editing.shapes import Labels, Mask
 from engine.edits import Changes
-from engine.gestures import NEAR_RADII, measurer
 from engine.illumination import correct
 from engine.lineage import Lineage
 from engine.parameters import from_dict
+from engine.running.steps import load_illumination
 from engine.segmentation import SegmentationParameters, segment
-from engine.shapes import Labels, Mask
-from engine.steps import load_illumination
 
 if TYPE_CHECKING:
     from engine.project import Project

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.changes import ACCEPTED, REVIEWED, SAMPLE, Change, EditError
 from engine.checks import Doubts
+from engine.editing.changes import ACCEPTED, REVIEWED, SAMPLE, Change, EditError
 from engine.edits import ANSWERS, Changes, check_known, review
 from engine.forest import Ids
 from engine.lineage import Lineage

@@ -18,7 +18,6 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
-from engine.blocks import Block
 from engine.detections import Detections
 from engine.files import atomic
 from engine.illumination import Illumination, correct, estimate_illumination
@@ -26,6 +25,7 @@ from engine.measure import MeasureParameters, cut_patches, measure_frame
 from engine.movie import Movie, open_array
 from engine.progress import Progress, no_progress
 from engine.project import Project
+from engine.running.blocks import Block
 from engine.segmentation import SegmentationParameters, estimate_parameters, segment
 from engine.segmenting.over_time import agree_over_time
 from engine.tracking import TrackingParameters, track_weighed

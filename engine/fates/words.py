@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.changes import FATE
+from engine.editing.changes import FATE
 from engine.lineage import Lineage
 from engine.onset import ANNOTATED, LATENT, MIXED, FateLabels
 

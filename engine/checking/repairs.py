@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine import edits
-from engine.changes import LINK, Change, EditError
 from engine.checking.usual import RAYLEIGH_90, Scene, robust_scale
+from engine.editing.changes import LINK, Change, EditError
 from engine.edits import Changes
 from engine.forest import Ids
 from engine.lineage import Lineage
+from engine.linking.runner_up import CUT, LINK_UP, SWAP, instead
 from engine.links import Links
-from engine.runner_up import CUT, LINK_UP, SWAP, instead
 
 if TYPE_CHECKING:
     from engine.project import Project
@@ -102,7 +102,7 @@ class Scales:
 
 def changes_of(project: "Project", lineage: Lineage, repair: Repair) -> Changes:
     """What a repair changes, as one step."""
-    from engine import gestures
+    from engine.editing import gestures
 
     return repair.changes if repair.changes is not None else gestures.split(project, lineage, repair.ids[0])
 

@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import edits
-from engine.changes import EditError
+from engine.editing.changes import EditError
+from engine.editing.shapes import Labels, Mask, disc, halves, measured, reach
 from engine.edits import Changes
 from engine.forest import Ids
 from engine.lineage import Lineage
 from engine.measure import MeasureParameters
 from engine.movie import ALL, Movie, Window
 from engine.parameters import from_dict
-from engine.shapes import Labels, Mask, disc, halves, measured, reach
 
 if TYPE_CHECKING:
     from engine.project import Project

@@ -26,7 +26,7 @@ class Change:
     """One value of one detection, before and after; the values are what JSON can hold, None where there is none.
 
     kind : "link", id of the predecessor; "present", false once deleted; "detection", {position, frame, label} of one
-    that was added; "mask", a curated mask and its measures (`engine.shapes`), None for the one as segmented; or a fact:
+    that was added; "mask", a curated mask and its measures (`shapes`), None for the one as segmented; or a fact:
     "end" (reason), "onset" (channel or NO_ONSET), "fate", "note", "reviewed" ("right" or "wrong"), "sample" (answer),
     "accepted" (the links with which a doubtful place was found right: predecessor and successors).
     """

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.changes import DETECTION, FACTS, LINK, MASK, PRESENT, Change, EditError
 from engine.detections import Detections
+from engine.editing.changes import DETECTION, FACTS, LINK, MASK, PRESENT, Change, EditError
 from engine.forest import Ids
 
 PLACE = ("position", "frame", "label")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.checking.check_rules import Found
 from engine.checks import Doubts, merged
-from engine.fate_scores import CellScores, FateScores, cell_scores
+from engine.fates.scores import CellScores, FateScores, cell_scores
 from engine.lineage import Lineage
 
 AGAINST, APART, LEAP, UNLIKE = "against marker", "sisters apart", "score leaps", "unlike"

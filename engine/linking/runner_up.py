@@ -1,7 +1,7 @@
 """The next best origin of a detection as an edit: what the tracker would have said had it not said what it did."""
 
 from engine import edits
-from engine.changes import LINK, Change, EditError
+from engine.editing.changes import LINK, Change, EditError
 from engine.edits import Changes
 from engine.lineage import Lineage
 from engine.links import UNKNOWN, Links
