@@ -155,22 +155,30 @@ def _made(folder: Path, parameters: SimulationParameters, bar: Progress) -> Proj
 
 def _trained(path: Path, projects: list[Project], report: Report) -> "Model":
     """The model, trained unless it is there."""
-    from models import load
     from models.train import train_fate
     from models.train_parameters import Epoch
 
     parameters = training()
-    if path.is_file():
-        found = load(path)
-        if found.card.provenance.get("parameters") == json.loads(json.dumps(to_dict(parameters))):
-            report("train")(1, 1)
-            return found
+    if (kept := _kept(path, parameters)) is not None:
+        report("train")(1, 1)
+        return kept
     read, bar = report("read"), report("train")
 
     def epoch(done: Epoch) -> None:
         bar((done.member - 1) * done.epochs + done.epoch, done.members * done.epochs)
 
     return train_fate(projects, path, parameters, read, epoch)
+
+
+def _kept(path: Path, parameters: "TrainParameters") -> "Model | None":
+    """The model of a demo before, unless it was trained otherwise, or by a version whose models are not read any more."""
+    from models import load
+
+    try:
+        found = load(path)
+    except InputError:
+        return None
+    return found if found.card.provenance.get("parameters") == json.loads(json.dumps(to_dict(parameters))) else None
 
 
 def _told(results: dict[str, Any]) -> dict[str, Any]:

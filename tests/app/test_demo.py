@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 
+from engine.errors import InputError
 from engine.project import Project
 from engine.simulate import SimulationParameters
 from lineage_app import cli, demo
+from models import load
 from models.train_parameters import TrainParameters
 
 EXPERIMENTS = demo.experiments()
@@ -112,6 +115,17 @@ def test_a_model_trained_otherwise_is_trained_anew(answer, folder, monkeypatch) 
     before = (folder / demo.MODEL).read_bytes()
     cli.app(args=["demo", str(folder)], standalone_mode=False)
     assert (folder / demo.MODEL).read_bytes() != before
+
+
+def test_a_model_that_cannot_be_read_any_more_is_trained_anew(answer, folder) -> None:
+    """As a demo's folder left by a version whose networks had other parameters: the demo runs through all the same."""
+    model = folder / demo.MODEL
+    content = torch.load(model, weights_only=True)
+    torch.save(content | {"json": content["json"].replace('"hidden"', '"heads"')}, model)
+    with pytest.raises(InputError, match="another version"):
+        load(model)
+    cli.app(args=["demo", str(folder)], standalone_mode=False)
+    assert load(model).networks
 
 
 def test_the_real_experiments_differ_and_the_judged_one_is_none_of_the_others() -> None:
