@@ -167,11 +167,13 @@ def _trained(path: Path, projects: list[Project], report: Report) -> "Model":
     def epoch(done: Epoch) -> None:
         bar((done.member - 1) * done.epochs + done.epoch, done.members * done.epochs)
 
-    return train_fate(projects, path, parameters, read, epoch)
+    trained = train_fate(projects, path, parameters, read, epoch)
+    bar(1, 1)  # a network may need fewer epochs than it was given
+    return trained
 
 
 def _kept(path: Path, parameters: "TrainParameters") -> "Model | None":
-    """The model of a demo before, unless it was trained otherwise, or by a version whose models are not read any more."""
+    """The model of a demo before, unless trained otherwise, or by a version whose models are not read any more."""
     from models import load
 
     try:
