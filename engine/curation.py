@@ -114,7 +114,7 @@ def replayed(project: "Project", tracked: Lineage, journal: Journal) -> Lineage:
     if fingerprint != detections_fingerprint(tracked.detections):
         raise InputError(
             f"{journal.path}: made for other cells than those found now; put back the former tables, or set the "
-            f"journal aside with `lineage run {project.path} --discard-curation`"
+            f"journal aside with `lineage run {project.in_shell} --discard-curation`"
         )
     lineage = Lineage(tracked.detections, links)
     lineage.apply(journal.changes())

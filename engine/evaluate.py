@@ -284,7 +284,9 @@ def evaluate_tracks(
     matched = match(movie.labels, truth_labels, frames, progress)
     found = lineage.detections.frame[rows], lineage.detections.label[rows]
     if not (np.array_equal(matched.found_frame, found[0]) and np.array_equal(matched.found_label, found[1])):
-        raise InputError(f"{project.path}: label images and detections differ; run `lineage run {project.path}` again")
+        raise InputError(
+            f"{project.path}: label images and detections differ; run `lineage run {project.in_shell}` again"
+        )
     measures = score(matched, lineage.links_of(movie.name), table)
     measures |= {"n_frames": len(frames), "tracking_truth": _short(folders.tracks)}
     if folders.segmentation != folders.tracks:

@@ -324,10 +324,10 @@ def load_lineage(project: "Project") -> Lineage:
     """The genealogies of all positions as tracked; raises InputError where links and detections do not fit together."""
     path = project.table("links")
     if not path.is_file():
-        raise InputError(f"{project.path}: not tracked yet; run `lineage track {project.path}`")
+        raise InputError(f"{project.path}: not tracked yet; run `lineage track {project.in_shell}`")
     detections = project.detections()
     link = load_links(path)
     if len(link) != len(detections):
         found = f"{len(link)} links for {len(detections)} detections"
-        raise InputError(f"{path}: {found}, expected one each; run `lineage track {project.path}` again")
+        raise InputError(f"{path}: {found}, expected one each; run `lineage track {project.in_shell}` again")
     return Lineage(detections, link)

@@ -83,7 +83,7 @@ def patches_of(project: "Project", lineage: Lineage, rows: Ids) -> NDArray[np.ui
     """(n, 27, 27) the patches of these rows of the lineage, in this order."""
     path = project.path / "patches.zarr"
     if not path.exists():
-        raise InputError(f"{path}: no patches; run `lineage measure {project.path}` on a project with images")
+        raise InputError(f"{path}: no patches; run `lineage measure {project.in_shell}` on a project with images")
     array = open_array(path)
     ids = lineage.ids[rows]
     masks = {int(lineage.ids[row]) for row in lineage.masks}

@@ -1,6 +1,7 @@
 """A project: one folder that holds a movie, its cells, their genealogies and how they were made."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -57,7 +58,9 @@ class Project:
         path = Path(path)
         file = path / "project.json"
         if not path.exists():
-            raise InputError(f"{path}: no such project; make one with `lineage import {path} --images PATH`")
+            raise InputError(
+                f"{path}: no such project; make one with `lineage import {shlex.quote(str(path))} --images PATH`"
+            )
         if not unfinished and (path / UNFINISHED_IMPORT).exists():
             raise InputError(
                 f"{path}: its import is unfinished; run the same `lineage import` again, it goes on from there"
@@ -71,6 +74,11 @@ class Project:
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"{file}: not readable as JSON ({error}); restore it from a copy") from error
         return _from_json(cls, path, file, values)
+
+    @property
+    def in_shell(self) -> str:
+        """Its path as one types it in a command."""
+        return shlex.quote(str(self.path))
 
     def save(self) -> None:
         """Write project.json, atomically."""
@@ -109,7 +117,7 @@ class Project:
     def detections(self) -> Detections:
         """All detections; raises InputError before `lineage measure` has made them."""
         if not self.table("detections").is_file():
-            raise InputError(f"{self.path}: no cells found yet; run `lineage run {self.path}`")
+            raise InputError(f"{self.path}: no cells found yet; run `lineage run {self.in_shell}`")
         return Detections.load(self.table("detections"))
 
     def lineage(self) -> "Lineage":

@@ -378,4 +378,6 @@ def _report(curation: Curation, entry: Entry, as_json: bool) -> None:
         "redoable": len(curation.journal.history.redoable),
     }
     words = f"{entry.id}: {entry.words}"
-    answer(values, [f"{words}  ({len(cells):,} cells; `lineage undo {curation.project.path}` takes it back)"], as_json)
+    answer(
+        values, [f"{words}  ({len(cells):,} cells; `lineage undo {curation.project.in_shell}` takes it back)"], as_json
+    )

@@ -75,7 +75,7 @@ def describe(project: Project) -> list[str]:
 
 def _next(project: Project) -> str:
     """The command that most people want now."""
-    path = project.path
+    path = project.in_shell
     is_tracked = "track" in project.stages
     return f"lineage app {path} to correct, lineage report {path} to read" if is_tracked else f"lineage run {path}"
 

@@ -1,5 +1,6 @@
 """`lineage train fate | evaluate fate | predict | models list | models import`: fate models without a screen."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -78,7 +79,8 @@ def train_fate_command(
     card = model.card
     lines = [f"{out}: {len(model.networks)} networks, {model.fingerprint}", *_data_lines(card.provenance)]
     lines += ["on held-out genealogies of the same experiments:", *_auc_lines(card.metrics["generations"])]
-    lines += ["", f"next: lineage evaluate fate OTHER.lineage --model {out}, on an experiment that it has not seen"]
+    next_command = f"lineage evaluate fate OTHER.lineage --model {shlex.quote(str(out))}"
+    lines += ["", f"next: {next_command}, on an experiment that it has not seen"]
     values = {"model": str(out), "fingerprint": model.fingerprint, "parameters": to_dict(parameters)}
     answer(values | {"provenance": card.provenance, "metrics": card.metrics}, lines, as_json)
 

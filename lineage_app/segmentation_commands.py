@@ -1,5 +1,6 @@
 """`lineage train segmentation`: the segmentation network, trained on from a user's own masks, or made anew."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,7 +52,7 @@ def train_segmentation_command(
 
         card = train_segmentation(sources or [], out, parameters, start, from_nothing, bars("train"), report)
     lines = [f"{out}: {parameters.steps} steps, loss {card['losses'][-1][1]:.3f}"]
-    lines += ["", f"next: lineage segment PROJECT --method network --weights {out} --frames 0:5"]
+    lines += ["", f"next: lineage segment PROJECT --method network --weights {shlex.quote(str(out))} --frames 0:5"]
     answer({"weights": str(out), **card}, lines, as_json)
 
 

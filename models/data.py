@@ -144,7 +144,7 @@ def _check_alike(projects: Sequence[Project]) -> None:
         if (measured.patch_px, measured.patch_um_per_px) != (PATCH_PX, PATCH_UM_PER_PX):
             raise InputError(
                 f"{project.path}: its patches have {measured.patch_px} px of {measured.patch_um_per_px:g} um, expected "
-                f"{PATCH_PX} of {PATCH_UM_PER_PX:g}; run `lineage measure {project.path} --set patch_px={PATCH_PX} "
+                f"{PATCH_PX} of {PATCH_UM_PER_PX:g}; run `lineage measure {project.in_shell} --set patch_px={PATCH_PX} "
                 f"--set patch_um_per_px={PATCH_UM_PER_PX:g}`"
             )
 

@@ -143,8 +143,9 @@ def check_fits(model: Model, project: Project, channel: str | None = None) -> No
         raise InputError(f"{said} needs the scale of the pictures, unknown here; import them again with --um-per-px")
     if abs(scale / card.um_per_px - 1) > _SAME_SCALE or size != card.patch_px:
         raise InputError(
-            f"{said} expects patches of {card.patch_px} px at {card.um_per_px:g} um/px, found {size} at {scale:g}; run "
-            f"`lineage measure {project.path} --set patch_um_per_px={card.um_per_px:g} --set patch_px={card.patch_px}`"
+            f"{said} expects patches of {card.patch_px} px at {card.um_per_px:g} um/px, found {size} at {scale:g}; "
+            f"run `lineage measure {project.in_shell} --set patch_um_per_px={card.um_per_px:g} "
+            f"--set patch_px={card.patch_px}`"
         )
     channel = channel or (project.channels[0] if project.channels else "none")
     if channel.casefold() != card.channel.casefold():

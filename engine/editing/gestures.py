@@ -161,7 +161,7 @@ def _free(painted: NDArray[Any], labels: Labels, movie: Movie) -> Mask:
 
 def _add(project: "Project", lineage: Lineage, movie: Movie, frame: int, mask: Mask, labels: Labels) -> Changes:
     if movie.name not in lineage.detections.positions:
-        raise EditError(f"position {movie.name} is not tracked; run `lineage track {project.path}`")
+        raise EditError(f"position {movie.name} is not tracked; run `lineage track {project.in_shell}`")
     position = lineage.detections.positions.index(movie.name)
     return edits.add(lineage, position, frame, measurer(project, movie, frame)(mask, labels))
 

@@ -95,6 +95,13 @@ def test_what_to_do_next_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert f"lineage app {project.path}" in last and f"lineage report {project.path}" in last
 
 
+def test_a_command_that_is_suggested_can_be_copied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where a folder has a space in its name."""
+    project = disc_project(tmp_path / "two words.lineage", 2)
+    _, run, path = shlex.split(call(capsys, "info", project.path)[1].splitlines()[-1].removeprefix("next: "))
+    assert (run, path) == ("run", str(project.path))
+
+
 def test_a_parameter_given_once_is_kept_by_later_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`segment --cell-diameter-um` holds for `run`, until it is taken back by `none`."""
     project = disc_project(tmp_path / "a.lineage", 10)
