@@ -320,6 +320,23 @@ def test_a_large_project_is_looked_through_in_a_process_apart(person, monkeypatc
         assert np.array_equal(one.names[one.number], other.names[other.number])
 
 
+def test_where_the_looking_fails_it_is_said_and_tried_again(person, qtbot, monkeypatch):
+    """As where the system ends the process apart: the list stays, Next looks again."""
+    queue, panel, before = person.queue, person.panel, person.places()
+
+    def ended(*_):
+        raise RuntimeError("the process was ended")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(queue_model, "look", ended)
+        queue.renew()
+        qtbot.waitUntil(lambda: "the process was ended" in panel.about.text())
+    assert person.places() == before and panel.next.isEnabled()
+    with qtbot.waitSignal(queue._latest.answered):
+        qtbot.mouseClick(panel.next, Qt.MouseButton.LeftButton)
+    assert not queue.problem and "ended" not in panel.about.text()
+
+
 def test_the_panel_is_gone_with_the_project(qtbot, person):
     """The thread has ended and no widget is left."""
     thread = person.queue._latest._thread

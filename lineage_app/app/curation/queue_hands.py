@@ -56,6 +56,8 @@ class QueueHands(Hands):
 
     def _step(self, by: int) -> None:
         self.workspace.show_review()
+        if self.queue.problem:
+            self.queue.renew()
         if not self.queue.step(by):
             self.say("no doubtful place is left" if self.queue.is_ready else "still looking…")
 

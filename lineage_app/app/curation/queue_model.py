@@ -67,6 +67,7 @@ class Queue(QObject):
     """Doubtful places, worst first. changed : the places or how many are done; moved : the place one is at.
 
     place : the detection of the place one is at, -1 for none; it stays on its own where that place was mended.
+    problem : why the places could not be looked for, if so; `renew` tries again.
     """
 
     changed = Signal()
@@ -80,7 +81,7 @@ class Queue(QObject):
         self._is_gone = np.zeros(0, bool)  # what edits since were about
         self.shown = np.zeros(0, np.int64)  # rows of the doubts that are listed and of the kind chosen
         self.slight_shown = False  # also the places that are hardly worth a look
-        self.kind, self.place, self.is_ready = "", NOTHING, False
+        self.kind, self.place, self.is_ready, self.problem = "", NOTHING, False, ""
         self._row = 0
         self._scales: Scales | None = None
         self._edited: set[int] = set()
@@ -91,6 +92,7 @@ class Queue(QObject):
         self._apart = Apart()
         self._latest = Latest(self, rest=REST)
         self._latest.answered.connect(self._take)
+        self._latest.failed.connect(self._fail)
         curator.changed.connect(self._entry_made)
         if len(self.lineage):
             self._ask()
@@ -258,13 +260,14 @@ class Queue(QObject):
     # ---- after edits
 
     def _ask(self) -> None:
+        self.problem = ""
         document, edited = self.curator.document, set(self._edited)
         document = document.edited(document.lineage.copy())
         before, apart = self._of_tracking if self.is_ready else None, self._apart
         self._latest.ask(lambda: look(document, before, edited, apart))
 
     def renew(self) -> None:
-        """Look again: cells have other scores."""
+        """Look again: cells have other scores, or it failed."""
         self._ask()
 
     def _entry_made(self, entry: Entry) -> None:
@@ -291,6 +294,10 @@ class Queue(QObject):
         self._is_gone = np.zeros(len(new), bool)
         self._suggested = (None, [])
         self._arrange()
+
+    def _fail(self, problem: str) -> None:
+        self.problem = f"Doubtful places could not be looked for: {problem}. Next tries again."
+        self.changed.emit()
 
     def _arrange(self) -> None:
         """Which places are open and shown; one stays at the same place, or where it was."""

@@ -116,7 +116,8 @@ class ReviewQueue(QWidget):
         self.progress.setMaximum(max(all, 1))
         self.progress.setValue(done)
         ready = f"{done:,} of {all:,} places done" if all else "no place looks doubtful"
-        self.count.setText(ready if self.queue.is_ready else "looking for doubtful places…")
+        missing = "not looked through" if self.queue.problem else "looking for doubtful places…"
+        self.count.setText(ready if self.queue.is_ready else missing)
         self._show_slight()
         self.show_place()
         self._show_bulk()
@@ -134,7 +135,7 @@ class ReviewQueue(QWidget):
             self.view.scrollTo(self.model.index(row, 0))
             self.view.viewport().update()
         at = queue.doubt
-        self.about.setText(self._words(at))
+        self.about.setText(queue.problem or self._words(at))
         repair, can_edit = queue.suggestion, bool(queue.curator.can_edit)
         self.mend.setText(f"J    {repair.words}" if repair else "J    no better way found")
         self.mend.setToolTip(repair.words if repair else "mend it by hand, or accept it")
@@ -143,7 +144,7 @@ class ReviewQueue(QWidget):
         self.other.setText(f"Shift+J   {queue.choice + 1} of {n}" if n > 1 else "Shift+J   no other")
         self.other.setEnabled(n > 1 and can_edit)
         self.right.setEnabled(at >= 0 and can_edit)
-        self.next.setEnabled(len(queue.shown) > 0)
+        self.next.setEnabled(len(queue.shown) > 0 or bool(queue.problem))
 
     # ---- building
 
