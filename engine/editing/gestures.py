@@ -80,7 +80,8 @@ def redraw(project: "Project", lineage: Lineage, detection: int, painted: NDArra
 def split(
     project: "Project", lineage: Lineage, detection: int, parts: tuple[NDArray[Any], NDArray[Any]] | None = None
 ) -> Changes:
-    """Two detections of one, linked to what comes before and after; parts : (Y, X) images, else it is cut at its neck.
+    """Two detections of one, linked to what comes before and after; parts : (Y, X) images, else it is cut at its neck,
+    or as two cells stood that it came from or that came of it.
 
     The new detection takes the successor nearer to it, else the nearest cell that starts or ends beside it, if there is
     one within three radii.
@@ -92,7 +93,7 @@ def split(
     if parts is None:
         if whole.area < 2:
             raise EditError(f"detection {detection} has {whole.area} px, too few to be two cells; delete it instead")
-        first, second = halves(whole)
+        first, second = halves(whole, _stood(lineage, detection, whole))
     else:
         first, second = (Mask.of(part * whole.image(movie.shape)) for part in parts)
         if not first.area or not second.area or (first.image(movie.shape) & second.image(movie.shape)).any():
@@ -226,6 +227,19 @@ def _goes_on(lineage: Lineage, detection: int, own: Mapping[str, Any], new: Mapp
         crossed = np.hypot(*(yx[0] - _yx(new))) + np.hypot(*(yx[1] - _yx(own)))
         return heirs[1] if straight <= crossed else heirs[0]
     return _nearest(lineage, detection, new, 1, lambda ids: lineage.link[ids] < 0)
+
+
+def _stood(lineage: Lineage, detection: int, whole: Mask) -> NDArray[np.float64] | None:
+    """(2, 2) where the two cells were that a detection came from, else are that came of it; None where only one is."""
+    yx = lineage.detections.yx
+    here = {"measures": {"y": yx[detection, 0], "x": yx[detection, 1], "area": whole.area}}
+    before, heirs = lineage.predecessor(detection), [h for h in lineage.successors[detection].tolist() if h >= 0]
+    ended = _nearest(lineage, detection, here, -1, lambda ids: lineage.successors[ids, 0] < 0)
+    if before is not None and ended is not None:
+        return yx[[before, ended]].astype(np.float64)
+    begun = _nearest(lineage, detection, here, 1, lambda ids: lineage.link[ids] < 0)
+    both = [*heirs, begun][:2]
+    return None if None in both or len(both) < 2 else yx[both].astype(np.float64)
 
 
 def _nearest(

@@ -120,9 +120,15 @@ def disc(labels: Labels, y: float, x: float, area: float) -> Mask:
     return Mask.of(parts == parts[round(y), round(x)])
 
 
-def halves(mask: Mask) -> tuple[Mask, Mask]:
-    """The two cells that a mask may be: cut at its neck, where it has one, else across its long axis."""
+def halves(mask: Mask, stood: NDArray[np.float64] | None = None) -> tuple[Mask, Mask]:
+    """The two cells that a mask may be: cut at its neck; where it has none, as they stood beside it in time.
+
+    stood : (2, 2) y, x of both in the frame before or after, px; without it a mask without a neck is cut across its
+    long axis.
+    """
     first = _lobe(mask.pixels)
+    if first is None and stood is not None:
+        first = _nearer(mask.pixels, stood)
     if first is None:
         y, x = np.nonzero(mask.pixels)
         centred = np.stack([y, x], axis=1) - np.array([y.mean(), x.mean()])
@@ -131,6 +137,19 @@ def halves(mask: Mask) -> tuple[Mask, Mask]:
         order = np.argsort(along, kind="stable")[: len(y) // 2]
         first[y[order], x[order]] = True
     return _cropped(mask, first), _cropped(mask, mask.pixels & ~first)
+
+
+def _nearer(pixels: NDArray[np.bool_], stood: NDArray[np.float64]) -> NDArray[np.bool_] | None:
+    """What is nearer to the first of two places, once they are moved on to the middle; None where that is too little."""
+    yx = np.argwhere(pixels)
+    away = np.hypot(*(yx - yx.mean(axis=0) - (stood - stood.mean(axis=0))[:, None]).transpose(2, 0, 1))  # (2, n)
+    first = np.zeros(pixels.shape, bool)
+    first[tuple(yx.T)] = away[0] < away[1]
+    return first if _are_both_cells(first, pixels) else None
+
+
+def _are_both_cells(first: NDArray[np.bool_], pixels: NDArray[np.bool_]) -> bool:
+    return bool(SMALLEST_HALF * pixels.sum() <= first.sum() <= (1 - SMALLEST_HALF) * pixels.sum())
 
 
 def _lobe(pixels: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
@@ -143,7 +162,7 @@ def _lobe(pixels: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
             continue
         away = [cv2.distanceTransform((cores != core).astype(np.uint8), cv2.DIST_L2, 5) for core in big]
         first = pixels & (away[0] <= away[1])
-        if SMALLEST_HALF * pixels.sum() <= first.sum() <= (1 - SMALLEST_HALF) * pixels.sum():
+        if _are_both_cells(first, pixels):
             return np.asarray(first)
     return None
 

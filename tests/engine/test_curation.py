@@ -132,6 +132,23 @@ def test_two_touching_cells_are_split_and_linked_in_one_step(project: Project) -
         assert len(np.unique(project.movie("p0001", lineage).labels(21))) == 5
 
 
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_mask_without_a_neck_is_split_as_its_cells_stood(project: Project, ended: bool) -> None:
+    """Side by side in the frame before, where one of them ended, or in the one after, where one begins."""
+    with curate(project) as curation:
+        lineage = curation.lineage
+        one, other = at(curation, 22, 4), at(curation, 22, 5)
+        loose = int(lineage.successors[other, 0]) if ended else int(lineage.link[other])
+        curation.do("merge", gestures.merge(project, lineage, one, other))
+        curation.do("delete", edits.delete(lineage, loose))  # so that only the other side tells
+        block = np.zeros((96, 128), np.uint8)
+        block[50:92, 76:98] = 1
+        curation.do("block", gestures.redraw(project, lineage, one, block))
+        curation.do("split", gestures.split(project, lineage, one))
+        apart = project.movie("p0001", lineage).labels(22)[block > 0].reshape(42, 22)
+        assert len(np.unique(apart)) == 2 and all(len(np.unique(half)) == 1 for half in (apart[:, :9], apart[:, -9:]))
+
+
 def test_a_split_reads_only_what_is_near_and_measures_the_same(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
