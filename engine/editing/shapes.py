@@ -140,7 +140,7 @@ def halves(mask: Mask, stood: NDArray[np.float64] | None = None) -> tuple[Mask, 
 
 
 def _nearer(pixels: NDArray[np.bool_], stood: NDArray[np.float64]) -> NDArray[np.bool_] | None:
-    """What is nearer to the first of two places, once they are moved on to the middle; None where that is too little."""
+    """What is nearer to the first of two places, moved on to the middle; None where that is too little."""
     yx = np.argwhere(pixels)
     away = np.hypot(*(yx - yx.mean(axis=0) - (stood - stood.mean(axis=0))[:, None]).transpose(2, 0, 1))  # (2, n)
     first = np.zeros(pixels.shape, bool)
