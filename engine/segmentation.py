@@ -31,7 +31,8 @@ EDGE_NOISE = 10.0  # the least edge over one diameter, in noise
 FLAT_SHADE = 0.25  # the most shade, relative to the cells' brightness, at which bright cells lie on a flat ground
 FLOOR_SHARE = 0.5  # of the brightness at which typical cells are cut out, below which no cell is looked for
 AREA_SHARE = (0.25, 4.0)  # smallest and largest area of a cell relative to the typical one
-HALF = 0.40  # of a cell's height, where its outline is
+HALF = 0.5  # of a glowing cell's typical height, where its outline is
+HALF_BRIGHT = 0.40  # of a bright cell's mean height in phase contrast
 NEARBY = 0.2  # sigma of "nearby" in diameters
 REACH = 0.25  # how far an outline may move outwards, in diameters
 RING_WIDTH = 0.45  # of the diameter: how far around a cell its edge is looked for
@@ -153,7 +154,8 @@ def _looks(frames: list[Image], parameters: SegmentationParameters) -> list[Look
         is_bright_phase = parameters.contrast == "phase" and parameters.bright_centre is True
         is_flat = parameters.contrast == "fluorescence" or is_bright_phase
     if is_flat:
-        return [Look(True, True, 1.0, elongation=MAX_ELONGATION["phase"])]
+        is_glowing = only_brightens(frames) if parameters.contrast is None else parameters.contrast == "fluorescence"
+        return [Look(True, True, 1.0, elongation=MAX_ELONGATION["phase"], is_glowing=is_glowing)]
     centres = (True, False) if parameters.bright_centre is None else (parameters.bright_centre,)
     flat = (True, False) if parameters.contrast == "phase" else (False, False)
     elongation = MAX_ELONGATION[parameters.contrast or "brightfield"]
@@ -257,6 +259,7 @@ def _classical(image: Image, parameters: SegmentationParameters) -> Labels:
         is_flat=parameters.contrast == "fluorescence" or (parameters.contrast == "phase" and is_bright),
         diameter=diameter,
         elongation=MAX_ELONGATION[parameters.contrast],
+        is_glowing=parameters.contrast == "fluorescence",
     )
     found = find_candidates(image, look, (parameters.floor or 0.0) / parameters.sensitivity)
     least = max(parameters.minimum_edge, EDGE_NOISE * found.noise) / parameters.sensitivity
@@ -295,11 +298,15 @@ def full_size(
     On a flat ground outlines lie at half the height of the cell nearby, so that a bright spot and a faint end of one
     cell both have their edge where it is; otherwise at the level at which each candidate was chosen.
     """
-    bent = np.flatnonzero(fill < BENT) + 1
-    labels, origin = split_necks(labels, bent, np.pi / 4 * (look.diameter / found.shrink) ** 2, split)
+    diameter = look.diameter / found.shrink
     if look.is_flat:
-        height = _half_height(labels, found.signal, look.diameter / found.shrink)
-        labels = _grown(labels, found.signal > height, max(1, round(REACH * look.diameter / found.shrink)))
+        height = _half_height(labels, found.signal, diameter, look.is_glowing)
+    if look.is_glowing:
+        inside = np.where(found.signal > height, labels, 0).astype(np.int32)
+        labels = fill_label_holes(inside, np.pi / 8 * diameter**2)
+    labels, origin = split_necks(labels, np.flatnonzero(fill < BENT) + 1, np.pi / 4 * diameter**2, split)
+    if look.is_flat:
+        labels = _grown(labels, found.signal > height, max(1, round(REACH * diameter)))
     elif found.shrink == 1.0:
         return labels
     else:
@@ -314,13 +321,15 @@ def full_size(
     return fill_label_holes(np.where(signal > limit, owner, 0).astype(np.int32), np.pi / 8 * look.diameter**2)
 
 
-def _half_height(labels: Labels, signal: Image, diameter: float) -> Image:
-    """(Y, X) half of the mean signal of the cells nearby."""
+def _half_height(labels: Labels, signal: Image, diameter: float, is_glowing: bool) -> Image:
+    """(Y, X) half of the signal of the cells nearby; of glowing cells the mean of its root tells, so that a few bright
+    spots do not hide the body around them."""
     inside = (labels > 0).astype(np.float32)
     sigma = NEARBY * diameter
-    total = cv2.GaussianBlur(signal * inside, (0, 0), sigma)
-    share = cv2.GaussianBlur(inside, (0, 0), sigma)
-    return np.asarray(HALF * total / np.maximum(share, 1e-6), np.float32)
+    values = np.sqrt(np.maximum(signal, 0)) if is_glowing else signal
+    total = cv2.GaussianBlur(values * inside, (0, 0), sigma)
+    mean = total / np.maximum(cv2.GaussianBlur(inside, (0, 0), sigma), 1e-6)
+    return np.asarray(HALF * mean**2 if is_glowing else HALF_BRIGHT * mean, np.float32)
 
 
 def _grown(labels: Labels, mask: NDArray[np.bool_], steps: int) -> Labels:

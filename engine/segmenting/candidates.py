@@ -29,7 +29,9 @@ class Look:
     is_bright : centre brighter than the edge. is_flat : the ground is flat and dark (fluorescence, phase with bright
     cells), so that the background is what lies under the cells; otherwise the image is band-passed, which follows walls
     and shadows. diameter : px, of the region inside a rim. size_sd : tolerance of the size (log area) below and above.
-    elongation : axis ratios from where regions count less, and from where they count nothing.
+    elongation : axis ratios from where regions count less, and from where they count nothing. is_glowing : light that
+    the cells send out themselves, whose noise grows with its root: an edge among bright spots says less than as steep a
+    one on dark ground.
     """
 
     is_bright: bool
@@ -37,6 +39,7 @@ class Look:
     diameter: float
     size_sd: tuple[float, float] = (0.9, 0.6)
     elongation: tuple[float, float] = (8.0, 12.0)
+    is_glowing: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,14 @@ def _candidates(image: Image, look: Look, working_diameter: float, floor: float 
     levels = rising_levels(canvas, most_levels)
     regions, label_images = level_regions(canvas, levels, 0.5 * area)
     score = cell_score(regions, look, diameter)
-    chosen = np.flatnonzero(best_disjoint(regions, score * regions.area))
+    chosen = _best(regions, score, levels, look)
     return Candidates(canvas, regions, label_images, levels, score, chosen, signal, noise, shrink)
+
+
+def _best(regions: Regions, score: Floats, levels: Floats, look: Look) -> NDArray[np.int64]:
+    """(K,) rows of the disjoint regions that say most together."""
+    noise = np.sqrt(levels[regions.level]) if look.is_glowing else 1.0
+    return np.flatnonzero(best_disjoint(regions, score * regions.area / noise))
 
 
 def find_shaded(found: Candidates, labels: Labels, look: Look) -> Candidates:
@@ -101,7 +110,7 @@ def find_shaded(found: Candidates, labels: Labels, look: Look) -> Candidates:
     score = cell_score(regions, look, diameter)
     score[(regions.fill < SHADED_FILL) | (regions.area < SHADED_AREA * np.pi / 4 * diameter**2)] = 0
     score[regions.elongation > SHADED_ELONGATION] = 0
-    chosen = np.flatnonzero(best_disjoint(regions, score * regions.area))
+    chosen = _best(regions, score, levels, look)
     return Candidates(canvas, regions, label_images, levels, score, chosen, found.signal, found.noise, found.shrink)
 
 

@@ -1,7 +1,8 @@
 """Masks that agree from frame to frame: touching cells found as one and as two again, cells cut in two for a while.
 
-Cells part but do not fuse. For each cluster that is one mask in some frames and several in others, all frames are
-decided together (Viterbi 1967, doi 10.1109/TIT.1967.1054010): one or parted in each, by how the border between the
+Cells part but do not fuse. One mask that becomes several, which stay, is a division, and left as found, unless there
+seem to be several throughout. For each other cluster that is one mask in some frames and several in others, all frames
+are decided together (Viterbi 1967, doi 10.1109/TIT.1967.1054010): one or parted in each, by how the border between the
 parts looks, what was found, and how often the count changes, which is dear downwards. Where it is to be parted, a
 mask is cut as it was parted in the frame before or after.
 """
@@ -77,7 +78,8 @@ def _changes(window: Window, images: Sequence[Image], area: float, kept: set[Cha
         found = np.array([stage.is_parted for stage in chain])
         is_parted, gain = _decide(np.array([cut.evidence for cut in cuts]), found)
         is_possible = all(cut.parts.size for cut, parted in zip(cuts, is_parted, strict=True) if parted)
-        if (is_parted == found).all() or not is_possible:
+        is_division = found[-2:].all() and not (found[:-1] > found[1:]).any() and not is_parted.all()
+        if (is_parted == found).all() or not is_possible or is_division:
             kept.add(chain)
         elif not _is_guessed(window, chain, cuts[0], found, is_parted):
             yield _Change(chain, cuts, is_parted, gain)

@@ -95,6 +95,14 @@ def test_a_lasting_division_stays_where_it_was_found() -> None:
     assert counts(agreed) == [1] * 5 + [2] * 5
 
 
+def test_a_division_is_not_moved_to_where_its_cells_could_be_parted_first() -> None:
+    """Cells that were found as one until shortly after a division, and as two from then on, stay so."""
+    frames = [one_cell(t) if t < 5 else two_cells(t) for t in range(12)]
+    found = [fused(labels) if t in (5, 6) else labels for t, (labels, _) in enumerate(frames)]
+    agreed = agree_over_time(found, [image for _, image in frames])
+    assert counts(agreed) == [1] * 7 + [2] * 5
+
+
 def test_cells_that_only_pass_are_left_alone() -> None:
     """Neighbours found as two in every frame, one in every frame, or none: nothing changes, labels become 1..n."""
     frames = [two_cells(t) for t in range(6)]

@@ -177,6 +177,18 @@ def test_touching_cells_are_told_apart(kind: str) -> None:
     assert overlap(truth, found).min() > 0.5
 
 
+def test_bright_spots_do_not_hide_the_nucleus_around_them() -> None:
+    """Nuclei with four spots seven times as bright as their body are outlined as a whole."""
+    middles = places(5, 12, 60)
+    truth = discs(middles, 12)
+    spots = discs(np.concatenate([middles + at for at in ([-5, 0], [5, 0], [0, -5], [0, 5])]), 2.5)
+    frame = noisy(1 + 0.4 * (truth > 0) + 2.4 * (spots > 0), 0.015, 5)
+    given = estimate_parameters([frame], UM_PER_PX, replace(DEFAULTS, contrast="fluorescence"))
+    found = segment(frame, given)
+    assert found.max() == 12
+    assert overlap(truth, found).min() > 0.8
+
+
 def test_a_long_cell_stays_whole() -> None:
     """A smooth elongated nucleus is not cut."""
     truth = np.zeros(SHAPE, np.int32)

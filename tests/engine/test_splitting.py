@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.parameters import to_dict
-from engine.pipeline import CAME_LATER, RunParameters, recorded, run
+from engine.pipeline import CAME_LATER, STEP_VERSION, RunParameters, recorded, run
 from engine.segmentation import SegmentationParameters
 from engine.segmenting.splitting import split_necks
 from tests.movies import disc_project
@@ -33,9 +33,10 @@ def test_a_neck_is_cut_where_it_is_narrow_enough(neck: float, strength: float, p
     assert origin.tolist() == [0, 1, 1][: parts + 1]
 
 
-def test_projects_from_before_a_parameter_stay_up_to_date(tmp_path) -> None:
+def test_projects_from_before_a_parameter_stay_up_to_date(tmp_path, monkeypatch) -> None:
     """A parameter that came later leaves no trace where it is as things were then, which it is where nothing was
     recorded; at another value cells are found anew."""
+    monkeypatch.setitem(STEP_VERSION, "segment", 1)
     then = replace(RunParameters(), segment=SegmentationParameters(method="threshold", **dict(CAME_LATER)))
     project, _ = run(disc_project(tmp_path / "p.lineage", 5), then, until="segment")
     assert project.stages["segment"]["fingerprint"] == BEFORE_SPLIT
