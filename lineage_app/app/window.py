@@ -103,6 +103,7 @@ class Window(QMainWindow):
     def show_opened(self, opened: Opened) -> None:
         """Show an opened project."""
         document = opened.document
+        self.statusBar().clearMessage()
         place = self._shown.navigation.place if self._is_shown(document.project.path) else Place()
         self._leave()
         self.workspace = Workspace(document, self.look, Curator(opened))

@@ -14,9 +14,10 @@ ROW = {"cells": 20, "gm": 12, "mege": 8, "genealogies": 6}
 
 def epochs(request: TrainRequest, tell: Any) -> None:
     tell(STEP, "reading the pictures", 5, 10)
+    n_epochs = request.epochs or 24
     for member in range(1, request.members + 1):
-        for epoch in range(1, request.epochs + 1):
-            values = {"member": member, "members": request.members, "epoch": epoch, "epochs": request.epochs}
+        for epoch in range(1, n_epochs + 1):
+            values = {"member": member, "members": request.members, "epoch": epoch, "epochs": n_epochs}
             tell(EPOCH, values | {"loss": 1 / epoch, "auc": 0.5 + epoch / 100, "seconds": 1.0})
 
 

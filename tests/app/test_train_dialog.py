@@ -12,10 +12,11 @@ pytest.importorskip("PySide6")
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
+from engine.errors import InputError
 from engine.project import Project
-from lineage_app.app.fate import fate_hands, train_dialog
+from lineage_app.app.fate import fate_hands, fate_tasks, train_dialog
 from lineage_app.app.fate.fate_projects import Offer, look_at, trees_of
-from lineage_app.app.fate.fate_tasks import PUBLISHED, Trained
+from lineage_app.app.fate.fate_tasks import OURS, PUBLISHED, Trained
 from lineage_app.app.fate.train_dialog import free_name, in_words
 from lineage_app.app.fate.training import Training
 from tests.app import stub_training
@@ -105,6 +106,27 @@ def test_what_cannot_be_is_said_before_it_begins(window, dialog) -> None:
     assert dialog.request is None and "exists" in dialog.problem.text()
     dialog._items()[0].setCheckState(0, Qt.CheckState.Unchecked)
     assert dialog.request is None and "at least" in dialog.problem.text()
+
+
+def test_unless_a_number_is_given_a_network_learns_as_long_as_by_the_command(dialog, monkeypatch) -> None:
+    """Each of them as long as it is usually given, or as a person says."""
+    from models import train
+    from models.train_parameters import TrainParameters
+
+    trained = []
+
+    def remember(projects, out, parameters, *_):
+        trained.append(parameters.epochs)
+        raise InputError("enough")
+
+    monkeypatch.setattr(train, "train_fate", remember)
+    for preset, epochs in ((OURS, 0), (PUBLISHED, 0), (OURS, 7)):
+        dialog.preset.setCurrentIndex(dialog.preset.findData(preset))
+        if epochs:
+            dialog.epochs.setValue(epochs)
+        with pytest.raises(InputError, match="enough"):
+            fate_tasks.train(dialog.request, lambda *_: None)
+    assert trained == [TrainParameters().epochs, TrainParameters.published().epochs, 7]
 
 
 def test_it_trains_with_curves_and_ends_in_words(qtbot, window, dialog) -> None:

@@ -18,13 +18,15 @@ OURS, PUBLISHED = "heritage", "buggenthin2017"
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """What the training dialog asks for. settings : any other parameters of training, by name."""
+    """What the training dialog asks for. epochs : 0 for as many as are usual for the network; settings : any other
+    parameters of training, by name.
+    """
 
     projects: tuple[Path, ...]
     out: Path
     preset: str = OURS
     members: int = 3
-    epochs: int = 24
+    epochs: int = 0
     seed: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -63,7 +65,8 @@ def train(request: TrainRequest, tell: Tell) -> Trained:
 
     base = TrainParameters() if request.preset == OURS else TrainParameters.published()
     members = request.members if request.preset == OURS else 1
-    given = {"members": members, "epochs": request.epochs, "seed": request.seed} | dict(request.settings)
+    epochs = request.epochs or base.epochs
+    given = {"members": members, "epochs": epochs, "seed": request.seed} | dict(request.settings)
     parameters = from_dict(TrainParameters, to_dict(base) | given)
     projects = [Project.open(path) for path in request.projects]
     model = train_fate(

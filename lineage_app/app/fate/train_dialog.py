@@ -91,9 +91,11 @@ class TrainDialog(QDialog):
         self.preset, self.members, self.epochs, self.seed = (
             QComboBox(),
             _count(3, 5),
-            _count(24, 500),
+            _count(0, 500, 0),
             _count(0, 9999, 0),
         )
+        self.epochs.setSpecialValueText("usual")
+        self.epochs.setToolTip("passes over the genealogies: as many as this network is usually given, or a number")
         for text, preset in PRESETS.items():
             self.preset.addItem(text, preset)
         self.preset.currentIndexChanged.connect(self._choice_changed)
