@@ -1,7 +1,9 @@
 """Files and folders that appear whole or not at all."""
 
+import errno
 import json
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -30,6 +32,22 @@ def atomic(path: Path, over_folder: bool = False) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         remove(temporary)
+
+
+@contextmanager
+def plain_disk_errors() -> Iterator[None]:
+    """Raise as an OSError that says which what libraries raise otherwise where the disk is full or cannot be written.
+
+    zarrs: RuntimeError("... (os error 28)"); numpy: OSError("9 requested and 7 written").
+    """
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        if found := re.search(r"(.*) \(os error (\d+)\)$", str(error)):
+            raise OSError(int(found[2]), found[1]) from error
+        if re.fullmatch(r"\d+ requested and \d+ written", str(error)):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        raise
 
 
 def remove(path: Path) -> None:

@@ -133,13 +133,13 @@ class Movie:
         index = self.channel_index(channel)
         for level in self._images.levels:
             image = image if level.shape[-2:] == image.shape else _halve(image, level.shape[-2:])
-            level[t, index] = image
+            _write(level, (t, index), image)
 
     def write_labels(self, t: int, labels: NDArray[Any]) -> None:
         """Write one (Y, X) label image at every resolution."""
         labels = labels.astype(LABEL_DTYPE, copy=False)
         for number, level in enumerate(self._labels):
-            level[t] = labels[:: 2**number, :: 2**number]
+            _write(level, (t,), labels[:: 2**number, :: 2**number])
 
     def create_images(self, dtype: Any, frames: Mapping[str, Sequence[int]] | None = None) -> None:
         """Make the empty image, replacing one that is there.
@@ -254,6 +254,14 @@ def open_array(path: Path) -> Any:
     """A zarr array for reading and writing through the zarrs codecs (sharded arrays are 15 times faster with them)."""
     with _SETTING, zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"}):
         return zarr.open_array(path, mode="r+")
+
+
+def _write(array: Any, at: tuple[int, ...], pixels: NDArray[Any]) -> None:
+    """Write a frame. What stands there is removed first: zarrs would read it to fill in what the frame leaves of its
+    file, which cannot be read where a full disk cut it short."""
+    key = array.metadata.encode_chunk_key((*at, 0, 0))
+    Path(array.store.root, array.path, key).unlink(missing_ok=True)
+    array[at] = pixels
 
 
 def _pixels(array: Any, at: Any) -> NDArray[Any]:

@@ -29,6 +29,7 @@ from engine.progress import Progress, no_progress
 from engine.project import Project
 from engine.running import steps
 from engine.running.blocks import Workers, cut, for_each, sole_worker
+from engine.running.threads import usual_threads
 from engine.segmentation import SegmentationParameters
 from engine.segmenting.network import weights_fingerprint
 from engine.tracking import TrackingParameters
@@ -118,6 +119,7 @@ def _run(
     if project.parameters != to_dict(parameters):
         project = replace(project, parameters=to_dict(parameters))
         project.save()
+    workers = replace(workers, threads=workers.threads or usual_threads(_largest_frame(project, parameters)))
     outcome: dict[str, str] = {}
     fingerprint = ""
     with sole_worker(project.path):
@@ -129,6 +131,12 @@ def _run(
             project = _redo(project, step, fingerprint, parameters, workers, progress)
             outcome[step] = "done"
     return project, outcome
+
+
+def _largest_frame(project: Project, parameters: RunParameters) -> int:
+    """Its pixels."""
+    names = parameters.positions or [position.name for position in project.positions]
+    return max(height * width for height, width in (project.position(name).shape for name in names))
 
 
 def adopt_links(project: Project, link: NDArray[Any], origin: str) -> Project:

@@ -12,6 +12,7 @@ from engine import export as exporting
 from engine import pipeline
 from engine.errors import InputError
 from engine.evaluate import evaluate_tracks
+from engine.files import plain_disk_errors
 from engine.importing import import_movie
 from engine.parameters import from_dict, to_dict
 from engine.project import Project
@@ -36,7 +37,12 @@ app.add_typer(evaluate_app, name="evaluate")
 
 ProjectPath = Annotated[Path, typer.Argument(metavar="PROJECT", help="The project folder, NAME.lineage.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
-Threads = Annotated[int | None, typer.Option("--workers", min=1, help="Threads; default: one per core.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", min=1, help="Threads; default: one per core, of those as many as fit in half of the free memory."
+    ),
+]
 Scheduler = Annotated[
     str | None, typer.Option(help="Address of a Dask scheduler, e.g. tcp://10.0.0.1:8786, instead of threads.")
 ]
@@ -56,7 +62,7 @@ Tracker = Annotated[str | None, typer.Option(help="lineage (default), btrack or 
 
 OF_THE_DISK = (  # errors that a person can mend
     errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS,
-    errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG,
+    errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EFBIG,
 )  # fmt: skip
 
 
@@ -64,7 +70,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line. Exit codes: 0 done; 2 the input or the usage is at fault; 130 interrupted."""
     warn_in_one_line()
     try:
-        app(args=arguments)
+        with plain_disk_errors():
+            app(args=arguments)
     except InputError as error:
         say(f"lineage: {error}")
         sys.exit(2)

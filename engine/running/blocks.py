@@ -1,6 +1,6 @@
 """Work on a long movie cut into blocks of frames: on threads or on a Dask cluster, continued where it stopped."""
 
-import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from engine.errors import InputError
 from engine.progress import Progress
+from engine.running.threads import cores, obey
 
 FRAMES_PER_BLOCK = 32
 LOCK = ".lock"  # in the project, held while a command works on it
@@ -35,7 +36,8 @@ class Block:
 
 @dataclass(frozen=True)
 class Workers:
-    """Who does the work: `threads` of this process (None: one per core), or a Dask cluster by its address."""
+    """Who does the work: `threads` of this process (None: one per core; `run` minds the memory), or a Dask cluster by
+    its address."""
 
     threads: int | None = None
     scheduler: str | None = None
@@ -57,7 +59,8 @@ def for_each(
     """Call work(block, *arguments) for every block whose part is not there yet.
 
     work writes block.part atomically and returns nothing, so that it may run on another machine that sees the same
-    folder. Progress counts frames. The first error stops the rest; what was finished stays.
+    folder. Progress counts frames. The first error stops the rest, where work asks `leave_off_if_told` in the middle of
+    their blocks; what was finished stays.
     """
     total = sum(len(block.frames) for block in blocks)
     waiting = [block for block in blocks if not block.part.exists()]
@@ -74,13 +77,15 @@ def _finished(
     if workers.scheduler:
         yield from _finished_on_cluster(work, blocks, arguments, workers.scheduler)
         return
-    pool = ThreadPoolExecutor(workers.threads or os.cpu_count())
+    stop = threading.Event()
+    pool = ThreadPoolExecutor(workers.threads or cores(), initializer=obey, initargs=(stop,))
     futures: dict[Future[None], Block] = {pool.submit(work, block, *arguments): block for block in blocks}
     try:
         for future in as_completed(futures):
             future.result()
             yield futures[future]
     finally:
+        stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
 
 

@@ -26,6 +26,7 @@ from engine.movie import Movie, open_array
 from engine.progress import Progress, no_progress
 from engine.project import Project
 from engine.running.blocks import Block
+from engine.running.threads import leave_off_if_told
 from engine.segmentation import SegmentationParameters, estimate_parameters, segment
 from engine.segmenting.over_time import agree_over_time
 from engine.tracking import TrackingParameters, track_weighed
@@ -142,6 +143,7 @@ def _plain(
 
     What the block before or after needs too is kept beside the parts, so that it is segmented once.
     """
+    leave_off_if_told()
     image = correct(_movie(block).frame(t, channel), light)
     kept = block.part.with_name(f"{block.position}-{t:06d}.npz")
     if kept.exists():
@@ -161,6 +163,7 @@ def measure_block(block: Block, grey_range: tuple[float, ...], parameters: Measu
     light = load_illumination(block.project, block.position, of_patches=True) if grey_range else None
     rows, patches = [], []
     for t in block.frames:
+        leave_off_if_told()
         row, images = _measure_one(movie, t, parameters)
         rows.append(row)
         if light is not None:

@@ -3,6 +3,10 @@
 import json
 import re
 import shlex
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +15,10 @@ import pytest
 import typer
 
 from engine.errors import InputError
-from engine.pipeline import STEPS
+from engine.pipeline import STEPS, run
+from engine.running.blocks import Workers
 from lineage_app import cli
+from lineage_app.__main__ import main as start
 from tests.bad_input import BAD_IMPORTS, BadInput, command_line
 from tests.bad_projects import BAD_PROJECTS
 from tests.movies import disc_project
@@ -173,6 +179,37 @@ def test_interrupted_and_full_disks_end_in_plain_words(
     ended, _, err = call(capsys, "run", project.path)
     assert ended == code
     assert "run" in err
+
+
+def test_ctrl_c_in_a_run_ends_in_one_line(tmp_path: Path) -> None:
+    """Exit code 130, no traceback; the project is free for the next."""
+    project = disc_project(tmp_path / "a.lineage", 300)
+    command = [sys.executable, "-m", "lineage_app", "run", str(project.path), "--workers", "2"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(cli.__file__).parents[1]) as running:
+        while running.poll() is None and not (project.path / "tables" / ".parts").is_dir():
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate()
+    assert running.returncode == 130
+    assert "Traceback" not in err
+    assert err.rstrip().endswith("run the same command to go on")
+    run(project, workers=Workers(1), until="illumination")
+
+
+def test_ctrl_c_while_the_program_is_loaded_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its parts take a second to load."""
+
+    def interrupted(name: str, *_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("builtins.__import__", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        start()
+    monkeypatch.undo()
+    assert ended.value.code == 130
+    assert "interrupted" in capsys.readouterr().err
 
 
 def test_our_own_bugs_are_not_hidden(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

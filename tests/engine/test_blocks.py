@@ -1,6 +1,8 @@
 """Work cut into blocks of frames."""
 
+import time
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from engine.errors import InputError
 from engine.running.blocks import Block, Workers, cut, for_each, sole_worker
+from engine.running.threads import leave_off_if_told
 
 
 def touch(block: Block, word: str) -> None:
@@ -18,6 +21,17 @@ def touch(block: Block, word: str) -> None:
 def break_at_32(block: Block) -> None:
     if block.first == 32:
         raise OSError("disk full")
+    block.part.touch()
+
+
+def interrupted_beside_long_work(block: Block, under_way: Event) -> None:
+    if block.first == 32:
+        under_way.wait()
+        raise KeyboardInterrupt
+    under_way.set()
+    for _ in range(3000):
+        leave_off_if_told()
+        time.sleep(0.001)
     block.part.touch()
 
 
@@ -54,6 +68,14 @@ def test_an_error_keeps_what_was_finished(tmp_path: Path) -> None:
         for_each(break_at_32, blocks, (), Workers(1), lambda done, total: None)
     assert blocks[0].part.exists()
     assert not blocks[1].part.exists()
+
+
+def test_an_interruption_does_not_wait_for_the_blocks_under_way(tmp_path: Path) -> None:
+    """Work that asks in the middle of its block leaves off there, and makes no part."""
+    blocks = cut(tmp_path, "a", range(64), tmp_path, ".txt")
+    with pytest.raises(KeyboardInterrupt):
+        for_each(interrupted_beside_long_work, blocks, (Event(),), Workers(2), lambda done, total: None)
+    assert not blocks[0].part.exists()
 
 
 def test_a_dask_cluster_does_the_same(tmp_path: Path) -> None:

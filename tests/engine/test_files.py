@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import InputError
-from engine.files import atomic, write_json
+from engine.files import atomic, plain_disk_errors, write_json
 
 
 def test_a_block_that_raises_leaves_the_old_file(tmp_path: Path) -> None:
@@ -51,3 +52,19 @@ def test_names_that_are_no_utf8_come_back(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.tif")
     write_json(tmp_path / "a.json", {"images": name})
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"images": name}
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("No space left on device (os error 28)"), OSError("231093 requested and 81792 written")]
+)
+def test_a_full_disk_is_told_from_other_errors(error: Exception) -> None:
+    """What zarrs and numpy raise there becomes the error of the operating system."""
+    with pytest.raises(OSError) as raised, plain_disk_errors():
+        raise error
+    assert raised.value.errno == errno.ENOSPC
+
+
+def test_other_errors_stay_as_they_are() -> None:
+    """A bug is no full disk."""
+    with pytest.raises(RuntimeError, match="bug"), plain_disk_errors():
+        raise RuntimeError("bug")

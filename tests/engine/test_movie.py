@@ -107,3 +107,21 @@ def test_a_movie_without_labels_says_what_to_do(tmp_path: Path) -> None:
     assert not made.has_labels
     with pytest.raises(InputError, match="lineage segment"):
         made.labels(0)
+
+
+@pytest.mark.parametrize("what", ["0", "labels/cells/0"])
+def test_a_frame_that_was_cut_short_is_written_anew(tmp_path: Path, what: str) -> None:
+    """As after a full disk, or kill -9 in the middle: the damaged file is replaced, not completed."""
+    movie = Movie(tmp_path / "m.zarr", "p0", 1, (70, 100), ("brightfield",), 1.0, 60.0)
+    movie.create_images("uint8")
+    movie.create_labels()
+    image = np.arange(7000, dtype=np.uint8).reshape(70, 100)
+    for _ in range(2):
+        movie.write_frame(0, 0, image)
+        movie.write_labels(0, image)
+        (file,) = (path for path in (movie.image_path / what / "c").rglob("*") if path.is_file())
+        whole = file.read_bytes()
+        file.write_bytes(whole[: len(whole) // 2])
+    file.write_bytes(whole)
+    assert np.array_equal(movie.frame(0), image)
+    assert np.array_equal(movie.labels(0), image)
