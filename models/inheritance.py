@@ -30,20 +30,19 @@ _OWN, _YOUNG, _HOURS = (0.25, 0.5, 1.0), (0.2, 0.4, 0.6, 0.8, 1.0), (2.0, 4.0)
 
 @dataclass(frozen=True)
 class Inheritance:
-    """Shares, in log odds, of a cell's own evidence at its birth (1 later), and of its mother's belief then and later.
+    """Shares, in log odds, of a cell's own evidence (later 1) and of its mother's belief (later 0) at its birth.
 
     hours : in which what holds at birth fades, by a factor e.
     """
 
     own: float = 0.5
     young: float = 1.0
-    later: float = 0.1
     hours: float = 4.0
 
     def shares(self, age_h: Tensor) -> tuple[Tensor, Tensor]:
         """(N,) that of its own evidence and (N,) that of the mother's belief, from hours since birth."""
         young = torch.exp(-age_h / self.hours)
-        return 1 - (1 - self.own) * young, self.later + (self.young - self.later) * young
+        return 1 - (1 - self.own) * young, self.young * young
 
     def numbers(self) -> tuple[float, ...]:
         """All of it."""
@@ -79,10 +78,7 @@ class Lives:
 
 
 def choose_inheritance(lives: Sequence[Lives]) -> Inheritance:
-    """The one that ranks these cells best in the generations before onset; the default where there is no telling.
-
-    What counts later is not chosen: some ten genealogies do not tell it, and at random it is often too much.
-    """
+    """The one that ranks these cells best in the generations before onset; the default where there is no telling."""
     best, most = Inheritance(), _worth(lives, Inheritance())
     for own, young, hours in product(_OWN, _YOUNG, _HOURS):
         tried = Inheritance(own=own, young=young, hours=hours)

@@ -31,8 +31,7 @@ class FateConfig:
     causal : the score at a frame is made of it and of earlier frames only; else a cell's later frames count too.
     inherits : a cell starts from what its mother was believed to be; else as a founder does. memory : False = each
     frame by itself. drop_morphology : share of cells trained without the measures after displacement and age, so that
-    the network can do without; drop_pictures : likewise without what the encoder learned, so that texture is not
-    neglected. Only `dropout` and `extras` of these matter to the published preset.
+    the network can do without. Only `dropout` and `extras` of these matter to the published preset.
     """
 
     preset: str = "heritage"
@@ -46,7 +45,6 @@ class FateConfig:
     memory: bool = True
     dropout: float = 0.3
     drop_morphology: float = 0.1
-    drop_pictures: float = 0.8
 
     @property
     def picture_features(self) -> int:
@@ -204,7 +202,7 @@ class Memory(nn.Module):
     Traits that tell fates apart change slowly and lie under the noise of single frames. So of each feature two numbers
     are kept: its mean so far, and how much it has varied, which tells as much. Neither depends on how often the cell
     was looked at, and nothing is forgotten over hundreds of frames. What two layers make of them is added, in log odds,
-    to what the mother was believed to be at her end, most of which counts while the cell is young.
+    to what the mother was believed to be at her end, which counts while the cell is young.
 
     How much a mother's belief counts is not trained along: on genealogies that a network has learned from it is surer
     of the mothers than it can be of others. `Inheritance` is chosen afterwards, on genealogies held out.
@@ -254,9 +252,9 @@ class Memory(nn.Module):
         return seen if self.config.causal else seen[cells.last][cells.cell]
 
     def judged(self, seen: Tensor, cell: Tensor) -> Tensor:
-        """(N,) logits from what is kept; in training some cells (N,) lack a part of it."""
+        """(N,) logits from what is kept; in training some cells (N,) lack morphology."""
         if self.training:
-            seen = self._without_some(seen, cell)
+            seen = self._without_morphology(seen, cell)
         logits: Tensor = self.judge(self.norm(seen).clamp(-_FAR, _FAR))[:, 0]
         return logits
 
@@ -284,15 +282,13 @@ class Memory(nn.Module):
         age, known = (cells.features[:, n + names.index("age") + k * len(names)] for k in (0, 1))
         return torch.where(known > 0, age * AGE_H, torch.inf)
 
-    def _without_some(self, seen: Tensor, cell: Tensor) -> Tensor:
-        """What is kept; of some cells without morphology, of some without what the encoder learned."""
+    def _without_morphology(self, seen: Tensor, cell: Tensor) -> Tensor:
+        """What is kept, of some cells without the measures after displacement and age."""
         n, e, device = self.config.picture_features, len(self.config.extras), seen.device
-        chance = torch.rand(2, int(cell.max()) + 1, device=device)[:, cell]
+        chance = torch.rand(int(cell.max()) + 1, device=device)[cell]
         feature = torch.arange(n + e, device=device)
         of = torch.cat([feature, feature, feature[n:]])  # (S,) the feature that each number is about
-        gone = (chance[0] < self.config.drop_morphology)[:, None] & (of >= n + 2)
-        gone = gone | ((chance[1] < self.config.drop_pictures)[:, None] & (of < self.config.image_features))
-        return seen.masked_fill(gone, 0.0)
+        return seen.masked_fill((chance < self.config.drop_morphology)[:, None] & (of >= n + 2), 0.0)
 
 
 class PublishedEncoder(nn.Module):

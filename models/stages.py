@@ -22,7 +22,7 @@ from models.packing import PackedCells
 from models.train_parameters import TrainParameters
 
 _AT_ONCE = 1024  # patches encoded together when scoring
-_FRAMES = 24  # of a cell, evenly spread, that the second stage is shown
+_FRAMES = 64  # of a cell, evenly spread, that the second stage is shown
 _CELLS = 256  # in a step of it
 
 

@@ -18,24 +18,24 @@ def lives(own: np.ndarray, label: np.ndarray) -> Lives:
 
 
 def test_the_mothers_belief_counts_most_at_birth():
-    """Its share falls to what holds later, while that of the cell's own evidence rises to 1."""
-    own, mother = Inheritance(own=0.5, young=0.8, later=0.2, hours=2.0).shares(torch.tensor([0.0, 2.0, torch.inf]))
+    """Its share falls to nothing, while that of the cell's own evidence rises to 1."""
+    own, mother = Inheritance(own=0.5, young=0.8, hours=2.0).shares(torch.tensor([0.0, 2.0, torch.inf]))
     torch.testing.assert_close(own, torch.tensor([0.5, 1 - 0.5 / np.e, 1.0]))
-    torch.testing.assert_close(mother, torch.tensor([0.8, 0.2 + 0.6 / np.e, 0.2]))
+    torch.testing.assert_close(mother, torch.tensor([0.8, 0.8 / np.e, 0.0]))
 
 
 def test_a_daughter_adds_the_last_belief_of_her_mother():
     """In log odds, and she hands on the sum."""
     life = Lives(
         own=np.array([[1.0, 2.0], [0.5, 0.5], [0.0, 0.0]]),
-        age_h=np.full((3, 2), np.inf),
+        age_h=np.full((3, 2), 2 * np.log(2)),
         mother=np.array([-1, 0, 1]),
         label=np.ones(3),
         generation=np.zeros(3, int),
         genealogy=np.zeros(3, int),
         experiment=np.zeros(3, int),
     )
-    found = beliefs(life, Inheritance(own=1, young=0, later=0.5, hours=1))
+    found = beliefs(life, Inheritance(own=1, young=1, hours=2))
     np.testing.assert_allclose(found, [[1, 2], [1.5, 1.5], [0.75, 0.75]])
 
 
