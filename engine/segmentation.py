@@ -19,6 +19,7 @@ from engine.segmenting.network import Proposals, segment_by_network
 from engine.segmenting.outline import evenness, surroundings
 from engine.segmenting.regions import fill_label_holes, label_areas, paint, relabelled
 from engine.segmenting.splitting import split_necks
+from engine.segmenting.valleys import cut_valleys
 
 Image = NDArray[np.float32]
 Labels = NDArray[np.int32]
@@ -216,19 +217,20 @@ def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
     if parameters.method == "network":
         return numbered(_proposals(image, parameters).labels, *bounds)
     labels = numbered(_classical(image, parameters), *bounds)
-    if not _is_joint(parameters):
-        return labels
+    if _is_joint(parameters):
+        labels = _joined(labels, image, parameters, bounds)
+    if parameters.method != "mser" and parameters.contrast == "phase" and parameters.bright_centre:
+        diameter = parameters.cell_diameter_um / parameters.um_per_px
+        labels = numbered(cut_valleys(labels, image, diameter, bounds[0], parameters.split), *bounds)
+    return labels
+
+
+def _joined(found: Labels, image: Image, parameters: SegmentationParameters, bounds: tuple[float, float]) -> Labels:
+    """What the classical method found, joined with what the network does."""
     assert parameters.lone_summit is not None
-    joined = join(
-        labels,
-        _proposals(image, parameters),
-        image,
-        parameters.lone_summit,
-        bounds[0],
-        parameters.sensitivity,
-        parameters.split,
-    )
-    return numbered(joined, *bounds)
+    proposals = _proposals(image, parameters)
+    given = parameters.lone_summit, bounds[0], parameters.sensitivity, parameters.split
+    return numbered(join(found, proposals, image, *given), *bounds)
 
 
 def _is_joint(parameters: SegmentationParameters) -> bool:

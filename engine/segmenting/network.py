@@ -148,7 +148,7 @@ def cells_of(logit: Image, height: Image, lowest: float = 0.0, depth: float = DE
     """The cells of the fields that the network predicts, (Y, X) int32, 1..n. lowest : logit inside a cell."""
     smooth = cv2.GaussianBlur(height, (0, 0), SMOOTH)
     inside = logit > lowest
-    seeds = _summits(np.where(inside, smooth, 0).astype(np.float32), depth)
+    seeds = summits(np.where(inside, smooth, 0).astype(np.float32), depth)
     labels = np.asarray(watershed(-smooth, seeds, mask=inside), np.int32)
     of = labels[inside]
     chance = 1 / (1 + np.exp(lowest - np.clip(logit[inside], -30, 30)))
@@ -162,7 +162,7 @@ def _kept(labels: Labels, is_kept: NDArray[np.bool_]) -> Labels:
     return np.asarray(np.where(kept, np.cumsum(kept), 0)[labels], np.int32)
 
 
-def _summits(height: Image, depth: float) -> Labels:
+def summits(height: Image, depth: float) -> Labels:
     """A region around each summit that rises by `depth` above the saddle to a higher one, 1..n."""
     markers, tops = _regions(height, LEVELS[0])
     markers = np.where(tops >= LOWEST_SUMMIT, np.arange(len(tops)), 0).astype(np.int32)[markers]
