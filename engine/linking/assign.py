@@ -83,7 +83,7 @@ def choose_best(all_: Hypotheses, n: int) -> Hypotheses:
     certain, open_ = choose_certain(all_, n)
     if not len(open_):
         return certain
-    group = _groups(open_, n)
+    group = _groups(open_)
     open_ = open_[np.argsort(group, kind="stable")]
     ends = np.cumsum(np.bincount(group)).tolist()
     picked: list[int] = []
@@ -135,7 +135,7 @@ def _search(all_: Hypotheses, start: int, stop: int) -> list[int] | None:
     return best[1] if tried <= MOST_TRIED else None
 
 
-def _best_futures(open_: Hypotheses, n: int) -> tuple[Floats, Floats]:
+def best_futures(open_: Hypotheses, n: int) -> tuple[Floats, Floats]:
     """(n,) best and second best score of each source; two of the same score are both."""
     best, second = np.zeros(n), np.zeros(n)
     np.maximum.at(best, open_.source, open_.score)
@@ -162,7 +162,7 @@ def _best_pasts(open_: Hypotheses, n: int) -> tuple[Floats, Ids, Floats]:
 
 def _decide(open_: Hypotheses, n: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """(H,) which are certain, and which are hopeless; see `choose_certain`."""
-    future, future_2 = _best_futures(open_, n)
+    future, future_2 = best_futures(open_, n)
     past, giver, past_other = _best_pasts(open_, n)
     source, target, second, score = open_.source, open_.target, open_.second, open_.score
     is_link = second < 0
@@ -194,15 +194,18 @@ def _taken(chosen: Hypotheses, n: int) -> tuple[NDArray[np.bool_], NDArray[np.bo
     return has_future, has_past
 
 
-def _groups(open_: Hypotheses, n: int) -> NDArray[np.intp]:
+def _groups(open_: Hypotheses) -> NDArray[np.intp]:
     """(H,) number of the group of each hypothesis; groups share no cells."""
     second = np.where(open_.second < 0, open_.target, open_.second)
-    rows = np.concatenate([open_.source, open_.source])
-    columns = n + np.concatenate([open_.target, second])
-    nodes, index = np.unique(np.concatenate([rows, columns]), return_inverse=True)
-    graph = sparse.coo_array((np.ones(len(rows)), (index[: len(rows)], index[len(rows) :])), shape=(len(nodes),) * 2)
-    number = sparse.csgraph.connected_components(graph, directed=False)[1]
-    return np.unique(number[index[: len(open_)]], return_inverse=True)[1]
+    cells = np.concatenate([2 * open_.source, 2 * open_.target + 1, 2 * second + 1])
+    nodes, index = np.unique(cells, return_inverse=True)
+    before, group = None, np.arange(len(open_))
+    while before is None or (before != group).any():
+        least = np.full(len(nodes), len(open_))
+        np.minimum.at(least, index, np.tile(group, 3))
+        before, group = group, least[index].reshape(3, -1).min(axis=0)
+        group = group[group]
+    return np.unique(group, return_inverse=True)[1]
 
 
 def _solve(open_: Hypotheses) -> Hypotheses:

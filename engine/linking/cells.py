@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from engine.linking.motion import remove_motion
-from engine.linking.student import quantile, robust_scale
+from engine.linking.student import log_density, quantile, robust_scale
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 MOSTLY = 0.95  # of the cells must have a brightness for it to count
+POPULATION_TAIL = 4.0  # of what varies between cells
 BORDER = 2.0  # cell radii from the edge of the field in which cells come and go
 _PIXEL_NOISE = 0.3  # of a mask's size and shape, over the root of its area
 _UNIT_RADIUS = 0.4  # of the spacing of cells, where sizes are not known
@@ -26,7 +27,8 @@ class Cells:
 
     frame (N,); yx (N, 2) centroid without global motion, px; log_area (N,); cov (N, 3) second moments yy, yx, xx of the
     mask, px^2; elongation (N, 2) along and across the image axes, 0 for a disc; looks (N, D) what stays the same in a
-    cell from frame to frame: size, shape, brightness; brightness (N, C); is_border (N,) 1 near the edge of the field.
+    cell from frame to frame: size, shape, brightness; log_looks (N,) their log density among all cells; brightness
+    (N, C); is_border (N,) 1 near the edge of the field.
     """
 
     frame: Ids
@@ -35,6 +37,7 @@ class Cells:
     cov: Floats
     elongation: Floats
     looks: Floats
+    log_looks: Floats
     brightness: Floats
     is_border: Ids
 
@@ -42,20 +45,24 @@ class Cells:
         return len(self.frame)
 
     def __getitem__(self, rows: slice | Ids) -> Self:
-        return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
+        columns = [getattr(self, field.name) for field in fields(self)]
+        return type(self)(*(one[rows] if isinstance(rows, slice) else one.take(rows, 0) for one in columns))
+
+    def changes(self, source: Ids, target: Ids) -> Floats:
+        """(E, D) of looks from one cell to the other."""
+        return self.looks.take(target, 0) - self.looks.take(source, 0)
 
 
 @dataclass(frozen=True)
 class Population:
     """Of all cells: density, detections per px^2 of a frame; radius, px, and trace of the second moments, px^2, of a
-    typical mask; log_area: middle and spread, 0 where areas are alike; middle, spread and smallest meaningful change of
-    looks (D,)."""
+    typical mask; log_area: middle and spread, 0 where areas are alike; spread and smallest meaningful change of looks
+    (D,)."""
 
     density: float
     radius: float
     trace: float
     log_area: tuple[float, float]
-    middle: Floats
     spread: Floats
     least: Floats
 
@@ -86,16 +93,17 @@ def describe(frame: NDArray[Any], yx: NDArray[Any], columns: Mapping[str, NDArra
     radius = float(np.sqrt(middle_area / np.pi))
     least = np.concatenate([np.full(3, _PIXEL_NOISE / np.sqrt(middle_area)), 0.02 * spread[3:]])
     varies = spread > 1e-6
+    looks, middle_looks, spread, least = looks[:, varies], middle[varies], spread[varies], least[varies]
+    square = ((looks - middle_looks) / spread) ** 2
+    log_looks = log_density(square, 1, POPULATION_TAIL, np.log(spread)).sum(axis=1)
     low, high = place.min(axis=0), place.max(axis=0)
-    inside = np.minimum(place - low, high - place).min(axis=1) / radius
+    inside = np.minimum(*np.minimum(place - low, high - place).T) / radius
     n_frames = frame[-1] - frame[0] + 1
     is_border = (inside < BORDER).astype(np.int64)
-    cells = Cells(frame, still, np.log(area), cov, elongation, looks[:, varies], brightness, is_border)
+    cells = Cells(frame, still, np.log(area), cov, elongation, looks, log_looks, brightness, is_border)
     density = len(frame) / n_frames / float(np.prod(high - low + 2 * radius))
     log_area = (float(middle[0]), float(spread[0]) if varies[0] else 0.0)
-    population = Population(
-        density, radius, quantile(trace, 0.5), log_area, middle[varies], spread[varies], least[varies]
-    )
+    population = Population(density, radius, quantile(trace, 0.5), log_area, spread, least)
     return cells, population
 
 

@@ -11,7 +11,7 @@ from scipy import stats
 from engine.forest import roots
 from engine.linking.assign import Hypotheses
 from engine.linking.cells import Cells
-from engine.linking.model import Model
+from engine.linking.model import Model, Pairs
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -26,6 +26,8 @@ def take_back_hasty(cells: Cells, model: Model, chosen: Hypotheses) -> Hypothese
     """The hypotheses, with divisions that follow one another too soon turned into the better link to one daughter."""
     for _ in range(ROUNDS):
         division = np.flatnonzero(chosen.second >= 0)
+        if len(division) <= LEAST_CYCLES:
+            return chosen
         before, after, age = _successions(cells, chosen, division)
         if len(age) < LEAST_CYCLES:
             return chosen
@@ -92,6 +94,5 @@ def _link_score(cells: Cells, model: Model, source: Ids, target: Ids) -> Floats:
     """(H,) score of a link, as in `propose.score_links` but for momentum."""
     end, start = model.log_end(cells), model.log_start(cells)
     stays = np.log1p(-np.exp(end)) - end
-    step = cells.yx[target] - cells.yx[source]
-    score: Floats = stays[source] - start[target] + model.log_link(cells, source, target, step)
+    score: Floats = stays[source] - start[target] + model.log_link(cells, Pairs.of(cells, source, target))
     return score

@@ -6,11 +6,11 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.linking.assign import Hypotheses
-from engine.linking.cells import Cells
-from engine.linking.model import DIVISION_TAIL, POPULATION_TAIL, Model
-from engine.linking.propose import Scored, last_step
-from engine.linking.student import log_density
+from engine.linking.assign import Hypotheses, best_futures
+from engine.linking.cells import POPULATION_TAIL, Cells
+from engine.linking.model import DIVISION_TAIL, Model, Pairs, ellipse_square
+from engine.linking.propose import Scored
+from engine.linking.student import log_density, squares
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -33,86 +33,91 @@ class Geometry:
     along: Floats
 
 
-def measure(cells: Cells, mother: Ids, a: Ids, b: Ids) -> Geometry:
+def measure(cells: Cells, to_a: Pairs, to_b: Pairs) -> Geometry:
     """Where and how large the daughters a, b are."""
+    mother, a, b = to_a.source, to_a.target, to_b.target
     log_a, log_b = cells.log_area[a], cells.log_area[b]
     log_sum = np.logaddexp(log_a, log_b)
-    weight = np.exp(log_a - log_sum)[:, None]
-    off = weight * cells.yx[a] + (1 - weight) * cells.yx[b] - cells.yx[mother]
-    apart = cells.yx[a] - cells.yx[b]
-    yy, yx, xx = (cells.cov[mother] + 0.5 * (cells.cov[a] + cells.cov[b])).T
-    area = yy * xx - yx * yx
-
-    def square(v: Floats) -> Floats:
-        result: Floats = (xx * v[:, 0] ** 2 - 2 * yx * v[:, 0] * v[:, 1] + yy * v[:, 1] ** 2) / area
-        return result
-
-    y, x = apart.T
+    weight = np.exp(log_a - log_sum)
+    off = weight * to_a.step + (1 - weight) * to_b.step
+    apart = to_a.step - to_b.step
+    cov = 0.5 * (to_a.cov + to_b.cov)
+    y, x = apart
     drawn = cells.elongation[mother]
     along = (drawn[:, 0] * (y * y - x * x) + drawn[:, 1] * 2 * y * x) / (y * y + x * x + LEAST)
+    square, log_unit = ellipse_square(cov, apart)
     return Geometry(
-        square(off),
-        0.5 * np.log(square(apart) + LEAST),
-        np.log(area),
+        ellipse_square(cov, off)[0],
+        0.5 * np.log(square + LEAST),
+        2 * log_unit,
         log_sum - cells.log_area[mother],
         log_a - log_b,
         along,
     )
 
 
-def mother_traits(cells: Cells, previous: Ids, step: float) -> list[Floats]:
-    """(N,) each: what tells a cell about to divide: size, roundness, speed, brightness; NaN where not known."""
-    speed = np.log(np.hypot(*last_step(cells, previous).T) + 0.3 * step)
-    speed[previous < 0] = np.nan
-    return [cells.log_area, np.hypot(*cells.elongation.T), speed, *cells.brightness.T]
+def mother_traits(cells: Cells, previous: Ids, step: float, rows: Ids) -> list[Floats]:
+    """(M,) each, of some cells: what tells a cell about to divide: size, roundness, speed, brightness; NaN where not
+    known."""
+    before = previous[rows]
+    y, x = (cells.yx.take(rows, 0) - cells.yx.take(before, 0)).T
+    speed = np.log(np.sqrt(y * y + x * x) + 0.3 * step)
+    speed[before < 0] = np.nan
+    roundness, *brightness = daughter_traits(cells, rows)
+    return [cells.log_area[rows], roundness, speed, *brightness]
 
 
-def daughter_traits(cells: Cells) -> list[Floats]:
-    """(N,) each: what tells a cell just born: roundness, brightness."""
-    return [np.hypot(*cells.elongation.T), *cells.brightness.T]
+def daughter_traits(cells: Cells, rows: Ids) -> list[Floats]:
+    """(M,) each, of some cells: what tells a cell just born: roundness, brightness."""
+    return [np.sqrt(squares(cells.elongation.take(rows, 0))), *cells.brightness.take(rows, 0).T]
 
 
 def propose_divisions(cells: Cells, model: Model, scored: Scored) -> Hypotheses:
     """Divisions that are likelier than the mother living on as one of the daughters."""
     mother, a, b, rival = _candidates(cells, model, scored)
     d = model.divisions
-    g = measure(cells, mother, a, b)
+    to_a, to_b = Pairs.of(cells, mother, a), Pairs.of(cells, mother, b)
+    g = measure(cells, to_a, to_b)
     score = np.log(d.rate) - model.log_end(cells)[mother]
     start = model.log_start(cells)
     score -= start[a] + start[b]
     score += log_density(g.off_centre / d.off_centre**2, 2, DIVISION_TAIL, 2 * np.log(d.off_centre) + 0.5 * g.log_unit)
     score += _log_t(g.separation, *d.separation) - np.log(2 * np.pi) - 2 * g.separation - 0.5 * g.log_unit
     score += d.along.ratio(g.along)
-    n_parted = model.is_parted(cells, mother, a).astype(float) + model.is_parted(cells, mother, b)
+    n_parted = to_a.is_parted.astype(float) + to_b.is_parted
     score += n_parted * np.log(d.parted) + (2 - n_parted) * np.log1p(-d.parted)
     if model.population.log_area[1]:
         middle, spread = model.population.log_area
-        size = log_density(((cells.log_area - middle) / spread) ** 2, 1, POPULATION_TAIL, np.log(spread))
-        score += _log_t(g.total, *d.total) + _log_t(g.balance, 0.0, d.balance) - size[a] - size[b]
-    for trait, values in zip(d.mothers, mother_traits(cells, scored.previous, model.step), strict=False):
-        score += trait.ratio(values[mother])
-    for trait, values in zip(d.daughters, daughter_traits(cells), strict=False):
-        score += trait.ratio(values[a]) + trait.ratio(values[b])
+        score += _log_t(g.total, *d.total) + _log_t(g.balance, 0.0, d.balance)
+        for daughter in (a, b):
+            square = ((cells.log_area[daughter] - middle) / spread) ** 2
+            score -= log_density(square, 1, POPULATION_TAIL, np.log(spread))
+    for trait, values in zip(d.mothers, mother_traits(cells, scored.previous, model.step, mother), strict=False):
+        score += trait.ratio(values)
+    for daughter in (a, b):
+        for trait, values in zip(d.daughters, daughter_traits(cells, daughter), strict=False):
+            score += trait.ratio(values)
     is_likely = score > np.maximum(rival, 0)
     return Hypotheses(mother[is_likely], a[is_likely], b[is_likely], score[is_likely])
 
 
 def _candidates(cells: Cells, model: Model, scored: Scored) -> tuple[Ids, Ids, Ids, Floats]:
     """Mother, daughters, the better of the mother's links to the two; cells clearly of another origin are left out."""
-    pairs = scored.pairs
-    k = pairs.shape[1]
+    near = scored.near
+    source, k = near.pairs.source, near.shape[1]
     if k < 2:
         none = np.zeros(0, np.int64)
         return none, none, none, np.zeros(0)
-    score = pairs.spread(scored.score, -np.inf)
-    ordered = np.partition(score, (k - 2, k - 1), axis=1)
-    clear = ordered[:, -1] > np.maximum(ordered[:, -2], 0) + CLEAR
-    owner = np.where((scored.previous >= 0) & clear[scored.previous], scored.previous, -1)[pairs.target]
+    links = scored.links()
+    best, second = best_futures(links, len(cells))
+    clear = best > second + CLEAR
+    owner = np.where((scored.previous >= 0) & clear[scored.previous], scored.previous, -1)[near.pairs.target]
     reach = REACH * np.exp(0.5 * cells.log_area) / np.sqrt(np.pi) + 3 * model.step
-    is_open = ((owner < 0) | (owner == pairs.source)) & (pairs.distance < reach[pairs.source])
-    is_free = pairs.spread(is_open, False)
+    is_open = ((owner < 0) | (owner == source)) & (near.distance < reach[source])
+    is_free = near.spread(is_open, False)
     rows = np.flatnonzero(is_free.sum(axis=1) > 1)
-    is_free, target, score = is_free[rows], pairs.spread(pairs.target, 0)[rows], score[rows]
+    is_free, target = is_free[rows], near.spread(near.pairs.target, 0)[rows]
+    score = near.spread(scored.score, -np.inf)[rows]
     found = [(np.flatnonzero(is_free[:, i] & is_free[:, j]), i, j) for i, j in combinations(range(k), 2)]
     mother = np.concatenate([rows[at] for at, _, _ in found])
     a = np.concatenate([target[at, i] for at, i, _ in found])

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from engine.linking import divisions
 from engine.linking.assign import Hypotheses
-from engine.linking.cells import Cells, Population
-from engine.linking.model import DIVISION_TAIL, POPULATION_TAIL, Divisions, Model, Trait
+from engine.linking.cells import POPULATION_TAIL, Cells, Population
+from engine.linking.model import DIVISION_TAIL, Divisions, Model, Pairs, Trait
 from engine.linking.propose import Neighbours, last_step, mutual_best
 from engine.linking.student import (
     fit_scale_and_tail,
@@ -16,6 +16,7 @@ from engine.linking.student import (
     medians,
     quantile,
     robust_scale,
+    squares,
     update,
     update_scale,
 )
@@ -35,14 +36,14 @@ MOST_ODDS = 50.0  # nats
 _PRIOR = 100.0  # detections that what is known beforehand of a rate counts for
 
 
-def first_guess(cells: Cells, population: Population, n_gaps: int, pairs: Neighbours) -> Model:
+def first_guess(cells: Cells, population: Population, n_gaps: int, near: Neighbours) -> Model:
     """A model from pairs of cells that are each other's nearest."""
-    previous = mutual_best(pairs, -pairs.distance, len(cells))
+    previous = mutual_best(near.pairs, -near.distance, len(cells))
     target = np.flatnonzero(previous >= 0)
     source = previous[target]
     length = np.hypot(*(cells.yx[target] - cells.yx[source]).T)
     step = quantile(length, 0.5) / 1.18 if len(length) else population.radius
-    looks = np.abs(cells.looks[target] - cells.looks[source])
+    looks = np.abs(cells.changes(source, target))
     change = medians(looks) / 0.74 if len(looks) else population.spread
     gap = tuple(0.002 / 2**missing for missing in range(n_gaps))
     return Model(population, max(step, LEAST_STEP), 3.0, np.maximum(change, population.least), 3.0, gap=gap)
@@ -90,7 +91,8 @@ def _fit_rates(
         starts[some.target] = False
         starts[some.second[some.second >= 0]] = False
     missing = cells.frame[chosen.target] - cells.frame[chosen.source] - 1
-    is_first = ~np.isin(cells.frame - 1, cells.frame)
+    after_gap = np.diff(cells.frame, prepend=cells.frame[0] - 2) > 1
+    is_first = np.isin(cells.frame, cells.frame[after_gap])
     starts &= ~is_first
 
     def rate(event: NDArray[np.bool_], possible: NDArray[np.bool_], zone: int) -> float:
@@ -109,64 +111,67 @@ def _fit_rates(
 
 def _fit_scales(cells: Cells, model: Model, source: Ids, target: Ids, previous: Ids) -> Model:
     model = _fit_change(cells, model, source, target)
-    model = _fit_steps(cells, model, source, target, previous)
-    return _fit_redrawn(cells, model, source, target, previous)
+    before = last_step(cells, previous).take(source, 1)
+    pairs = Pairs.of(cells, source, target)
+    momentum = _fit_momentum(pairs.step, before, model)
+    if momentum:
+        pairs = Pairs.of(cells, source, target, momentum * before)
+    model = _fit_steps(replace(model, momentum=momentum), pairs)
+    return _fit_redrawn(cells, model, pairs)
 
 
 def _fit_change(cells: Cells, model: Model, source: Ids, target: Ids) -> Model:
     if not len(model.change):
         return model
-    change = cells.looks[target] - cells.looks[source]
+    change = cells.changes(source, target)
     least = model.population.least
     scale = np.maximum(medians(np.abs(change)) / 0.74, least)
-    common, tail = fit_scale_and_tail(((change / scale) ** 2).sum(axis=1), len(scale))
+    common, tail = fit_scale_and_tail(squares(change / scale), len(scale))
     return replace(model, change=np.maximum(scale * common, least), change_tail=tail)
 
 
-def _fit_steps(cells: Cells, model: Model, source: Ids, target: Ids, previous: Ids) -> Model:
-    step = cells.yx[target] - cells.yx[source]
-    momentum = _fit_momentum(step, last_step(cells, previous)[source], model)
-    step = step - momentum * last_step(cells, previous)[source]
-    best, best_fit = model, -np.inf
+def _fit_steps(model: Model, pairs: Pairs) -> Model:
+    best, best_fit = (0.0, model.step, model.step_tail), -np.inf
     for drawn in DRAWN:
-        trial = replace(model, drawn=drawn, momentum=momentum)
-        square, log_area = trial.squared_step(cells, source, target, step)
+        square, log_area = model.squared_step(pairs, drawn)
         scale, tail = fit_scale_and_tail(square, 2)
         scale = max(scale, LEAST_STEP)
         fit = log_density(square / scale**2, 2, tail, 2 * np.log(scale) + log_area).sum()
         if fit > best_fit:
-            best, best_fit = replace(trial, step=scale, step_tail=tail), fit
-    return best
+            best, best_fit = (drawn, scale, tail), fit
+    drawn, step, step_tail = best
+    return replace(model, drawn=drawn, step=step, step_tail=step_tail)
 
 
-def _fit_redrawn(cells: Cells, model: Model, source: Ids, target: Ids, previous: Ids) -> Model:
-    step = cells.yx[target] - cells.yx[source] - model.momentum * last_step(cells, previous)[source]
-    kept, redrawn = model.log_kept_and_redrawn(cells, source, target, step)
-    share, n = model.redrawn, len(source) + _PRIOR
-    odds = np.exp(np.minimum(redrawn - kept, MOST_ODDS)) * (1 - share) / share
+def _fit_redrawn(cells: Cells, model: Model, pairs: Pairs) -> Model:
+    kept, redrawn = model.log_kept_and_redrawn(cells, pairs)
+    share, n = model.redrawn, len(kept) + _PRIOR
+    against = np.exp(np.minimum(kept - redrawn, MOST_ODDS)) * share / (1 - share)
     for _ in range(ROUNDS):
-        expected = float((share * odds / (1 - share + share * odds)).sum())
+        expected = float((1 / (1 + (1 - share) / share * against)).sum())
         share = (expected + _PRIOR * Model.redrawn) / n
-    parted = float(model.is_parted(cells, source, target).sum())
+    parted = float(pairs.is_parted.sum())
     return replace(model, redrawn=share, parted=(parted + _PRIOR * Model.parted) / n)
 
 
 def _fit_momentum(step: Floats, before: Floats, model: Model) -> float:
     """The part of its last step that a cell repeats, by robust regression; 0 where it is small."""
-    weight = 1 / (model.step**2 + (step**2).sum(axis=1) + (before**2).sum(axis=1))
-    known = (weight * (before**2).sum(axis=1)).sum() + 10.0
-    momentum = float((weight * (before * step).sum(axis=1)).sum() / known)
+    past = (before**2).sum(axis=0)
+    weight = 1 / (model.step**2 + (step**2).sum(axis=0) + past)
+    momentum = float(weight @ (before * step).sum(axis=0) / (weight @ past + 10.0))
     return momentum if momentum > MIN_MOMENTUM else 0.0
 
 
 def _fit_divisions(cells: Cells, model: Model, chosen: Hypotheses, previous: Ids, n: int) -> Divisions:
     """Known beforehand: what is usual in `Divisions()`; traits are taken to tell nothing."""
     usual = Divisions()
-    g = divisions.measure(cells, chosen.source, chosen.target, chosen.second)
+    to_a, to_b = (Pairs.of(cells, chosen.source, heir) for heir in (chosen.target, chosen.second))
+    g = divisions.measure(cells, to_a, to_b)
     spread = float(np.sqrt(np.mean(cells.elongation**2))) + 1e-6
     daughters = np.concatenate([chosen.target, chosen.second])
-    mother_traits = divisions.mother_traits(cells, previous, model.step)
-    parted = model.is_parted(cells, np.tile(chosen.source, 2), daughters).sum()
+    all_ = np.arange(len(cells))
+    mother_traits = divisions.mother_traits(cells, previous, model.step, all_)
+    parted = to_a.is_parted.sum() + to_b.is_parted.sum()
     return Divisions(
         rate=(len(chosen) + 1) / (n + 3 * _PRIOR),
         off_centre=update_scale(usual.off_centre, g.off_centre, 2, DIVISION_TAIL),
@@ -176,7 +181,7 @@ def _fit_divisions(cells: Cells, model: Model, chosen: Hypotheses, previous: Ids
         along=Trait(0.0, spread, *update(0.0, spread, g.along, POPULATION_TAIL)),
         parted=float((parted + PRIOR_DAUGHTERS * usual.parted) / (len(daughters) + PRIOR_DAUGHTERS)),
         mothers=tuple(_trait(values, values[chosen.source]) for values in mother_traits),
-        daughters=tuple(_trait(values, values[daughters]) for values in divisions.daughter_traits(cells)),
+        daughters=tuple(_trait(values, values[daughters]) for values in divisions.daughter_traits(cells, all_)),
     )
 
 

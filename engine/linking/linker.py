@@ -52,13 +52,13 @@ def decide(
     link = np.full(n, -1, np.int64)
     if n < 2 or cells.frame[0] == cells.frame[-1]:
         return link, Exchanges(np.full(n, np.inf), np.full(n, UNKNOWN))
-    model, near = learn(cells, population, limits)
     windows = list(_windows(cells.frame, limits.window))
+    near = find_neighbours(cells) if len(windows) == 1 else None
+    model = learn(cells, population, limits, near)
     all_, certain, open_ = [], [], []
     for done, (start, first, stop) in enumerate(windows, start=1):
         window = cells[start:stop]
-        is_all = len(window) == near.shape[0] == len(cells)
-        here = _propose(window, model, limits, near if is_all else find_neighbours(window))
+        here, _ = _propose(window, model, limits, near or find_neighbours(window))
         mine = here[here.source >= first - start]
         sure, unsure = choose_certain(mine, stop - start, model.weak)
         all_.append(mine.shifted(start))
@@ -67,7 +67,7 @@ def decide(
         progress(done, len(windows) + 1)
     sure = Hypotheses.join(certain)
     gaps = _gaps(cells, model, sure)
-    best = choose_best(Hypotheses.join([*open_, gaps]), n)
+    best = choose_best(Hypotheses.join([*open_, gaps]), n) if len(gaps) >= RARE * n else gaps[:0]
     if (cells.frame[best.target] - cells.frame[best.source] > 1).sum() < RARE * n:
         gaps = gaps[:0]
         best = choose_best(Hypotheses.join(open_), n)
@@ -81,43 +81,38 @@ def decide(
     return link, exchanges(Hypotheses.join([*all_, gaps]), chosen, n)
 
 
-def learn(cells: Cells, population: Population, limits: Limits) -> tuple[Model, Neighbours]:
-    """The model that fits the movie, and the near cells of the last sample that it was learnt from.
+def learn(cells: Cells, population: Population, limits: Limits, near: Neighbours | None = None) -> Model:
+    """The model that fits the movie; near: of all cells, where known.
 
     Links found with a first guess tell the scales; with these a part of the movie is linked, which tells them better,
     and then more of it. Ends are taken to be rare meanwhile: where steps are still taken for smaller than they are,
     cells seem to end, and once ends are thought frequent, fewer steps are followed still.
     """
-    samples = [_sample(cells, size) for size in SAMPLES]
-    pairs = [find_neighbours(sample) for sample, _ in samples]
-    few, near = samples[0][0], pairs[0]
-    guess = first_guess(few, population, limits.max_gap, near)
-    model = refine_scales(few, guess, score_links(few, guess, near).previous)
-    for (sample, is_last), near, ends in zip(samples, pairs, ENDS, strict=True):
-        model = replace(model, end=ends, start=ends, gap=guess.gap)
-        model = _relearn(sample, is_last, near, model, limits)
-    return model, near
+    samples = [_sample(cells, size, near) for size in SAMPLES]
+    few, _, pairs = samples[0]
+    guess = first_guess(few, population, limits.max_gap, pairs)
+    model = refine_scales(few, guess, score_links(few, guess, pairs).previous)
+    for sample, ends in zip(samples, ENDS, strict=True):
+        model = _relearn(*sample, replace(model, end=ends, start=ends, gap=guess.gap), limits)
+    return model
 
 
-def _relearn(sample: Cells, is_last: NDArray[np.bool_], pairs: Neighbours, model: Model, limits: Limits) -> Model:
+def _relearn(sample: Cells, is_last: NDArray[np.bool_], near: Neighbours, model: Model, limits: Limits) -> Model:
     """The model after linking the sample with it; is_last (N,): nothing can follow in the frames of these cells."""
-    scored = score_links(sample, model, pairs)
-    proposed = [scored.links()]
-    if limits.divides:
-        proposed.append(propose_divisions(sample, model, scored))
-    certain, open_ = choose_certain(Hypotheses.join(proposed), len(sample), model.weak)
+    proposed, previous = _propose(sample, model, limits, near)
+    certain, open_ = choose_certain(proposed, len(sample), model.weak)
     gaps = _gaps(sample, model, certain)
     more, undecided = choose_certain(Hypotheses.join([open_, gaps]), len(sample))
-    return refine(sample, model, Hypotheses.join([certain, more]), undecided, scored.previous, is_last)
+    return refine(sample, model, Hypotheses.join([certain, more]), undecided, previous, is_last)
 
 
-def _propose(cells: Cells, model: Model, limits: Limits, pairs: Neighbours) -> Hypotheses:
-    """All links to the next frame and divisions that are likelier than chance."""
-    scored = score_links(cells, model, pairs)
+def _propose(cells: Cells, model: Model, limits: Limits, near: Neighbours) -> tuple[Hypotheses, Ids]:
+    """All links to the next frame and divisions that are likelier than chance; the likely predecessors (N,)."""
+    scored = score_links(cells, model, near)
     proposed = [scored.links()]
     if limits.divides:
         proposed.append(propose_divisions(cells, model, scored))
-    return Hypotheses.join(proposed)
+    return Hypotheses.join(proposed), scored.previous
 
 
 def _gaps(cells: Cells, model: Model, certain: Hypotheses) -> Hypotheses:
@@ -140,17 +135,19 @@ def _windows(frame: Ids, size: int) -> Iterator[tuple[int, int, int]]:
         at = until
 
 
-def _sample(cells: Cells, size: int) -> tuple[Cells, NDArray[np.bool_]]:
-    """About so many cells in blocks of frames from all over the movie; which stand in the last frame of a block."""
+def _sample(cells: Cells, size: int, near: Neighbours | None) -> tuple[Cells, NDArray[np.bool_], Neighbours]:
+    """About so many cells in blocks of frames from all over the movie; which stand in the last frame of a block; their
+    near cells in the next frame."""
     starts = np.append(np.flatnonzero(np.diff(cells.frame, prepend=cells.frame[0] - 1)), len(cells))
     n_frames = len(starts) - 1
     n_blocks = max(1, int(size / len(cells) * n_frames / SAMPLE_FRAMES))
     if len(cells) <= size or n_blocks * SAMPLE_FRAMES >= n_frames:
-        return cells, cells.frame == cells.frame[-1]
+        return cells, cells.frame == cells.frame[-1], near or find_neighbours(cells)
     firsts = np.linspace(0, n_frames - SAMPLE_FRAMES, n_blocks).round().astype(int)
     blocks = [np.arange(starts[f], starts[f + SAMPLE_FRAMES]) for f in np.unique(firsts)]
     blocks = [rows for k, rows in enumerate(blocks) if k == 0 or rows[0] > blocks[k - 1][-1]]
-    sample = cells[np.concatenate(blocks)]
+    rows = np.concatenate(blocks)
     apart = np.repeat(np.arange(len(blocks)) * 2 * SAMPLE_FRAMES, [len(rows) for rows in blocks])
     is_last = np.concatenate([cells.frame[rows] == cells.frame[rows[-1]] for rows in blocks])
-    return replace(sample, frame=sample.frame + apart), is_last
+    sample = replace(cells[rows], frame=cells.frame[rows] + apart)
+    return sample, is_last, near.among(rows, is_last) if near else find_neighbours(sample)

@@ -11,20 +11,46 @@ P(start) of a detection is the rate of starts per px^2 times the density of its 
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.linking.cells import Cells, Population
-from engine.linking.student import log_density
+from engine.linking.cells import POPULATION_TAIL, Cells, Population
+from engine.linking.student import log_density, squares
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 APART = 8.0  # squared distance, in the sum of two round masks' second moments, at which they touch no more
-POPULATION_TAIL = 4.0  # of what varies between cells
 DIVISION_TAIL = 4.0  # of where and how large daughters are
 REDRAWN_TAIL = 10.0  # of how far the centroid jumps where a mask is drawn anew
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Two cells each: source, target (E,); step (2, E) from one to the other that momentum does not explain, px; cov
+    (3, E) second moments of their masks in sum; square, log_unit (E,): squared step in units of that ellipse, log of
+    its area."""
+
+    source: Ids
+    target: Ids
+    step: Floats
+    cov: Floats
+    square: Floats
+    log_unit: Floats
+
+    @classmethod
+    def of(cls, cells: Cells, source: Ids, target: Ids, expected: Floats | float = 0.0) -> Self:
+        """expected (2, E): what momentum explains."""
+        step = np.ascontiguousarray((cells.yx.take(target, 0) - cells.yx.take(source, 0)).T) - expected
+        cov = np.ascontiguousarray((cells.cov.take(target, 0) + cells.cov.take(source, 0)).T)
+        return cls(source, target, step, cov, *ellipse_square(cov, step))
+
+    @property
+    def is_parted(self) -> NDArray[np.bool_]:
+        """(E,) whether the masks of the two, taken as ellipses, do not touch."""
+        return self.square > APART
 
 
 @dataclass(frozen=True)
@@ -40,7 +66,9 @@ class Trait:
         """(N,) log likelihood ratio, between -3 and 3; 0 where not known."""
         theirs = log_density(((values - self.mean) / self.scale) ** 2, 1, POPULATION_TAIL, np.log(self.scale))
         everyones = log_density(((values - self.middle) / self.spread) ** 2, 1, POPULATION_TAIL, np.log(self.spread))
-        return np.nan_to_num(np.clip(theirs - everyones, -3, 3))
+        ratio = np.minimum(np.maximum(theirs - everyones, -3.0), 3.0)
+        ratio[np.isnan(ratio)] = 0.0
+        return ratio
 
 
 @dataclass(frozen=True)
@@ -92,84 +120,74 @@ class Model:
         """(N,) log rate per px^2 at which cells start, without their looks."""
         return np.log(np.array(self.start) * self.population.density)[cells.is_border]
 
-    def log_looks(self, cells: Cells) -> Floats:
-        """(N,) log density of a cell's looks among all cells."""
-        p = self.population
-        square = ((cells.looks - p.middle) / p.spread) ** 2
-        density: Floats = log_density(square, 1, POPULATION_TAIL, np.log(p.spread)).sum(axis=1)
-        return density
-
     def log_link(
         self,
         cells: Cells,
-        source: Ids,
-        target: Ids,
-        step: Floats,
-        widening: float = 1.0,
+        pairs: Pairs,
+        widening: Floats | float = 1.0,
         log_part: Floats | float = 0.0,
+        least: Floats | float = -np.inf,
     ) -> Floats:
-        """(E,) log likelihood of displacements (E, 2), per px^2, that momentum does not explain, and of the target's
-        looks given the source's, against those of any cell. log_part (E,): see `propose.log_part`.
+        """(E,) log likelihood of displacements, per px^2, and of the target's looks given the source's, against those
+        of any cell; -inf where it cannot exceed `least` (E,), which is cheap. log_part (E,): see `propose.log_part`.
 
         Now and then a mask is redrawn: touching cells are cut anew, a part is lost. Then looks tell nothing, and the
         centroid jumps by as much as the masks reach. A cell seldom jumps so far that its masks part: as that happens in
         `parted` of the links, the tail of the steps, fitted where most of them are, is not trusted there.
         """
-        kept, redrawn = self.log_kept_and_redrawn(cells, source, target, step, widening)
-        return np.logaddexp(kept, redrawn + log_part)
+        kept, redrawn = self._log_places(pairs, widening)
+        redrawn += log_part
+        most = kept + self._log_change(np.zeros(1), widening) - cells.log_looks[pairs.target]
+        rows = np.flatnonzero(np.maximum(most, redrawn) > least - np.log(2))
+        widening = widening[rows] if isinstance(widening, np.ndarray) else widening
+        kept = kept[rows] + self.log_change(cells, pairs.source[rows], pairs.target[rows], widening)
+        result = np.full(len(redrawn), -np.inf)
+        result[rows] = np.logaddexp(kept, redrawn[rows])
+        return result
 
-    def log_kept_and_redrawn(
-        self, cells: Cells, source: Ids, target: Ids, step: Floats, widening: float = 1.0
-    ) -> tuple[Floats, Floats]:
+    def log_kept_and_redrawn(self, cells: Cells, pairs: Pairs) -> tuple[Floats, Floats]:
         """(E,) the two parts of the likelihood in `log_link`: of a mask that stays the same, and of one drawn anew."""
-        kept = self.log_step(cells, source, target, step, widening)
-        if len(self.change):
-            kept += self.log_change(cells, source, target, widening)
-        yy, yx, xx = (cells.cov[source] + cells.cov[target]).T
-        square, log_area = ellipse_square(yy, yx, xx, step)
-        anew = log_density(square / widening**2, 2, REDRAWN_TAIL, 2 * np.log(widening) + log_area)
-        parts = np.where(square > APART * widening**2, np.log(self.parted), 0.0)
+        kept, redrawn = self._log_places(pairs)
+        return kept + self.log_change(cells, pairs.source, pairs.target), redrawn
+
+    def _log_places(self, pairs: Pairs, widening: Floats | float = 1.0) -> tuple[Floats, Floats]:
+        """The same, of what displacements alone tell."""
+        square, log_area = self.squared_step(pairs, self.drawn)
+        scale = self.step * widening
+        kept = log_density(square / scale**2, 2, self.step_tail, 2 * np.log(scale) + log_area)
+        log_unit = 2 * np.log(widening) + pairs.log_unit
+        anew = log_density(pairs.square / widening**2, 2, REDRAWN_TAIL, log_unit)
+        parts = np.where(pairs.square > APART * widening**2, np.log(self.parted), 0.0)
         return np.log1p(-self.redrawn) + kept + parts, np.log(self.redrawn) + anew + parts
 
-    def is_parted(self, cells: Cells, source: Ids, target: Ids) -> NDArray[np.bool_]:
-        """(E,) whether the masks of two cells, taken as ellipses, do not touch."""
-        return distance(cells, source, target) > APART
-
-    def log_step(self, cells: Cells, source: Ids, target: Ids, step: Floats, widening: float = 1.0) -> Floats:
-        """(E,) log density per px^2 of displacements (E, 2) that momentum does not explain."""
-        square, log_area = self.squared_step(cells, source, target, step)
-        scale = self.step * widening
-        return log_density(square / scale**2, 2, self.step_tail, 2 * np.log(scale) + log_area)
-
-    def log_change(self, cells: Cells, source: Ids, target: Ids, widening: float = 1.0) -> Floats:
+    def log_change(self, cells: Cells, source: Ids, target: Ids, widening: Floats | float = 1.0) -> Floats:
         """(E,) log likelihood ratio of the target's looks given the source's against those of any cell."""
-        scale = self.change * widening
-        change = (cells.looks[target] - cells.looks[source]) / scale
-        square = np.einsum("ed,ed->e", change, change)
-        same = log_density(square, len(scale), self.change_tail, float(np.log(scale).sum()))
-        return same - self.log_looks(cells)[target]
+        square = squares(cells.changes(source, target) / self.change)
+        return self._log_change(square, widening) - cells.log_looks[target]
 
-    def squared_step(self, cells: Cells, source: Ids, target: Ids, step: Floats) -> tuple[Floats, Floats]:
-        """(E,) squared length of steps (E, 2), px^2, and the log of the area of the unit of that length.
+    def _log_change(self, square: Floats, widening: Floats | float) -> Floats:
+        """(E,) log density of changes of looks, of squared length (E,) in their scales."""
+        n = len(self.change)
+        if not n:
+            return np.zeros(1)
+        log_scale = float(np.log(self.change).sum()) + n * np.log(widening)
+        return log_density(square / widening**2, n, self.change_tail, log_scale)
+
+    def squared_step(self, pairs: Pairs, drawn: float) -> tuple[Floats, Floats]:
+        """(E,) squared length of steps, px^2, and the log of the area of the unit of that length.
 
         Cells slide along their length and centroids jitter with size: a part `drawn` of the unit is the mean ellipse of
         the two masks, in proportion to a typical cell; the rest is a circle.
         """
-        y, x = step[:, 0], step[:, 1]
-        if self.drawn == 0:
-            return y * y + x * x, np.zeros(len(step))
-        yy, yx, xx = (self.drawn / self.population.trace * (cells.cov[source] + cells.cov[target])).T
-        return ellipse_square(yy + 1 - self.drawn, yx, xx + 1 - self.drawn, step)
+        if drawn == 0:
+            return (pairs.step**2).sum(axis=0), np.zeros(len(pairs.source))
+        unit = drawn / self.population.trace * pairs.cov
+        unit[::2] += 1 - drawn
+        return ellipse_square(unit, pairs.step)
 
 
-def distance(cells: Cells, source: Ids, target: Ids) -> Floats:
-    """(E,) squared distance of two cells, in the sum of the second moments of their masks."""
-    yy, yx, xx = (cells.cov[source] + cells.cov[target]).T
-    return ellipse_square(yy, yx, xx, cells.yx[target] - cells.yx[source])[0]
-
-
-def ellipse_square(yy: Floats, yx: Floats, xx: Floats, step: Floats) -> tuple[Floats, Floats]:
-    """(E,) squared length of steps (E, 2) in units of ellipses of second moments (E,); the log of their areas."""
-    y, x = step.T
+def ellipse_square(cov: Floats, step: Floats) -> tuple[Floats, Floats]:
+    """(E,) squared length of steps (2, E) in units of ellipses of second moments (3, E); the log of their areas."""
+    (yy, yx, xx), (y, x) = cov, step
     area = yy * xx - yx * yx
     return (xx * y * y - 2 * yx * y * x + yy * x * x) / area, 0.5 * np.log(area)

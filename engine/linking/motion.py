@@ -28,20 +28,21 @@ def _shifts(start: NDArray[np.intp], yx: Floats) -> Floats:
     """(F, 2) shift of each frame that has cells against the one before it."""
     count = np.diff(start, append=len(yx))
     rank = np.repeat(np.arange(len(start)), count)
-    far = 10 * (np.ptp(yx, axis=0).max() + 1)
+    far = 10 * (np.ptp(yx) + 1)
     points = np.column_stack([yx, rank * far])
     tree = cKDTree(points, balanced_tree=False, compact_nodes=False)
-    some = np.flatnonzero(
-        (np.arange(start[-1]) - start[rank[: start[-1]]]) % (1 + count[rank[: start[-1]]] // WITNESSES) == 0
-    )
-    step, nearest = map(np.asarray, tree.query(points[some] + np.array([0, 0, far])))
-    spacing = np.minimum(np.asarray(tree.query(points[some], k=[2])[0])[:, 0], far / 10)
+    every = np.repeat(1 + count[:-1] // WITNESSES, count[:-1])
+    some = np.flatnonzero((np.arange(start[-1]) - np.repeat(start[:-1], count[:-1])) % every == 0)
+    witnesses = points.take(some, 0)
+    spacing = np.minimum(np.asarray(tree.query(witnesses, k=[2])[0])[:, 0], far / 10)
+    witnesses[:, 2] += far
+    step, nearest = map(np.asarray, tree.query(witnesses))
     rank = rank[some]
     typical_step, typical_spacing = _medians(step, rank), _medians(spacing, rank)
     is_large = typical_step > LARGE * typical_spacing
     is_near = step < 0.5 * typical_spacing[rank]
     shifts = np.zeros((len(start), 2))
-    shifts[1:] = _small_shifts(rank[is_near], (yx[nearest] - yx[some])[is_near], len(start) - 1)
+    shifts[1:] = _small_shifts(rank[is_near], yx.take(nearest[is_near], 0) - yx.take(some[is_near], 0), len(start) - 1)
     shifts[1:][is_large] = 0
     for t in np.flatnonzero(is_large & (np.minimum(count[:-1], count[1:]) >= 3)):
         before, after = yx[start[t] : start[t] + count[t]], yx[start[t + 1] : start[t + 1] + count[t + 1]]

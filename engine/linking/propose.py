@@ -1,7 +1,7 @@
 """Links worth considering: each cell with its nearest cells of the next frames."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from engine.linking.assign import Hypotheses
 from engine.linking.cells import Cells
-from engine.linking.model import Model, distance
+from engine.linking.model import Model, Pairs
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -26,14 +26,24 @@ RETURNS = 0.1  # of the cells that leave the field come back soon; they count as
 class Neighbours:
     """Pairs of a cell and one of the nearest cells of a later frame.
 
-    source, target, distance (E,): rows, rows and px; place (E,): where each pair stands in a table (N, K).
+    distance (E,): px; place (E,): where each pair stands in a table (N, K).
     """
 
-    source: Ids
-    target: Ids
+    pairs: Pairs
     distance: Floats
     place: Ids
     shape: tuple[int, int]
+
+    def among(self, rows: Ids, is_last: NDArray[np.bool_]) -> Self:
+        """Of some cells (M,) alone, counted anew, from all but the last of theirs on."""
+        number, heir = np.full((2, self.shape[0]), -1)
+        number[rows], heir[rows] = np.where(is_last, -1, np.arange(len(rows))), np.arange(len(rows))
+        all_ = self.pairs
+        at = np.flatnonzero(number[all_.source] >= 0)
+        source, target, k = number[all_.source[at]], heir[all_.target[at]], self.shape[1]
+        step, cov = all_.step.take(at, 1), all_.cov.take(at, 1)
+        pairs = Pairs(source, target, step, cov, all_.square[at], all_.log_unit[at])
+        return type(self)(pairs, self.distance[at], source * k + self.place[at] % k, (len(rows), k))
 
     def spread(self, values: Floats | Ids | NDArray[np.bool_], elsewhere: float) -> NDArray[Any]:
         """(N, K) values (E,) of the pairs, and what stands elsewhere."""
@@ -42,28 +52,25 @@ class Neighbours:
         return table
 
 
-def find_neighbours(cells: Cells, ahead: int = 1, rows: Ids | None = None, targets: Ids | None = None) -> Neighbours:
-    """The nearest cells `ahead` frames later; of given sources and among given targets, or all."""
-    far = 10 * float(np.ptp(cells.yx, axis=0).max() + 1)
+def find_neighbours(
+    cells: Cells, ahead: tuple[int, ...] = (1,), rows: Ids | None = None, targets: Ids | None = None
+) -> Neighbours:
+    """The nearest cells so many frames later, one number after the other; of given sources, given targets, or all."""
+    far = 10 * float(np.ptp(cells.yx) + 1)
     points = np.column_stack([cells.yx, cells.frame * far])
-    sources = points if rows is None else points[rows]
+    rows = np.arange(len(points)) if rows is None else rows
     among = points if targets is None else points[targets]
-    k = min(NEIGHBOURS if ahead == 1 else GAP_NEIGHBOURS, len(among))
+    k = min(NEIGHBOURS if ahead == (1,) else GAP_NEIGHBOURS, len(among))
     tree = cKDTree(among, balanced_tree=False, compact_nodes=False)
-    goal = sources + np.array([0, 0, ahead * far])
+    goal = np.concatenate([points[rows] + np.array([0, 0, later * far]) for later in ahead])
     distance, target = map(np.asarray, tree.query(goal, k=range(1, k + 1), distance_upper_bound=far / 2))
     place = np.flatnonzero(target.ravel() < len(among))
-    source, target = place // k, target.ravel()[place]
-    return Neighbours(
-        source if rows is None else rows[source],
-        target if targets is None else targets[target],
-        distance.ravel()[place],
-        place,
-        (len(sources), k),
-    )
+    source, target = np.tile(rows, len(ahead))[place // k], target.ravel()[place]
+    target = target if targets is None else targets[target]
+    return Neighbours(Pairs.of(cells, source, target), distance.ravel()[place], place, (len(goal), k))
 
 
-def mutual_best(pairs: Neighbours, score: Floats, n: int) -> Ids:
+def mutual_best(pairs: Pairs, score: Floats, n: int) -> Ids:
     """(n,) the source that is best for each target while the target is best for it, or -1."""
     best_past, best_future = np.full(n, -np.inf), np.full(n, -np.inf)
     np.maximum.at(best_past, pairs.target, score)
@@ -76,54 +83,60 @@ def mutual_best(pairs: Neighbours, score: Floats, n: int) -> Ids:
 
 @dataclass(frozen=True)
 class Scored:
-    """Pairs of cells of consecutive frames: score (E,); previous (N,) the likely predecessor of each cell, or -1."""
+    """Pairs of cells of consecutive frames: score (E,), -inf if less likely than chance; previous (N,) the likely
+    predecessor of each cell, or -1."""
 
-    pairs: Neighbours
+    near: Neighbours
     score: Floats
     previous: Ids
 
     def links(self) -> Hypotheses:
         """Those that are likelier than chance."""
-        is_likely = self.score > 0
-        return Hypotheses.links(self.pairs.source[is_likely], self.pairs.target[is_likely], self.score[is_likely])
+        rows, pairs = np.flatnonzero(self.score > 0), self.near.pairs
+        return Hypotheses.links(pairs.source[rows], pairs.target[rows], self.score[rows])
 
 
-def score_links(cells: Cells, model: Model, pairs: Neighbours) -> Scored:
+def score_links(cells: Cells, model: Model, near: Neighbours) -> Scored:
     """Score every pair; a cell's step is expected to go on as the step that most likely led to it."""
-    source, target = pairs.source, pairs.target
+    source, target = near.pairs.source, near.pairs.target
     end, start = model.log_end(cells), model.log_start(cells)
-    stays = np.log1p(-np.exp(end)) - end
-    others = stays[source] - start[target]
-    step = cells.yx[target] - cells.yx[source]
-    part = log_part(cells, source, target)
-    score = others + model.log_link(cells, source, target, step, log_part=part)
-    previous = mutual_best(pairs, np.where(score > 0, score, -np.inf), len(cells))
+    others = (np.log1p(-np.exp(end)) - end)[source] - start[target]
+    part = log_part(cells, near.pairs)
+
+    def score(pairs: Pairs) -> tuple[Floats, Ids]:
+        likely = others + model.log_link(cells, pairs, log_part=part, least=-others)
+        likely[likely <= 0] = -np.inf
+        return likely, mutual_best(pairs, likely, len(cells))
+
+    scored, previous = score(near.pairs)
     if model.momentum:
-        step = step - model.momentum * last_step(cells, previous)[source]
-        score = others + model.log_link(cells, source, target, step, log_part=part)
-        previous = mutual_best(pairs, np.where(score > 0, score, -np.inf), len(cells))
-    return Scored(pairs, score, previous)
+        expected = model.momentum * last_step(cells, previous).take(source, 1)
+        scored, previous = score(Pairs.of(cells, source, target, expected))
+    return Scored(near, scored, previous)
 
 
-def log_part(cells: Cells, source: Ids, target: Ids) -> Floats:
+def log_part(cells: Cells, pairs: Pairs) -> Floats:
     """(E,) how likely a mask that was drawn anew is each cell's, by area, against the largest that it holds; 0 alone.
 
     Where cells were found as one, their mask reaches over all of them; its place alone would favour the smallest, which
     leaves the centre of a mask drawn over it the least room.
     """
     area = cells.log_area
-    rows = np.flatnonzero(area[target] > area[source] + np.log(GROWN))
-    rows = rows[distance(cells, source[rows], target[rows]) < INSIDE]
+    rows = np.flatnonzero(pairs.square < INSIDE)
+    source, target = pairs.source[rows], pairs.target[rows]
+    is_grown = area[target] > area[source] + np.log(GROWN)
+    rows, source, target = rows[is_grown], source[is_grown], target[is_grown]
     largest = np.full(len(cells), -np.inf)
-    np.maximum.at(largest, target[rows], area[source[rows]])
-    part = np.zeros(len(source))
-    part[rows] = area[source[rows]] - largest[target[rows]]
+    np.maximum.at(largest, target, area[source])
+    part = np.zeros(len(pairs.square))
+    part[rows] = area[source] - largest[target]
     return part
 
 
 def last_step(cells: Cells, previous: Ids) -> Floats:
-    """(N, 2) px, 0 for cells without predecessor."""
-    return np.where(previous[:, None] >= 0, cells.yx - cells.yx[previous], 0)
+    """(2, N) px, 0 for cells without predecessor."""
+    step: Floats = np.where(previous < 0, 0.0, (cells.yx - cells.yx.take(previous, 0)).T)
+    return step
 
 
 def propose_gaps(cells: Cells, model: Model, has_future: NDArray[np.bool_], has_past: NDArray[np.bool_]) -> Hypotheses:
@@ -133,17 +146,14 @@ def propose_gaps(cells: Cells, model: Model, has_future: NDArray[np.bool_], has_
     """
     may_gap = (cells.is_border == 0) | (sum(model.gap) > RETURNS * model.end[1])
     sources, targets = np.flatnonzero(~has_future & may_gap), np.flatnonzero(~has_past & may_gap)
-    if not (len(sources) and len(targets)):
-        return Hypotheses.join([Hypotheses.links(sources[:0], targets[:0], np.zeros(0))])
-    end, start = model.log_end(cells), model.log_start(cells)
-    found = []
+    if not (len(sources) and len(targets) and model.gap):
+        return Hypotheses.links(sources[:0], targets[:0], np.zeros(0))
+    ahead = tuple(range(2, len(model.gap) + 2))
+    pairs = find_neighbours(cells, ahead, sources, targets).pairs
+    source, target = pairs.source, pairs.target
+    missing = cells.frame[target] - cells.frame[source] - 1
+    others = np.log(model.gap)[missing - 1] - model.log_end(cells)[source] - model.log_start(cells)[target]
     model = replace(model, redrawn=REDRAWN)
-    for missing, rate in enumerate(model.gap, start=1):
-        widening = float(np.sqrt(missing + 1))
-        pairs = find_neighbours(cells, missing + 1, sources, targets)
-        source, target = pairs.source, pairs.target
-        step = cells.yx[target] - cells.yx[source]
-        score = np.log(rate) - end[source] - start[target] + model.log_link(cells, source, target, step, widening)
-        is_likely = score > 0
-        found.append(Hypotheses.links(source[is_likely], target[is_likely], score[is_likely]))
-    return Hypotheses.join([Hypotheses.links(sources[:0], targets[:0], np.zeros(0)), *found])
+    score = others + model.log_link(cells, pairs, np.sqrt(missing + 1), least=-others)
+    is_likely = score > 0
+    return Hypotheses.links(source[is_likely], target[is_likely], score[is_likely])

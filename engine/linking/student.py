@@ -23,7 +23,9 @@ def log_density(square: Floats, dimensions: int, tail: float, log_scale: Floats 
 def fit_scale_and_tail(square: Floats, dimensions: int) -> tuple[float, float]:
     """Scale and degrees of freedom that give the median and the 95 % quantile of squared distances (N,)."""
     medians, ratios = _quantiles(dimensions)
-    middle, far = max(quantile(square, 0.5), 1e-12), max(quantile(square, 0.95), 1e-12)
+    half, most = (_rank(len(square), q) for q in (0.5, 0.95))
+    ordered = np.partition(square, (half, most))
+    middle, far = max(ordered[half], 1e-12), max(ordered[most], 1e-12)
     ratio = min(max(far / middle, ratios[0]), ratios[-1])
     tail = float(np.interp(ratio, ratios, _TAILS[::-1]))
     return float(np.sqrt(middle / np.interp(ratio, ratios, medians))), tail
@@ -38,14 +40,24 @@ def _quantiles(dimensions: int) -> tuple[Floats, Floats]:
 
 def quantile(values: Floats, q: float) -> float:
     """The quantile of values (N,), N > 0, without interpolation."""
-    k = int(q * (len(values) - 1) + 0.5)
+    k = _rank(len(values), q)
     return float(np.partition(values, k)[k])
+
+
+def _rank(n: int, q: float) -> int:
+    return int(q * (n - 1) + 0.5)
 
 
 def medians(values: Floats) -> Floats:
     """Median along the first axis, the upper one of two."""
     k = len(values) // 2
     result: Floats = np.partition(values, k, axis=0)[k]
+    return result
+
+
+def squares(vectors: Floats) -> Floats:
+    """(N,) squared length of vectors (N, D)."""
+    result: Floats = np.einsum("nd,nd->n", vectors, vectors)
     return result
 
 
@@ -62,8 +74,8 @@ def update(
     new_mean, new_scale = mean, scale
     for _ in range(5 if len(values) else 0):
         w = (tail + 1) / (tail + ((values - new_mean) / new_scale) ** 2)
-        new_mean = (weight * mean + (w * values).sum()) / (weight + w.sum())
-        total = weight * scale**2 + (w * (values - new_mean) ** 2).sum()
+        new_mean = (weight * mean + w @ values) / (weight + w.sum())
+        total = weight * scale**2 + w @ (values - new_mean) ** 2
         new_scale = float(np.sqrt(total / (weight + len(values))))
     return float(new_mean), new_scale
 
@@ -73,6 +85,6 @@ def update_scale(scale: float, square: Floats, dimensions: int, tail: float, wei
     new_scale = scale
     for _ in range(5 if len(square) else 0):
         w = (tail + dimensions) / (tail + square / new_scale**2)
-        total = weight * scale**2 + (w * square).sum() / dimensions
+        total = weight * scale**2 + w @ square / dimensions
         new_scale = float(np.sqrt(total / (weight + len(square))))
     return new_scale

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from engine.forest import roots
 from engine.linking.assign import Hypotheses
 from engine.linking.cells import Cells
-from engine.linking.model import APART, Model
+from engine.linking.model import APART, Model, Pairs
 
 Ids = NDArray[np.int64]
 
@@ -69,7 +69,7 @@ def _turns(cells: Cells, model: Model, link: Ids, chosen: Hypotheses, tracks: li
     is_new = link[after] != before
     if (cells.frame[before] == cells.frame[after]).any() or link[late] != NONE or (chosen.source == early).any():
         return {}
-    if model.is_parted(cells, before[is_new], after[is_new]).any():
+    if Pairs.of(cells, before[is_new], after[is_new]).is_parted.any():
         return {}
     return dict(zip(after[is_new].tolist(), before[is_new].tolist(), strict=True))
 

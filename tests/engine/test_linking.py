@@ -13,6 +13,7 @@ from engine.linking.assign import Hypotheses, choose_best, choose_certain
 from engine.linking.cells import Cells, Population, describe
 from engine.linking.cycles import take_back_hasty
 from engine.linking.fit import first_guess, refine_scales
+from engine.linking.model import Pairs
 from engine.linking.motion import remove_motion
 from engine.linking.propose import find_neighbours, log_part
 from engine.linking.student import fit_scale_and_tail, log_density, update, update_scale
@@ -218,9 +219,9 @@ def test_a_mask_of_several_cells_is_rather_that_of_the_largest() -> None:
     places = np.array([(50.0, 46.0), (50.0, 57.0), (150.0, 50.0), (50.0, 53.0), (150.0, 50.0)])
     cells, _ = describe(frame, places, {"area": np.array([100.0, 200.0, 100.0, 310.0, 300.0])})
     source, target = np.array([0, 1, 2, 2]), np.array([3, 3, 4, 3])
-    assert log_part(cells, source, target) == pytest.approx([np.log(0.5), 0.0, 0.0, 0.0])
+    assert log_part(cells, Pairs.of(cells, source, target)) == pytest.approx([np.log(0.5), 0.0, 0.0, 0.0])
     same, _ = describe(frame, places, {"area": np.array([100.0, 200.0, 100.0, 110.0, 100.0])})
-    assert not log_part(same, source, target).any()
+    assert not log_part(same, Pairs.of(same, source, target)).any()
 
 
 @pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0.0, 0.02), (0.3, 0.2, 0.51)])

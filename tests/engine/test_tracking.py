@@ -269,7 +269,7 @@ def test_cells_that_are_hard_to_follow_do_not_seem_to_end() -> None:
     """Where steps often reach beyond the next cell, and none ends, ends are still taken to be rare."""
     detections = table(bursts(share=0.2, far=40.0, field=700.0, sizes=0.0))
     columns = {name: detections[name] for name in detections.columns}
-    model, _ = learn(*describe(detections.frame, detections.yx, columns), Limits())
+    model = learn(*describe(detections.frame, detections.yx, columns), Limits())
     assert model.end[0] < 0.05
 
 
