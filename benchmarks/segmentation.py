@@ -1,4 +1,4 @@
-"""Segmentation of real frames against their truth, one set of defaults for all.
+"""Segmentation of real frames, and some simulated ones, against their truth, one set of defaults for all.
 
     python -m benchmarks.segmentation [--data DIR] [--sets hsc02,psc] [--methods network] [--weights SEG.onnx]
                                       [--every N] [--pictures DIR] [--json]
@@ -11,6 +11,7 @@ a frame for correction and segmentation, on one thread. Pictures: found green, f
 import argparse
 import json
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 
 from engine.illumination import correct, estimate_illumination
 from engine.segmentation import SegmentationParameters, estimate_parameters, segment
+from engine.simulate import SimulationParameters, simulate
 
 Labels = NDArray[np.int32]
 Truth = Callable[[], Labels]
@@ -74,6 +76,26 @@ def cases(data: Path) -> dict[str, Case]:
         found["c2c12"] = Case(1.3, [(f, points[points[:, 0] == i, 2:4]) for i, f in enumerate(images)], has_masks=False)
     found["hematofate"] = Case(1.02, [(data / "formats/hematofate/single_position.png", None)], has_masks=False)
     return {name: case for name, case in found.items() if case.frames and case.frames[0][0].exists()}
+
+
+def simulated(work: Path) -> Case:
+    """A crowded simulated movie with much dirt, an hour between frames; made in `work`."""
+    given = SimulationParameters(
+        frames=24,
+        founders=40,
+        seed=5,
+        height=480,
+        width=640,
+        frame_interval_s=3600.0,
+        cycle_h=(11.0,),
+        noise=0.03,
+        specks_per_mm2=600.0,
+        floating_specks=30,
+    )
+    simulate(work / "simulated", given)
+    truths = sorted((work / "simulated" / "truth").glob("*_GT/SEG/man_seg*.tif"))
+    images = sorted((work / "simulated" / "images").glob("*/*_w00.png"))
+    return Case(given.um_per_px, list(zip(images, truths, strict=True)))
 
 
 def read_image(path: Path) -> NDArray[Any]:
@@ -208,6 +230,14 @@ def main() -> None:
     if options.pictures:
         options.pictures.mkdir(parents=True, exist_ok=True)
     known = cases(options.data)
+    with tempfile.TemporaryDirectory() as work:
+        if not options.sets or "simulated" in options.sets:
+            known["simulated"] = simulated(Path(work))
+        report(parser, options, known)
+
+
+def report(parser: argparse.ArgumentParser, options: argparse.Namespace, known: dict[str, Case]) -> None:
+    """Print what is found in the sets that are asked for."""
     names = options.sets.split(",") if options.sets else list(known)
     unknown = sorted(set(names) - set(known))
     if unknown:
