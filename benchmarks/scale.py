@@ -3,7 +3,7 @@
 A part of a movie of 1388 x 1040 px is simulated; a longer one shows it forwards, backwards, forwards ..., and other
 positions are mirrored. Repeated frames are second names of the same file (hard links), so images take no more room than
 the part; all that is made of them is made anew. Each step runs in a process of its own; CPU seconds and peak memory are
-what the operating system saw. Without options: one position of 40, 80, 160 and 320 frames. --whole: 3 movies of
+what the operating system saw. Without options: one position of 20, 40, 80 and 160 frames. --whole: 3 movies of
 2 positions of 5,000 frames, some 2.4 million cell images. Interrupted and run again it goes on; what a step had cost
 before counts too. Results stay in --folder. `open` is how the app opens a project, with some edits taken back.
 """
@@ -68,7 +68,7 @@ class Size:
         return place if place < self.part else 2 * self.part - 2 - place
 
 
-GROWTH = tuple(Size(1, 1, frames, 40, 200) for frames in (40, 80, 160, 320))
+GROWTH = tuple(Size(1, 1, frames, 40, 200) for frames in (20, 40, 80, 160))
 WHOLE = Size(3, 2, 5000, 250, 60)
 
 

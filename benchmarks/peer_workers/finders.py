@@ -54,7 +54,7 @@ def stardist(frames: NDArray[Any], told: SimpleNamespace) -> Finder:
 
 
 METHODS: dict[str, Callable[[NDArray[Any], SimpleNamespace], Finder]] = {
-    **{name: ours(name) for name in ("threshold", "mser", "network", "watershed")},
+    **{name: ours(name) for name in ("threshold", "mser", "network", "joint", "watershed")},
     "cellpose": cellpose,
     "stardist": stardist,
 }
