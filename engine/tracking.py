@@ -17,6 +17,8 @@ from engine.trackers.trackpy import TrackpyParameters, link_trackpy
 
 Ids = NDArray[np.int64]
 
+USED = ("area", "cov_", "mean_", "background_")  # how the columns begin that our linker looks at
+
 
 @dataclass(frozen=True)
 class TrackingParameters:
@@ -62,7 +64,8 @@ def track_weighed(
     if not len(detections):
         return Links(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64))
     order = np.argsort(detections.frame, kind="stable")
-    columns = {name: detections[name][order] for name in detections.columns}
+    used = [name for name in detections.columns if name.startswith(USED)]
+    columns = {name: detections[name][order] for name in used}
     cells, population = describe(detections.frame[order], detections.yx[order], columns)
     limits = Limits(parameters.max_gap, parameters.divides, parameters.window)
     return _in_rows(link_cells(cells, population, limits, progress), order)

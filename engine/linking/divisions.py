@@ -1,7 +1,6 @@
 """Divisions: two daughters where the mother was, together about as large as she, on either side of her centre."""
 
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 from engine.linking.assign import Hypotheses, best_futures
 from engine.linking.cells import POPULATION_TAIL, Cells
 from engine.linking.model import DIVISION_TAIL, Model, Pairs, ellipse_square
-from engine.linking.propose import Scored
+from engine.linking.propose import NEIGHBOURS, Scored
 from engine.linking.student import log_density, squares
 
 Ids = NDArray[np.int64]
@@ -103,27 +102,17 @@ def propose_divisions(cells: Cells, model: Model, scored: Scored) -> Hypotheses:
 
 def _candidates(cells: Cells, model: Model, scored: Scored) -> tuple[Ids, Ids, Ids, Floats]:
     """Mother, daughters, the better of the mother's links to the two; cells clearly of another origin are left out."""
-    near = scored.near
-    source, k = near.pairs.source, near.shape[1]
-    if k < 2:
-        none = np.zeros(0, np.int64)
-        return none, none, none, np.zeros(0)
-    links = scored.links()
-    best, second = best_futures(links, len(cells))
+    source, target = scored.near.pairs.source, scored.near.pairs.target
+    best, second = best_futures(scored.links(), len(cells))
     clear = best > second + CLEAR
-    owner = np.where((scored.previous >= 0) & clear[scored.previous], scored.previous, -1)[near.pairs.target]
+    owner = np.where((scored.previous >= 0) & clear[scored.previous], scored.previous, -1)[target]
     reach = REACH * np.exp(0.5 * cells.log_area) / np.sqrt(np.pi) + 3 * model.step
-    is_open = ((owner < 0) | (owner == source)) & (near.distance < reach[source])
-    is_free = near.spread(is_open, False)
-    rows = np.flatnonzero(is_free.sum(axis=1) > 1)
-    is_free, target = is_free[rows], near.spread(near.pairs.target, 0)[rows]
-    score = near.spread(scored.score, -np.inf)[rows]
-    found = [(np.flatnonzero(is_free[:, i] & is_free[:, j]), i, j) for i, j in combinations(range(k), 2)]
-    mother = np.concatenate([rows[at] for at, _, _ in found])
-    a = np.concatenate([target[at, i] for at, i, _ in found])
-    b = np.concatenate([target[at, j] for at, _, j in found])
-    rival = np.concatenate([np.maximum(score[at, i], score[at, j]) for at, i, j in found])
-    return mother, a, b, rival
+    rows = np.flatnonzero(((owner < 0) | (owner == source)) & (scored.near.distance < reach[source]))
+    mothers = source[rows]
+    same = [np.flatnonzero(mothers[after:] == mothers[:-after]) for after in range(1, NEIGHBOURS)]
+    a = rows[np.concatenate(same)]
+    b = rows[np.concatenate([at + after for after, at in enumerate(same, start=1)])]
+    return source[a], target[a], target[b], np.maximum(scored.score[a], scored.score[b])
 
 
 def _log_t(values: Floats, mean: float, scale: float) -> Floats:

@@ -150,4 +150,4 @@ def _sample(cells: Cells, size: int, near: Neighbours | None) -> tuple[Cells, ND
     apart = np.repeat(np.arange(len(blocks)) * 2 * SAMPLE_FRAMES, [len(rows) for rows in blocks])
     is_last = np.concatenate([cells.frame[rows] == cells.frame[rows[-1]] for rows in blocks])
     sample = replace(cells[rows], frame=cells.frame[rows] + apart)
-    return sample, is_last, near.among(rows, is_last) if near else find_neighbours(sample)
+    return sample, is_last, near.among(rows, is_last, len(cells)) if near else find_neighbours(sample)

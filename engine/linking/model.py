@@ -179,8 +179,6 @@ class Model:
         Cells slide along their length and centroids jitter with size: a part `drawn` of the unit is the mean ellipse of
         the two masks, in proportion to a typical cell; the rest is a circle.
         """
-        if drawn == 0:
-            return (pairs.step**2).sum(axis=0), np.zeros(len(pairs.source))
         unit = drawn / self.population.trace * pairs.cov
         unit[::2] += 1 - drawn
         return ellipse_square(unit, pairs.step)

@@ -1,7 +1,7 @@
 """Links worth considering: each cell with its nearest cells of the next frames."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,32 +24,20 @@ RETURNS = 0.1  # of the cells that leave the field come back soon; they count as
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Pairs of a cell and one of the nearest cells of a later frame.
-
-    distance (E,): px; place (E,): where each pair stands in a table (N, K).
-    """
+    """Pairs of a cell and one of the nearest cells of a later frame, in order of the first; distance (E,), px."""
 
     pairs: Pairs
     distance: Floats
-    place: Ids
-    shape: tuple[int, int]
 
-    def among(self, rows: Ids, is_last: NDArray[np.bool_]) -> Self:
-        """Of some cells (M,) alone, counted anew, from all but the last of theirs on."""
-        number, heir = np.full((2, self.shape[0]), -1)
+    def among(self, rows: Ids, is_last: NDArray[np.bool_], n: int) -> Self:
+        """Of some (M,) of n cells alone, counted anew, from all but the last of theirs on."""
+        number, heir = np.full((2, n), -1)
         number[rows], heir[rows] = np.where(is_last, -1, np.arange(len(rows))), np.arange(len(rows))
         all_ = self.pairs
         at = np.flatnonzero(number[all_.source] >= 0)
-        source, target, k = number[all_.source[at]], heir[all_.target[at]], self.shape[1]
         step, cov = all_.step.take(at, 1), all_.cov.take(at, 1)
-        pairs = Pairs(source, target, step, cov, all_.square[at], all_.log_unit[at])
-        return type(self)(pairs, self.distance[at], source * k + self.place[at] % k, (len(rows), k))
-
-    def spread(self, values: Floats | Ids | NDArray[np.bool_], elsewhere: float) -> NDArray[Any]:
-        """(N, K) values (E,) of the pairs, and what stands elsewhere."""
-        table = np.full(self.shape, elsewhere, values.dtype)
-        table.ravel()[self.place] = values
-        return table
+        source, target = number[all_.source[at]], heir[all_.target[at]]
+        return type(self)(Pairs(source, target, step, cov, all_.square[at], all_.log_unit[at]), self.distance[at])
 
 
 def find_neighbours(
@@ -67,7 +55,7 @@ def find_neighbours(
     place = np.flatnonzero(target.ravel() < len(among))
     source, target = np.tile(rows, len(ahead))[place // k], target.ravel()[place]
     target = target if targets is None else targets[target]
-    return Neighbours(Pairs.of(cells, source, target), distance.ravel()[place], place, (len(goal), k))
+    return Neighbours(Pairs.of(cells, source, target), distance.ravel()[place])
 
 
 def mutual_best(pairs: Pairs, score: Floats, n: int) -> Ids:
