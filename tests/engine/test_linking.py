@@ -238,3 +238,33 @@ def test_the_share_of_masks_drawn_anew_is_learnt_at_once(share: float, least: fl
     rows = np.arange(len(track))
     refined = refine_scales(cells, first_guess(cells, population, 3, near), np.where(frame > 0, rows - 200, -1))
     assert least <= refined.redrawn <= most
+
+
+def crowd(n_frames: int = 12) -> tuple[Cells, Population]:
+    """Forty cells of different sizes that step about as far as they lie apart."""
+    rng = np.random.default_rng(3)
+    frame = np.repeat(np.arange(n_frames), 40)
+    places = rng.uniform(0, 300, (40 * n_frames, 2))
+    return describe(frame, places, {"area": 200 * np.exp(rng.normal(0, 0.4, len(frame)))})
+
+
+def test_links_left_early_are_those_below_the_least() -> None:
+    """A likelihood above the least is known as without one, and the others are below it either way."""
+    cells, population = crowd()
+    near = find_neighbours(cells)
+    model = first_guess(cells, population, 3, near)
+    known = model.log_link(cells, near.pairs)
+    least = np.full(len(known), np.quantile(known, 0.7))
+    some = model.log_link(cells, near.pairs, least=least)
+    assert np.isinf(some).sum() > 0.4 * len(some)
+    assert np.array_equal(np.where(known > least, some, 0.0), np.where(known > least, known, 0.0))
+    assert (some[known <= least] <= least[known <= least]).all()
+
+
+def test_near_cells_of_a_sample_are_those_of_the_movie() -> None:
+    """Pairs taken from those of all cells are those that are found in the sample alone."""
+    cells, _ = crowd()
+    rows = np.flatnonzero((cells.frame >= 3) & (cells.frame < 8))
+    alone, taken = find_neighbours(cells[rows]), find_neighbours(cells).among(rows, cells.frame[rows] == 7, len(cells))
+    for name in ("source", "target", "step", "cov", "square"):
+        assert np.array_equal(getattr(alone.pairs, name), getattr(taken.pairs, name))
