@@ -306,7 +306,9 @@ def full_size(
     if look.is_glowing:
         inside = np.where(found.signal > height, labels, 0).astype(np.int32)
         labels = fill_label_holes(inside, np.pi / 8 * diameter**2)
-    labels, origin = split_necks(labels, np.flatnonzero(fill < BENT) + 1, np.pi / 4 * diameter**2, split)
+    is_left = label_areas(labels, len(fill) + 1)[1:] > 0
+    bent = np.flatnonzero((fill < BENT) & is_left) + 1
+    labels, origin = split_necks(labels, bent, np.pi / 4 * diameter**2, split)
     if look.is_flat:
         labels = _grown(labels, found.signal > height, max(1, round(REACH * diameter)))
     elif found.shrink == 1.0:

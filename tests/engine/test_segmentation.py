@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from engine.errors import InputError
 from engine.illumination import correct, estimate_illumination
-from engine.segmentation import SegmentationParameters, estimate_parameters, segment
+from engine.segmentation import SegmentationParameters, estimate_parameters, full_size, segment
+from engine.segmenting.candidates import Look, search_candidates
 
 Image = NDArray[np.float32]
 Labels = NDArray[np.int32]
@@ -187,6 +188,19 @@ def test_bright_spots_do_not_hide_the_nucleus_around_them() -> None:
     found = segment(frame, given)
     assert found.max() == 12
     assert overlap(truth, found).min() > 0.8
+
+
+def test_a_faint_bent_nucleus_beside_a_bright_one_does_no_harm() -> None:
+    """An object of which nothing is above half of the height nearby, for a neighbour outshines it, is passed over."""
+    signal = np.zeros((60, 60), np.float32)
+    labels = np.zeros((60, 60), np.int32)
+    labels[20:40, 20:40] = 1
+    labels[20:40, 41:44] = 2
+    signal[labels == 1], signal[labels == 2] = 10, 0.01
+    found = replace(search_candidates(signal, Look(True, True, 20.0)), signal=signal, shrink=1.0)
+    look = Look(True, True, 20.0, is_glowing=True)
+    outlined = full_size(found, labels, np.array([1.0, 0.5]), np.ones(2), look, (60, 60))
+    assert set(np.unique(outlined)) == {0, 1}
 
 
 def test_a_long_cell_stays_whole() -> None:
