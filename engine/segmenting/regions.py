@@ -80,6 +80,7 @@ class LabelStrip:
 
 def pack(signal: NDArray[np.float32], slope: NDArray[np.float32], floor: float, minimum_area: float) -> Canvas:
     """The connected parts of `signal` above `floor` whose bounding box has the minimum area, on one canvas."""
+    floor = float(np.float32(floor))  # as it stands between the parts: there nothing may be above it
     _, labels, stats, _ = cv2.connectedComponentsWithStats((signal > floor).astype(np.uint8), connectivity=4)
     kept = np.flatnonzero((stats[:, 2] * stats[:, 3] >= minimum_area) & (stats[:, 4] >= 0.3 * minimum_area))
     kept = kept[kept > 0]

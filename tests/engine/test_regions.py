@@ -54,6 +54,14 @@ def test_measures_are_exactly_those_of_the_pixels(canvas: Canvas, found: Found, 
     assert (regions.solidity < 1).any()
 
 
+@pytest.mark.parametrize("floor", [0.03, 0.1])
+def test_between_the_parts_nothing_is_above_the_floor(canvas: Canvas, floor: float) -> None:
+    """Also where the nearest number in single precision is larger than the floor, as with 0.1."""
+    packed = pack(canvas.signal, np.exp(canvas.log_slope), floor, 10)
+    regions, (lowest, *_) = level_regions(packed, rising_levels(packed, 4), 10)
+    assert regions.area.max() < packed.signal.size / 2 and not lowest.labels[0].any()
+
+
 def test_a_region_lies_in_its_parent(found: Found, label_images: list[np.ndarray]) -> None:
     """One level lower, where it is."""
     regions, _ = found
