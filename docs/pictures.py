@@ -165,7 +165,6 @@ def train_picture(project: Path, settings: QSettings) -> QImage:
             item.setCheckState(0, Qt.CheckState.Checked if is_one else Qt.CheckState.Unchecked)
         dialog.out.take("fate.pt")
         dialog.members.setValue(2)
-        dialog.epochs.setValue(8)
         dialog.train.click()
         wait_until(lambda: window.fate.training is not None and window.fate.training.share > 0.6)
         QApplication.processEvents()

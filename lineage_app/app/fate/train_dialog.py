@@ -95,7 +95,9 @@ class TrainDialog(QDialog):
             _count(0, 9999, 0),
         )
         self.epochs.setSpecialValueText("usual")
-        self.epochs.setToolTip("passes over the genealogies: as many as this network is usually given, or a number")
+        self.epochs.setToolTip(
+            "passes over the pictures, before those over whole cells: as many as are usual, or a number"
+        )
         for text, preset in PRESETS.items():
             self.preset.addItem(text, preset)
         self.preset.currentIndexChanged.connect(self._choice_changed)
