@@ -19,9 +19,9 @@ _TURNS = 8  # ways to turn and flip a square
 class Batch:
     """Cells of some genealogies, mothers first, frames in time.
 
-    rows : (N,) of the frames taken from all; patches : (N, 27, 27) uint8; extras : (N, E) as the network takes them;
-    lengths, mother : (C,) as in PackedCells; label : (C,), NaN = only there as an ancestor; weight : (C,) of each cell
-    in the loss; tree : (C,) its genealogy.
+    rows : (N,) of the frames taken from all; patches : (N, 27, 27) uint8, or none where unread; extras : (N, E) as the
+    network takes them; lengths, mother : (C,) as in PackedCells; label : (C,), NaN = only there as an ancestor; weight
+    : (C,) of each cell in the loss; tree : (C,) its genealogy.
     """
 
     rows: Tensor
@@ -44,15 +44,17 @@ def extras_for(cells: FateCells, rows: Ints, lengths: Ints, preset: str) -> NDAr
     return filled
 
 
-def pack(cells: FateCells, members: Ints, rows: list[Ints], weight: NDArray[np.float32], preset: str) -> Batch:
-    """The given rows of these cells, whose mothers are looked for among them."""
+def pack(
+    cells: FateCells, members: Ints, rows: list[Ints], weight: NDArray[np.float32], preset: str, pictures: bool = True
+) -> Batch:
+    """The given rows of these cells, whose mothers are looked for among them; pictures : False to leave them unread."""
     lengths = np.array([len(r) for r in rows], np.int64)
     flat = np.concatenate(rows)
     place = np.full(len(cells) + 1, -1, np.int64)
     place[members] = np.arange(len(members))
     return Batch(
         rows=torch.from_numpy(flat),
-        patches=torch.from_numpy(cells.patches(flat)),
+        patches=torch.from_numpy(cells.patches(flat if pictures else flat[:0])),
         extras=torch.from_numpy(extras_for(cells, flat, lengths, preset)),
         lengths=torch.from_numpy(lengths),
         mother=torch.from_numpy(place[cells.mother[members]]),
@@ -72,10 +74,10 @@ def some_rows(cells: FateCells, cell: int, most: int, rng: np.random.Generator |
     return start + np.sort(rng.choice(n, most, replace=False))
 
 
-def whole(cells: FateCells, members: Ints, frames: int, preset: str) -> Batch:
-    """These cells with at most so many frames each, evenly spread."""
+def whole(cells: FateCells, members: Ints, frames: int, preset: str, pictures: bool = True) -> Batch:
+    """These cells with at most so many frames each, evenly spread; pictures : False to leave them unread."""
     rows = [some_rows(cells, cell, frames, None) for cell in members.tolist()]
-    return pack(cells, members, rows, np.ones(len(members), np.float32), preset)
+    return pack(cells, members, rows, np.ones(len(members), np.float32), preset, pictures)
 
 
 def draw(

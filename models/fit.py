@@ -20,14 +20,13 @@ from torch import Tensor
 from engine.errors import InputError
 from engine.files import atomic
 from engine.parameters import to_dict
-from models.batches import Batch, whole
 from models.data import FateCells, Ints, Mask, genealogy_folds
 from models.evaluate import Scores, auc
 from models.inheritance import MOMENTS_H, Lives, choose_inheritance
 from models.inputs import AGE_H
 from models.network import FateNetwork, Memory, inherits
 from models.packing import PackedCells
-from models.stages import Run, encoded, encoded_cells
+from models.stages import Run, encoded_cells
 from models.train_parameters import DEFAULTS, FOLDS, Epoch, Report, TrainParameters, no_report
 
 _NEW = 0.3  # what an epoch's AUC, which is noisy, counts beside those before it
@@ -167,18 +166,18 @@ def cell_logits(
     for group in np.array_split(np.unique(trees), max(1, math.ceil(len(members) / 400))):
         some = members[np.isin(trees, group)]
         if len(some):
-            found[some] = _logits(network, whole(cells, some, frames, network.config.preset), single)
+            found[some] = _logits(network, encoded_cells(network, cells, some, frames)[1], single)
     return found[wanted]
 
 
-def _logits(network: FateNetwork, batch: Batch, single: bool) -> NDArray[np.float64]:
-    features = torch.cat(list(encoded(network, batch)))
-    lengths = batch.lengths.to(features.device)
-    packed = PackedCells(features, lengths, batch.mother.to(features.device))
+def _logits(network: FateNetwork, cells: PackedCells, single: bool) -> NDArray[np.float64]:
+    """(C,) of cells whose frames are encoded."""
     if not single:
-        return _scored(network, packed)
+        return _scored(network, cells)
     with torch.inference_mode():
-        total = torch.zeros(len(lengths), device=features.device).index_add(0, packed.cell, network.classify(features))
+        lengths = cells.lengths
+        total = torch.zeros(len(lengths), device=lengths.device)
+        total = total.index_add(0, cells.cell, network.classify(cells.features))
         logits: NDArray[np.float64] = (total / lengths).double().cpu().numpy()
     return logits
 

@@ -6,7 +6,6 @@ is seen of all cells can be shown to the memory at once: how much a cell varies 
 """
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -193,18 +192,18 @@ def _frame_loss(logits: Tensor, cells: PackedCells, label: Tensor, weight: Tenso
     return (loss * share).sum() / share.sum()
 
 
-def encoded(network: FateNetwork, batch: Batch) -> Iterator[Tensor]:
-    """The features of the frames of a batch, some thousands at a time."""
-    device = next(network.parameters()).device
-    with torch.inference_mode():
-        for start in range(0, len(batch.patches), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
-            shown = network_input(batch.patches[part, None].to(device), network.config.preset)
-            yield network.encode(shown, batch.extras[part].to(device)).clone()
-
-
 def encoded_cells(network: FateNetwork, cells: FateCells, members: Ints, frames: int) -> tuple[Batch, PackedCells]:
-    """These cells with at most so many frames each, and what the network sees in them."""
-    batch = whole(cells, members, frames, network.config.preset)
-    features = torch.cat(list(encoded(network, batch)))
-    return batch, PackedCells(features, batch.lengths.to(features.device), batch.mother.to(features.device))
+    """These cells with at most so many frames each, and what the network sees in them.
+
+    Pictures are read some thousands at a time; the batch is without.
+    """
+    batch = whole(cells, members, frames, network.config.preset, pictures=False)
+    device = next(network.parameters()).device
+    features = []
+    with torch.inference_mode():
+        for start in range(0, len(batch.rows), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            patches = torch.from_numpy(cells.patches(batch.rows[part].numpy()))
+            shown = network_input(patches[:, None].to(device), network.config.preset)
+            features.append(network.encode(shown, batch.extras[part].to(device)).clone())
+    return batch, PackedCells(torch.cat(features), batch.lengths.to(device), batch.mother.to(device))
