@@ -87,7 +87,7 @@ def train_segmentation(
         "start": "nothing" if from_nothing else start.name if start else "shipped",
         "losses": losses,
     }
-    save_network(network, out, card)
+    save_network(network, out, card, [seen for seen, _ in _kept_back() + truth[:CHECK_EXAMPLES]])
     run.path.unlink(missing_ok=True)
     return card
 
@@ -164,8 +164,7 @@ class _Run:
         self.network.eval()
         rng = np.random.default_rng(CHECK_SEED)
         with torch.no_grad():
-            pairs = [_pair(CHECK_SEED, i) for i in range(CHECK_EXAMPLES)]
-            return float(loss_of(self.network, *batch_of(pairs, self.parameters.side, rng)))
+            return float(loss_of(self.network, *batch_of(_kept_back(), self.parameters.side, rng)))
 
     def _save(self) -> None:
         values = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict(), "step": self.step}
@@ -189,6 +188,11 @@ def _pace(step: int, steps: int) -> float:
     if step < rise:
         return (step + 1) / rise
     return float(0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * (step - rise) / max(1, steps - rise))))
+
+
+def _kept_back() -> list[Pair]:
+    """Invented pictures that are never learned from."""
+    return [_pair(CHECK_SEED, i) for i in range(CHECK_EXAMPLES)]
 
 
 def _pair(seed: int, index: int) -> Pair:

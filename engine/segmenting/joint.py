@@ -104,10 +104,12 @@ def _cut(labels: Labels, proposals: Proposals, image: Image, smallest: float, sp
 
 
 def _overlaps(found: Labels, proposed: Labels) -> NDArray[np.int64]:
-    """(n + 1, m + 1) px that the labels of both share."""
+    """(n + 1, m + 1) px that the labels of both share; of the ground, which both leave out, nothing."""
     columns = int(proposed.max(initial=0)) + 1
     rows = int(found.max(initial=0)) + 1
-    shared = np.bincount(found.ravel().astype(np.int64) * columns + proposed.ravel(), minlength=rows * columns)
+    places = np.flatnonzero(np.bitwise_or(found, proposed))
+    pairs = found.ravel()[places].astype(np.int64) * columns + proposed.ravel()[places]
+    shared = np.bincount(pairs, minlength=rows * columns)
     return np.asarray(shared.reshape(rows, columns), np.int64)
 
 

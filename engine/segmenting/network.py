@@ -86,7 +86,7 @@ def _load_net(path: Path, changed: int) -> Net:
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # frames are worked on side by side
-    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False  # which asks for more memory than it uses
     options.log_severity_level = 4
     remedy = "give a file made by `lineage train segmentation`, or none for the shipped one"
     try:
@@ -138,10 +138,15 @@ def segment_by_network(
 
 def tops(labels: Labels, height: Image) -> NDArray[np.float64]:
     """(n,) the greatest height in each label 1..n."""
-    top = np.zeros(int(labels.max(initial=0)) + 1)
-    inside = labels > 0
-    np.maximum.at(top, labels[inside], height[inside])
-    return top[1:]
+    inside = np.flatnonzero(labels)
+    return _tops(labels.ravel()[inside], height.ravel()[inside], int(labels.max(initial=0)) + 1)[1:]
+
+
+def _tops(owner: Labels, height: Image, count: int) -> NDArray[np.float64]:
+    """(count,) the greatest height of each owner."""
+    top = np.zeros(count)
+    np.maximum.at(top, owner, height)
+    return top
 
 
 def cells_of(logit: Image, height: Image, lowest: float = 0.0, depth: float = DEPTH) -> Labels:
@@ -164,30 +169,37 @@ def _kept(labels: Labels, is_kept: NDArray[np.bool_]) -> Labels:
 
 def summits(height: Image, depth: float) -> Labels:
     """A region around each summit that rises by `depth` above the saddle to a higher one, 1..n."""
-    markers, tops = _regions(height, LEVELS[0])
-    markers = np.where(tops >= LOWEST_SUMMIT, np.arange(len(tops)), 0).astype(np.int32)[markers]
-    for level in LEVELS[1:]:
-        regions, tops = _regions(height, level)
-        if len(tops) < 2:
+    high = np.flatnonzero(height > LEVELS[0])  # the few pixels that matter
+    heights = height.ravel()[high]
+    markers = np.zeros(len(high), np.int32)
+    for level in LEVELS:
+        regions, count = _regions(height, level)
+        region = regions.ravel()[high]
+        tops = _tops(region, heights, count)
+        tops[0] = 0.0  # lower than the level
+        if level == LEVELS[0]:
+            markers = np.where(tops >= LOWEST_SUMMIT, np.arange(count), 0).astype(np.int32)[region]
+            continue
+        if count < 2:
             break
-        y, x = np.nonzero(regions)
-        owner = np.zeros(len(tops), np.int32)
-        owner[regions[y, x]] = markers[y, x]
+        owner = np.zeros(count, np.int32)
+        owner[region] = markers
         matters = (tops >= level + depth) & (owner > 0)
         parts = np.bincount(owner[matters], minlength=int(markers.max(initial=0)) + 1)
         is_cut = matters & (parts[owner] > 1)
         if is_cut.any():
             markers = np.where((parts > 1)[markers], 0, markers)
-            new = np.where(is_cut, np.cumsum(is_cut) + len(parts) - 1, 0).astype(np.int32)[regions]
+            new = np.where(is_cut, np.cumsum(is_cut) + len(parts) - 1, 0).astype(np.int32)[region]
             markers = np.where(new > 0, new, markers).astype(np.int32)
-    return markers
+    found = np.zeros(height.shape, np.int32)
+    found.ravel()[high] = markers
+    return found
 
 
-def _regions(height: Image, level: float) -> tuple[Labels, NDArray[np.float64]]:
-    """The connected parts above a level, 1..n, and the top of each."""
-    _, found = cv2.connectedComponents((height > level).astype(np.uint8), connectivity=4, ltype=cv2.CV_32S)
-    regions = np.asarray(found, np.int32)
-    return regions, np.append(0.0, tops(regions, height))
+def _regions(height: Image, level: float) -> tuple[Labels, int]:
+    """The connected parts above a level, 1..n, and n + 1."""
+    count, found = cv2.connectedComponents((height > level).astype(np.uint8), connectivity=4, ltype=cv2.CV_32S)
+    return np.asarray(found, np.int32), int(count)
 
 
 def _full_size(labels: Labels, above: Image, shape: tuple[int, ...], area: float) -> Labels:

@@ -1,9 +1,16 @@
-"""The network as a file that the engine reads (ONNX), and back."""
+"""The network as a file that the engine reads (ONNX), and back.
+
+Its inner layers compute in whole numbers of 8 bits (Jacob et al. 2018, arXiv 1712.05877), in half of the time and
+memory; the first layer, which sees the picture, and the last, which makes the fields, in single precision.
+"""
 
 import copy
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -20,10 +27,25 @@ from models.segmenting.network import FIELDS, INPUTS, CellNet, Conv, NetworkConf
 
 OPSET, IR_VERSION = 13, 8  # old enough for every onnxruntime that we allow
 ENLARGE = "enlarge"  # name of the constant: how much upsampling enlarges
+QUANTIZED = "_quantized"  # ends the names of arrays kept as whole numbers
 
 
-def save_network(network: CellNet, path: Path, card: Mapping[str, Any]) -> None:
-    """Write the network, normalisation folded in. card : what is to be known of it, JSON-ready."""
+def save_network(
+    network: CellNet, path: Path, card: Mapping[str, Any], pictures: Sequence[NDArray[np.floating[Any]]]
+) -> None:
+    """Write the network, normalisation folded in, its inner layers in 8 bits.
+
+    card : what is to be known of it, JSON-ready. pictures : (2, Y, X) each, as the network sees them; they show how
+    large the numbers inside it become.
+    """
+    model = _in_eight_bits(_single_precision(network), pictures)
+    notes = {"kind": KIND, "card": json.dumps(card), "widths": json.dumps(network.config.widths)}
+    helper.set_model_props(model, notes)
+    with atomic(path) as temporary:
+        onnx.save_model(model, temporary)
+
+
+def _single_precision(network: CellNet) -> onnx.ModelProto:
     graph = _Graph()
     graph.run(network)
     pictures, fields = (
@@ -32,11 +54,45 @@ def save_network(network: CellNet, path: Path, card: Mapping[str, Any]) -> None:
     )
     arrays = [numpy_helper.from_array(array, name) for name, array in graph.arrays.items()]
     whole = helper.make_graph(graph.nodes, "segmentation", [pictures], [fields], arrays)
-    model = helper.make_model(whole, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-    notes = {"kind": KIND, "card": json.dumps(card), "widths": json.dumps(network.config.widths)}
-    helper.set_model_props(model, notes)
-    with atomic(path) as temporary:
-        onnx.save_model(model, temporary)
+    return helper.make_model(whole, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+
+
+def _in_eight_bits(model: onnx.ModelProto, pictures: Sequence[NDArray[np.floating[Any]]]) -> onnx.ModelProto:
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+
+    class Shown(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.left = iter(pictures)
+
+        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+            seen = next(self.left, None)
+            return None if seen is None else {"image": np.asarray(seen, np.float32)[None]}
+
+    layers = [node.name for node in model.graph.node if node.op_type == "Conv"]
+    with TemporaryDirectory() as folder, _quiet():
+        out = Path(folder) / "net.onnx"
+        quantize_static(
+            model,
+            out,
+            Shown(),
+            per_channel=True,
+            reduce_range=True,  # processors that add up 8 bits in 16 would overflow
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=[layers[0], layers[-1]],
+        )
+        return onnx.load_model(out)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the hint that a model should be prepared before: ours is, normalisation is folded in."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def load_network(path: Path | None) -> tuple[CellNet, dict[str, Any]]:
@@ -44,15 +100,26 @@ def load_network(path: Path | None) -> tuple[CellNet, dict[str, Any]]:
     load_net(path)
     model = onnx.load_model(path or SHIPPED)
     notes = {note.key: note.value for note in model.metadata_props}
-    arrays = {array.name: numpy_helper.to_array(array) for array in model.graph.initializer}
+    arrays = _in_full(model)
     try:
         network = folded(CellNet(NetworkConfig(tuple(json.loads(notes["widths"])))))
-        network.load_state_dict({name: torch.tensor(array) for name, array in arrays.items() if name != ENLARGE})
+        network.load_state_dict({name: torch.tensor(arrays[name]) for name in network.state_dict()})
         return network, json.loads(notes["card"])
     except (KeyError, ValueError, RuntimeError) as error:
         raise InputError(
             f"{path}: found a network of another make; expected one by `lineage train segmentation`"
         ) from error
+
+
+def _in_full(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
+    """The arrays of a model, those kept as whole numbers in single precision, by name."""
+    arrays = {array.name: numpy_helper.to_array(array) for array in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "DequantizeLinear" and node.input[0] in arrays:
+            whole, scale = arrays[node.input[0]], arrays[node.input[1]]
+            scale = scale.reshape(scale.shape + (1,) * (whole.ndim - scale.ndim)) if scale.ndim else scale
+            arrays[node.input[0].removesuffix(QUANTIZED)] = (whole * scale).astype(np.float32)
+    return arrays
 
 
 def folded(network: CellNet) -> CellNet:
@@ -98,7 +165,7 @@ class _Graph:
 
     def _add(self, kind: str, inputs: tuple[str, ...], **attributes: Any) -> str:
         output = f"x{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
+        self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
         return output
 
     def _conv(self, x: str, block: nn.Module, name: str) -> str:
