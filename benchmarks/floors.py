@@ -2,19 +2,22 @@
 
 CPU ms a frame of each stage, on one thread, over 32 frames of 1388 x 1040 px with 200 cells (the movie of
 benchmarks.scale). The floor of reading and writing is what blosc alone takes for the same bytes in the same chunks;
-that of the rest is the time in the calls into OpenCV, or without such, one look at every pixel; all in one run.
+that of the network its multiplications at the speed of the machine's own matrix product in single precision; that of
+the rest is the time in the calls into OpenCV, or without such, one look at every pixel; all in one run.
 """
 
 import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import cv2
 import numpy as np
+import onnx
 from numcodecs import Blosc
 from numpy.typing import NDArray
 
@@ -27,6 +30,8 @@ from engine.pipeline import run
 from engine.project import Project
 from engine.running import steps
 from engine.segmentation import segment
+from engine.segmenting.contrast import DIAMETER, as_seen
+from engine.segmenting.network import SHIPPED, STRIDE, load_net
 from engine.segmenting.over_time import agree_over_time
 from engine.tracking import TrackingParameters, track_weighed
 
@@ -85,11 +90,33 @@ def unpacked(chunks: list[bytes]) -> None:
         codec.decode(chunk)
 
 
+def multiplications(weights: Path, shape: tuple[int, ...]) -> float:
+    """Of all convolutions of the network for one picture."""
+    model = onnx.load_model(weights)
+    for given, size in zip(model.graph.input[0].type.tensor_type.shape.dim, (1, *shape), strict=True):
+        given.dim_value = -(-size // STRIDE) * STRIDE if size > STRIDE else size
+    known = onnx.shape_inference.infer_shapes(model).graph
+    sizes = {
+        value.name: [d.dim_value for d in value.type.tensor_type.shape.dim]
+        for value in (*known.value_info, *known.output)
+    }
+    sizes |= {array.name: list(array.dims) for array in model.graph.initializer}
+    layers = [node for node in model.graph.node if node.op_type == "Conv"]
+    return sum(float(np.prod(sizes[layer.output[0]][2:]) * np.prod(sizes[layer.input[1]])) for layer in layers)
+
+
+def multiplied_a_ms() -> float:
+    """Multiplications and additions of a large matrix product in a CPU ms, single precision."""
+    square = np.random.default_rng(0).random((2048, 2048), np.float32)
+    spent, _ = cpu_ms(lambda matrix: matrix @ matrix, [square] * 8)
+    return 2048.0**3 / spent
+
+
 def project_of(folder: Path) -> Project:
     """The first movie of benchmarks.scale, tracked."""
     path = folder / "floors.lineage"
     if not path.exists():
-        import_movie(path, images=images_of(folder, GROWTH[0], 0), reference=True)
+        import_movie(path, images=images_of(folder, GROWTH[1], 0), reference=True)
     return run(Project.open(path))[0]
 
 
@@ -106,8 +133,17 @@ def stages(project: Project) -> Iterator[tuple[str, float, float | None]]:
     look, _ = cpu_ms(lambda image: image / light.flat, images)
     yield "even out the light", even, look
     with opencv_timed() as spent:
-        found, labels = cpu_ms(lambda image: segment(image, parameters), images)
-    yield "find the cells", found, spent.ms / len(FRAMES)
+        found, _ = cpu_ms(lambda image: segment(image, replace(parameters, method="threshold")), images)
+    yield "find the cells by the classical method", found, spent.ms / len(FRAMES)
+    assert parameters.cell_diameter_um
+    scale = DIAMETER * movie.um_per_px / parameters.cell_diameter_um
+    seen = [as_seen(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)) for image in images]
+    net = load_net(None)
+    net.fields(seen[0])
+    run, _ = cpu_ms(net.fields, seen)
+    yield "run the network", run, multiplications(SHIPPED, seen[0].shape) / multiplied_a_ms()
+    both, labels = cpu_ms(lambda image: segment(image, parameters), images)
+    yield "join the two, all that is not above", both - found - run, None
     small, half = [image.astype(np.uint16) for image in labels], [image.astype(np.float16) for image in images]
     agree, agreed = cpu_ms(lambda both: agree_over_time(*both), [(small, half)])
     look, _ = cpu_ms(lambda t: np.flatnonzero((small[t - 1] > 0) & (small[t] > 0)), range(len(small)))
