@@ -154,7 +154,7 @@ def curated_links(lineage: Lineage, journal: Journal) -> Ids:
     curated[list(edited)] = True
     for detection, answer in lineage.facts[REVIEWED].items():
         if answer == "right":
-            cell = int(lineage.cell[detection])
+            cell = int(lineage.cell_of(detection))
             curated[lineage.members(cell)] = True
             heirs = lineage.successors[lineage.cells.last[cell]]
             curated[heirs[heirs >= 0]] = True
@@ -219,7 +219,7 @@ def _taken(lineage: Lineage, is_curated: np.ndarray) -> np.ndarray:
     taken[parents[parents >= 0]] = True
     for detection, answer in lineage.facts[REVIEWED].items():
         if answer == "right":
-            taken[lineage.members(int(lineage.cell[detection]))] = True
+            taken[lineage.members(int(lineage.cell_of(detection)))] = True
     return taken
 
 

@@ -34,7 +34,8 @@ class Detections:
     n_table: int | None = None
 
     def __post_init__(self) -> None:
-        for array in (self.position, self.frame, self.label, self.yx, *self.columns.values()):
+        columns = self.columns.values() if isinstance(self.columns, dict) else ()  # else each when it is made
+        for array in (self.position, self.frame, self.label, self.yx, *columns):
             array.flags.writeable = False
 
     def __len__(self) -> int:

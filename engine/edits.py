@@ -88,7 +88,7 @@ def swap(lineage: Lineage, one: int, other: int) -> Changes:
 def insert(lineage: Lineage, detection: int, into: int) -> Changes:
     """Make a detection without links one of the cell of another: between those before and after it in time."""
     check_known(lineage, detection, into)
-    frame, members = lineage.detections.frame, lineage.members(int(lineage.cell[into]))
+    frame, members = lineage.detections.frame, lineage.members(int(lineage.cell_of(into)))
     place = int(np.searchsorted(frame[members], frame[detection]))
     if place < len(members) and frame[members[place]] == frame[detection]:
         raise EditError(
@@ -106,8 +106,8 @@ def insert(lineage: Lineage, detection: int, into: int) -> Changes:
 def join(lineage: Lineage, one: int, other: int) -> Changes:
     """Make one cell of two that follow each other: the end of the earlier is linked to the start of the later."""
     check_known(lineage, one, other)
-    cells, cell = lineage.cells, lineage.cell
-    first, second = sorted((int(cell[one]), int(cell[other])), key=lambda c: int(cells.birth_frame[c]))
+    cells, cell = lineage.cells, lineage.cell_of
+    first, second = sorted((int(cell(one)), int(cell(other))), key=lambda c: int(cells.birth_frame[c]))
     if first == second:
         raise EditError(f"detection {one} and detection {other} are the same cell already")
     return link(lineage, int(cells.last[first]), int(cells.first[second]))
@@ -166,9 +166,9 @@ def delete_cells(lineage: Lineage, *detections: int) -> Changes:
     What came of them starts anew; a mother who loses one daughter goes on as the other.
     """
     check_known(lineage, *detections)
-    cells = sorted({int(lineage.cell[detection]) for detection in detections})
+    cells = sorted({int(lineage.cell_of(detection)) for detection in detections})
     last = [int(lineage.cells.last[cell]) for cell in cells]
-    loose = [(one, heir) for one in last for heir in _heirs(lineage, one) if lineage.cell[heir] not in cells]
+    loose = [(one, heir) for one in last for heir in _heirs(lineage, one) if lineage.cell_of(heir) not in cells]
     cuts = [Change(LINK, heir, one, None) for one, heir in loose]
     gone = [id for cell in cells for id in lineage.members(cell).tolist()]
     return (*cuts, *(change for id in gone for change in _removed(lineage, id)))
@@ -250,7 +250,7 @@ def undo_division(lineage: Lineage, mother: int, keep: int | None = None) -> Cha
 def set_end(lineage: Lineage, detection: int, reason: str | None) -> Changes:
     """Say why the cell of a detection ended (None: not known); it is kept at the cell's last detection."""
     check_known(lineage, detection)
-    last = int(lineage.cells.last[lineage.cell[detection]])
+    last = int(lineage.cells.last[lineage.cell_of(detection)])
     allowed = [known for known in END_REASONS if known != DIVIDED]
     if reason is not None and reason not in allowed:
         raise EditError(f"end reason {reason!r}: expected one of {', '.join(allowed)}; a division is made by links")
@@ -266,7 +266,7 @@ def set_onset(lineage: Lineage, detection: int, marker: str | None) -> Changes:
     """
     check_known(lineage, detection)
     _text(marker, "marker")
-    same = lineage.members(int(lineage.cell[detection])).tolist() if marker is not None else []
+    same = lineage.members(int(lineage.cell_of(detection))).tolist() if marker is not None else []
     facts = lineage.facts[ONSET]
     said = [(id, facts[id]) for id in same if id != detection and id in facts]
     former = [(id, old) for id, old in said if old == marker or NO_ONSET in (old, marker)]
@@ -289,7 +289,7 @@ def review(lineage: Lineage, detections: Iterable[int], answer: str | None = "ri
         raise EditError(f"answer {answer!r}: expected right or wrong")
     asked = list(detections)
     check_known(lineage, *asked)
-    firsts = {int(lineage.cells.first[lineage.cell[id]]) for id in asked}
+    firsts = {int(lineage.cells.first[lineage.cell_of(id)]) for id in asked}
     facts = lineage.facts[REVIEWED]
     changes = tuple(Change(REVIEWED, id, facts.get(id), answer) for id in sorted(firsts) if facts.get(id) != answer)
     if not changes:
@@ -376,10 +376,10 @@ def _ends_no_more(lineage: Lineage, detection: int) -> Changes:
 
 def _neighbour(lineage: Lineage, detection: int) -> int | None:
     """The detection of the same cell to which facts go over: the next, else the one before."""
-    cell = lineage.cell[detection]
+    cell = lineage.cell_of(detection)
     before = lineage.predecessor(detection)
     near = [*_heirs(lineage, detection), *([] if before is None else [before])]
-    return next((id for id in near if lineage.cell[id] == cell), None)
+    return next((id for id in near if lineage.cell_of(id) == cell), None)
 
 
 def _removed(lineage: Lineage, detection: int) -> Changes:

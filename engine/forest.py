@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.detections import Detections
+from engine.editing.versions import Version
 from engine.errors import InputError
 
 Ids = NDArray[np.int64]
 
 DOUBLE = -2  # in place of a predecessor: no cell of its own, for it is followed in another position that sees it too
+MANY = 8  # a share of one in so many detections is looked up in all at once
 LAST_NUMBERED_GENERATION = 63  # its cell numbers still fit 64 bits
 
 
@@ -59,6 +61,34 @@ class Cells:
         """(C,) hours from its first frame to the end of its last: the cycle time where it is complete."""
         frames = (self.end_frame - self.birth_frame + 1).astype(np.float64)
         return frames * np.float64(frame_interval_s / 3600.0)
+
+
+@dataclass(frozen=True)
+class Forest:
+    """The cells, and which of them each detection is in.
+
+    start : (N,) the first detection of each one's cell, -1 where deleted; of those an edit changes few, while a new
+    cell shifts the index of all that begin later.
+    """
+
+    cells: Cells
+    start: Version
+
+    @cached_property
+    def cell(self) -> Ids:
+        """(N,) the index of each detection's cell, -1 where it was deleted."""
+        index = np.full(len(self.start) + 1, -1, np.int64)  # of the last: of none
+        index[self.cells.first] = np.arange(len(self.cells))
+        cell: Ids = index[self.start.array]
+        cell.flags.writeable = False
+        return cell
+
+    def cell_of(self, ids: Any) -> Any:
+        """The index of the cells of one or (n,) detections, -1 where deleted."""
+        if "cell" in self.__dict__ or MANY * np.size(ids) > len(self.start):
+            return self.cell[ids]
+        start = self.start.array[ids]
+        return np.where(start >= 0, np.searchsorted(self.cells.first, start), -1)[()]
 
 
 def chains(link: NDArray[Any], starts: NDArray[np.bool_]) -> Ids:
@@ -136,9 +166,22 @@ def successors_of(link: Ids) -> Ids:
     return np.stack([least, greatest], axis=1)
 
 
-def cells_of(detections: Detections, link: Ids, successors: Ids, starts: NDArray[np.bool_], cell: Ids) -> Cells:
-    """The cells. starts : (N,) where one begins; cell : (N,) index of each detection's cell, -1 where deleted."""
-    first = np.flatnonzero(starts)
+def forest_of(detections: Detections, link: Ids, successors: Ids, present: NDArray[np.bool_]) -> Forest:
+    """The cells, found from nothing but the links."""
+    starts = (link < 0) & present
+    starts[successors[successors[:, 1] >= 0].ravel()] = True
+    start = roots(link, starts)
+    start[~present] = -1
+    index = np.cumsum(starts) - 1
+    cell = np.where(present, index[start], -1)
+    cell.flags.writeable = False
+    forest = Forest(_cells_of(detections, link, successors, np.flatnonzero(starts), cell), Version(start))
+    forest.__dict__["cell"] = cell
+    return forest
+
+
+def _cells_of(detections: Detections, link: Ids, successors: Ids, first: Ids, cell: Ids) -> Cells:
+    """first : (C,) where each begins; cell : (N,) index of each detection's cell, -1 where deleted."""
     ends = np.flatnonzero(((successors[:, 0] < 0) | (successors[:, 1] >= 0)) & (cell >= 0))
     last = np.empty_like(first)
     last[cell[ends]] = ends

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from engine.detections import Detections, read_table, write_table
 from engine.editing.changes import END, FACTS, Change
+from engine.editing.curated import Found
 from engine.editing.grafting import grafted
 from engine.editing.shapes import Overlay
 from engine.editing.state import State, after, touched_in
+from engine.editing.versions import Version
 from engine.errors import InputError
-from engine.forest import DOUBLE, Cells, Ids, cells_of, chains, checked_links, successors_of
+from engine.forest import DOUBLE, Cells, Forest, Ids, checked_links, forest_of, successors_of
 
 if TYPE_CHECKING:
     from engine.project import Project
@@ -35,16 +37,17 @@ class Lineage:
     detections : sorted by (position, frame, label), as `Detections` are; link : (N,) predecessor id or -1, or DOUBLE
     where the same cell is followed in another position, as `engine.linking.crossings` finds: it is not present then.
     Raises InputError, naming detections, unless each link goes forward in time and no detection has more than two
-    successors. `apply` is the one way to change it; it replaces arrays and never writes into them, so
-    what was read before stays as it was.
+    successors. `apply` is the one way to change it; it makes new versions of the arrays, which share what was not
+    touched, so what was read before stays as it was.
     """
 
     def __init__(self, detections: Detections, link: NDArray[Any]) -> None:
         present = np.asarray(link) != DOUBLE
         links = checked_links(detections, np.where(present, link, -1), present)
-        self._state = State(detections, detections, links, successors_of(links), present)
+        link_of, heirs, is_there = (Version(array) for array in (links, successors_of(links), present))
+        self._state = State(Found(detections), detections, link_of, heirs, is_there)
         self._settled_from: tuple[Ids, Overlay] | None = None
-        self._edited: tuple[Cells, Ids, frozenset[int]] | None = None  # cells before edits, and what those touched
+        self._edited: tuple[Forest, frozenset[int]] | None = None  # cells before edits, and what those touched
 
     def __len__(self) -> int:
         return len(self.link)
@@ -57,7 +60,7 @@ class Lineage:
     @property
     def link(self) -> Ids:
         """(N,) the predecessor of each detection, or -1."""
-        return self._state.link
+        return self._state.link.array
 
     @property
     def tracked_link(self) -> Ids:
@@ -67,12 +70,12 @@ class Lineage:
     @property
     def successors(self) -> Ids:
         """(N, 2) successors by id, -1 where none."""
-        return self._state.successors
+        return self._state.successors.array
 
     @property
     def present(self) -> NDArray[np.bool_]:
         """(N,) false where a detection was deleted; its row stays."""
-        return self._state.present
+        return self._state.present.array
 
     @property
     def facts(self) -> Mapping[str, Mapping[int, Any]]:
@@ -94,15 +97,15 @@ class Lineage:
         changes = tuple(changes)
         before, self._state = self._state, after(self._state, changes)
         if any(change.kind not in FACTS for change in changes):
-            known = self.__dict__.pop("_cells", None)
+            known = self.__dict__.pop("_forest", None)
             for name in ("lbep", "overlay", "_added"):
                 self.__dict__.pop(name, None)
-            if known is not None and len(known[0]):
-                self._edited = (*known, frozenset())
+            if known is not None and len(known.cells):
+                self._edited = known, frozenset()
             if self._edited is not None:
-                cells, cell, touched = self._edited
+                forest, touched = self._edited
                 touched |= touched_in(before, changes) | touched_in(self._state, changes)
-                self._edited = (cells, cell, touched) if len(touched) <= MOST_TOUCHED else None
+                self._edited = (forest, touched) if len(touched) <= MOST_TOUCHED else None
 
     def copy(self) -> "Lineage":
         """Another lineage in the same state, to try edits on, or to keep as it is; what was computed is shared."""
@@ -111,26 +114,26 @@ class Lineage:
         return other
 
     @cached_property
-    def _cells(self) -> tuple[Cells, Ids]:
+    def _forest(self) -> Forest:
         if self._edited is not None:
-            cells, cell, touched = self._edited
+            forest, touched = self._edited
             ids, self._edited = np.array(sorted(touched), np.int64), None
-            return grafted(cells, cell, ids, self.detections, self.link, self.successors, self.present)
-        starts = (self.link < 0) & self.present
-        starts[self.successors[self.successors[:, 1] >= 0].ravel()] = True
-        cell = chains(self.link, starts)
-        cell.flags.writeable = False
-        return cells_of(self.detections, self.link, self.successors, starts, cell), cell
+            return grafted(forest, ids, self.detections, self.link, self.successors, self.present)
+        return forest_of(self.detections, self.link, self.successors, self.present)
 
     @property
     def cell(self) -> Ids:
-        """(N,) the index of each detection's cell; -1 where it was deleted."""
-        return self._cells[1]
+        """(N,) the index of each detection's cell; -1 where it was deleted. For a few of them, `cell_of` is cheaper."""
+        return self._forest.cell
+
+    def cell_of(self, ids: Any) -> Any:
+        """The index of the cells of one or (n,) detections; -1 where deleted."""
+        return self._forest.cell_of(ids)
 
     @property
     def cells(self) -> Cells:
         """The cells with all that follows from their links."""
-        return self._cells[0]
+        return self._forest.cells
 
     @cached_property
     def _added(self) -> Mapping[tuple[int, int], list[int]]:

@@ -96,7 +96,7 @@ def _found_right(lineage: "Lineage") -> list[int]:
     ]
     for id, answer in lineage.facts[REVIEWED].items():
         if answer == "right":
-            cell = int(lineage.cell[id])
+            cell = int(lineage.cell_of(id))
             right += lineage.members(cell).tolist()
             right += [int(heir) for heir in lineage.successors[lineage.cells.last[cell]] if heir >= 0]
     return right

@@ -267,7 +267,7 @@ class Place:
         parents = {id for change in links for id in (change.old, change.new) if id is not None}
         children = set(new) | {heir for parent in parents for heir in self._heirs(parent)}
         children |= {heir for parent in parents for heir in self._heirs(parent, new)}
-        ends = {int(self.lineage.cells.last[self.lineage.cell[child]]) for child in children} | parents
+        ends = {int(self.lineage.cells.last[self.lineage.cell_of(child)]) for child in children} | parents
         return self._cost(children, parents | ends, {}) - self._cost(children, parents | ends, new)
 
     def _cost(self, children: set[int], parents: set[int], new: dict[int, int | None]) -> float:
@@ -340,8 +340,8 @@ class Place:
         """Frames since the birth of the cell that ends here; None where its birth was not a division."""
         lineage, at, frame = self.lineage, mother, self.detections.frame
         while True:
-            first = int(lineage.cells.first[lineage.cell[at]])
-            cuts = [id for id in new if lineage.cell[id] == lineage.cell[at] and frame[id] <= frame[at]]
+            first = int(lineage.cells.first[lineage.cell_of(at)])
+            cuts = [id for id in new if lineage.cell_of(id) == lineage.cell_of(at) and frame[id] <= frame[at]]
             start = max(cuts, key=lambda id: int(frame[id]), default=first)
             before = self._before(start, new)
             if before is None:
@@ -360,7 +360,7 @@ class Place:
         return [h for h in heirs if h not in new] + [child for child, before in new.items() if before == parent]
 
     def _number(self, id: int) -> int:
-        return int(self.lineage.cell[id]) + 1
+        return int(self.lineage.cell_of(id)) + 1
 
 
 def _student(square: float, dimensions: int) -> float:

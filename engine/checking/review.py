@@ -74,7 +74,7 @@ def judge(lineage: Lineage, detection: int, answer: str) -> Changes:
     fact = lineage.facts[SAMPLE].get(detection)
     if fact is None:
         known = 0 <= detection < len(lineage) and lineage.present[detection]
-        first = int(lineage.cells.first[lineage.cell[detection]]) if known else detection
+        first = int(lineage.cells.first[lineage.cell_of(detection)]) if known else detection
         detection, fact = first, lineage.facts[SAMPLE].get(first)
     if fact is None:
         raise EditError(f"detection {detection}: its cell was not drawn; `lineage review-sample` lists those")
@@ -97,11 +97,11 @@ def without_doubt(lineage: Lineage, doubtful: Ids, scores: Any, limit: float) ->
     cells = lineage.cells
     places = np.asarray(doubtful)[np.asarray(scores) >= limit]
     is_doubtful = np.zeros(len(cells), bool)
-    is_doubtful[lineage.cell[places]] = True
+    is_doubtful[lineage.cell_of(places)] = True
     births = places[np.isin(places, cells.first)]
-    mothers = cells.mother[lineage.cell[births]]
+    mothers = cells.mother[lineage.cell_of(births)]
     is_doubtful[mothers[mothers >= 0]] = True
-    is_doubtful[lineage.cell[list(lineage.facts[REVIEWED])]] = True
+    is_doubtful[lineage.cell_of(list(lineage.facts[REVIEWED]))] = True
     return cells.first[~is_doubtful]
 
 
@@ -134,8 +134,8 @@ def is_open(lineage: Lineage, detections: Ids, of_fate: NDArray[np.bool_] | None
         for row, links in lineage.facts[ACCEPTED].items()
         if links == [int(ids[link]) if link >= 0 else -1 for link in _links(lineage, row)]
     ]
-    reviewed = [int(lineage.cell[id]) for id in lineage.facts[REVIEWED]]
-    is_reviewed = np.isin(lineage.cell[detections], reviewed)
+    reviewed = [int(lineage.cell_of(id)) for id in lineage.facts[REVIEWED]]
+    is_reviewed = np.isin(lineage.cell_of(detections), reviewed)
     if of_fate is not None:
         is_reviewed &= ~of_fate
     return open & ~np.isin(detections, accepted) & ~is_reviewed

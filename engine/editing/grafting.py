@@ -7,44 +7,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.detections import Detections
-from engine.forest import Cells, Ids, descend, set_sisters
+from engine.editing.versions import Version
+from engine.forest import Cells, Forest, Ids, descend, set_sisters
 
 INDICES = ("mother", "daughters", "sister", "founder")  # columns of cells that are indices of cells
 
 
 def grafted(
-    old: Cells, cell: Ids, touched: Ids, detections: Detections, link: Ids, successors: Ids, present: NDArray[np.bool_]
-) -> tuple[Cells, Ids]:
-    """The cells, and (N,) the cell of each detection, -1 where deleted; the same that `cells_of` finds.
+    old: Forest, touched: Ids, detections: Detections, link: Ids, successors: Ids, present: NDArray[np.bool_]
+) -> Forest:
+    """The cells as `forest_of` finds them.
 
-    old, cell : those before, at least one, cell (n,) with n <= N; touched : all whose cell may be another
+    old : those before, at least one, of n <= N detections; touched : all whose cell may be another
     (`state.touched_in`), or that were deleted; link, successors, present : (N,), (N, 2), (N,) as they are now.
     """
     chains = _chains_of(touched[present[touched]].tolist(), link, successors)
     first = np.array([chain[0] for chain in chains], np.int64)
-    gone = cell[touched[touched < len(cell)]]
-    stays = np.ones(len(old), bool)
+    gone = old.cell_of(touched[touched < len(old.start)])
+    stays = np.ones(len(old.cells), bool)
     stays[gone[gone >= 0]] = False
-    new = np.searchsorted(old.first[stays], first) + np.arange(len(first))
+    new = np.searchsorted(old.cells.first[stays], first) + np.arange(len(first))
     is_new = np.zeros(np.count_nonzero(stays) + len(new), bool)
     is_new[new] = True
     was = np.zeros(len(is_new), np.int64)  # the row of each cell before; of a new one any
     was[~is_new] = np.flatnonzero(stays)
-    renamed = np.full(len(old) + 1, -1, np.int64)  # the last: of those in no cell
+    renamed = np.full(len(old.cells) + 1, -1, np.int64)  # the last: of those in no cell
     renamed[:-1][stays] = np.flatnonzero(~is_new)
-    cell = np.concatenate([renamed[cell], np.full(len(link) - len(cell), -1, np.int64)])
-    for index, chain in zip(new.tolist(), chains, strict=True):
-        cell[chain] = index
-    column = {name: getattr(old, name)[was] for name in Cells.__dataclass_fields__}
+    column = {name: getattr(old.cells, name)[was] for name in Cells.__dataclass_fields__}
     column |= {name: renamed[column[name]] for name in INDICES}
     column["first"][new], column["last"][new] = first, [chain[-1] for chain in chains]
     column["n_detections"][new] = [len(chain) for chain in chains]
     column["position"][new] = detections.position[first]
     column["birth_frame"][new] = detections.frame[first]
     column["end_frame"][new] = detections.frame[column["last"][new]]
-    _relate(column, new, cell, link, successors)
-    cell.flags.writeable = False
-    return Cells(**column), cell
+    start = _started(old, touched, chains, present)
+    _relate(column, new, start.array, link, successors)
+    return Forest(Cells(**column), start)
+
+
+def _started(old: Forest, touched: Ids, chains: list[list[int]], present: NDArray[np.bool_]) -> Version:
+    """(N,) the first detection of each one's cell, -1 where deleted."""
+    gone = touched[~present[touched]].tolist()
+    added = range(len(old.start), len(present))
+    ids = [*added, *gone, *(id for chain in chains for id in chain)]
+    starts = [-1] * (len(added) + len(gone)) + [chain[0] for chain in chains for _ in chain]
+    return old.start.edited(ids, starts, len(present))
 
 
 def _chains_of(ids: Iterable[int], link: Ids, successors: Ids) -> list[list[int]]:
@@ -67,13 +74,18 @@ def _chain_from(start: int, successors: Ids) -> list[int]:
     return chain
 
 
-def _relate(column: dict[str, NDArray[Any]], new: Ids, cell: Ids, link: Ids, successors: Ids) -> None:
+def _relate(column: dict[str, NDArray[Any]], new: Ids, start: Ids, link: Ids, successors: Ids) -> None:
     """Mothers, daughters and sisters of new cells and of their kin; generations and numbers in their genealogies."""
-    mother, daughters, of = column["mother"], column["daughters"], np.append(cell, -1)  # of[-1] : of none
-    before, after = of[link[column["first"][new]]], of[successors[column["last"][new]]]
+    mother, daughters = column["mother"], column["daughters"]
+
+    def of(ids: Ids) -> Ids:
+        """The cells of detections, -1 of none."""
+        return np.where(ids >= 0, np.searchsorted(column["first"], start[ids]), -1)
+
+    before, after = of(link[column["first"][new]]), of(successors[column["last"][new]])
     kin = np.unique(np.concatenate([new, before, after.ravel()]))
     kin = kin[kin >= 0]
-    mother[kin], daughters[kin] = of[link[column["first"][kin]]], of[successors[column["last"][kin]]]
+    mother[kin], daughters[kin] = of(link[column["first"][kin]]), of(successors[column["last"][kin]])
     column["sister"][kin] = -1
     set_sisters(column["sister"], daughters[mother[kin][mother[kin] >= 0]])
     founders = new

@@ -1,38 +1,39 @@
-"""All that curation can change, as one frozen value, and the state that changes lead to: all of them or none."""
+"""All that curation can change, as one frozen value, and the state that changes lead to: all of them or none.
+
+A state takes from the one before what the changes do not touch: it costs what they touch, not what there is.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from engine.detections import Detections
 from engine.editing.changes import DETECTION, FACTS, LINK, MASK, PRESENT, Change, EditError
-from engine.forest import Ids
-
-PLACE = ("position", "frame", "label")
+from engine.editing.curated import PLACE, Found
+from engine.editing.versions import Version
 
 
 @dataclass(frozen=True)
 class State:
-    """base : the detections as found; detections : with curated masks, and those added after the rows of the table.
+    """found : the detections as found; detections : with curated masks, and those added after the rows of the table.
 
     link : (N,) predecessor or -1; successors : (N, 2); present : (N,) false where deleted; facts : kind -> detection ->
-    value; masks : detection -> its curated mask.
+    value; masks : detection -> its curated mask; added : place of each that was added, also where it was taken back.
     """
 
-    base: Detections
+    found: Found
     detections: Detections
-    link: Ids
-    successors: Ids
-    present: NDArray[np.bool_]
+    link: Version
+    successors: Version
+    present: Version
     facts: Mapping[str, Mapping[int, Any]] = field(default_factory=lambda: {kind: {} for kind in FACTS})
     masks: Mapping[int, Any] = field(default_factory=dict)
+    added: tuple[Mapping[str, int], ...] = ()
 
-    def __post_init__(self) -> None:
-        for array in (self.link, self.successors, self.present):
-            array.flags.writeable = False
+    @property
+    def base(self) -> Detections:
+        """The detections as found."""
+        return self.found.detections
 
 
 def after(state: State, changes: Iterable[Change]) -> State:
@@ -92,10 +93,10 @@ class _Draft:
         if id >= len(self.before.link):
             return None
         if kind == LINK:
-            link = int(self.before.link[id])
+            link = int(self.before.link.array[id])
             return None if link < 0 else link
         if kind == PRESENT:
-            return bool(self.before.present[id])
+            return bool(self.before.present.array[id])
         return (self.before.masks if kind == MASK else self.before.facts[kind]).get(id)
 
     def _place(self, id: int) -> dict[str, int]:
@@ -151,40 +152,34 @@ class _Draft:
     def successors(self, parent: int) -> list[int]:
         """The drafted successors of a detection, ascending."""
         link = self.values[LINK]
-        kept = self.before.successors[parent].tolist() if parent < len(self.before.link) else []
+        kept = self.before.successors.array[parent].tolist() if parent < len(self.before.link) else []
         heirs = {heir for heir in kept if heir >= 0 and heir not in link}
         return sorted(heirs | self.heirs.get(parent, set()))
 
     def _parents(self) -> set[int]:
         """All whose successors the drafted links may change."""
         n = len(self.before.link)
-        old = {int(self.before.link[child]) for child in self.values[LINK] if child < n}
+        old = {int(self.before.link.array[child]) for child in self.values[LINK] if child < n}
         return (old | {parent for parent in self.values[LINK].values() if parent is not None}) - {-1}
 
     def state(self) -> State:
         """The drafted state."""
-        before, n_new = self.before, len(self.added)
+        before, n = self.before, len(self)
+        new = range(len(before.link), n)
         facts = {kind: _merged(before.facts[kind], self.values[kind]) for kind in FACTS}
         masks = _merged(before.masks, self.values[MASK])
         link, successors, present = before.link, before.successors, before.present
-        if self.values[LINK] or n_new:
-            link = np.concatenate([before.link, np.full(n_new, -1, np.int64)])
-            successors = np.concatenate([before.successors, np.full((n_new, 2), -1, np.int64)])
-            for child, parent in self.values[LINK].items():
-                link[child] = -1 if parent is None else parent
-            for parent in self._parents():
-                successors[parent] = [*self.successors(parent), -1, -1][:2]
+        if self.values[LINK] or new:
+            links = dict.fromkeys(new, -1) | {id: -1 if to is None else to for id, to in self.values[LINK].items()}
+            link = link.edited(list(links), list(links.values()), n)
+            heirs = {id: [-1, -1] for id in new} | {id: [*self.successors(id), -1, -1][:2] for id in self._parents()}
+            successors = successors.edited(list(heirs), list(heirs.values()), n)
         if self.values[PRESENT]:
-            present = np.concatenate([before.present, np.ones(n_new, bool)])
-            present[list(self.values[PRESENT])] = list(self.values[PRESENT].values())
-        detections = before.detections
-        if n_new:
-            detections = _with_rows(before.base, detections, self.added)
-        if self.values[MASK]:
-            detections = _measured(before.base, detections, self.values[MASK])
-        return replace(
-            before, detections=detections, link=link, successors=successors, present=present, facts=facts, masks=masks
-        )
+            present = present.edited(list(self.values[PRESENT]), list(self.values[PRESENT].values()), n)
+        added, detections = (*before.added, *self.added), before.detections
+        if new or self.values[MASK]:
+            detections = before.found.curated(added, masks)
+        return State(before.found, detections, link, successors, present, facts, masks, added)
 
 
 def _merged(before: Mapping[int, Any], drafted: Mapping[int, Any]) -> Mapping[int, Any]:
@@ -193,47 +188,10 @@ def _merged(before: Mapping[int, Any], drafted: Mapping[int, Any]) -> Mapping[in
     return {id: value for id, value in {**before, **drafted}.items() if value is not None}
 
 
-def _with_rows(base: Detections, detections: Detections, added: list[Mapping[str, int]]) -> Detections:
-    """With rows after the last; their measures come with their masks."""
-    place = {
-        name: np.concatenate([getattr(detections, name), np.array([row[name] for row in added], np.int32)])
-        for name in PLACE
-    }
-    none = np.full((len(added), 2), np.nan, np.float32)
-    columns = {
-        name: np.concatenate([column, _blank(column, len(added))]) for name, column in detections.columns.items()
-    }
-    return Detections(
-        detections.positions, **place, yx=np.concatenate([detections.yx, none]), columns=columns, n_table=len(base)
-    )
-
-
-def _blank(column: NDArray[Any], n: int) -> NDArray[Any]:
-    return np.full(n, np.nan if np.issubdtype(column.dtype, np.floating) else 0).astype(column.dtype)
-
-
-def _measured(base: Detections, detections: Detections, masks: Mapping[int, Any]) -> Detections:
-    """With the measures of curated masks, or those as segmented where the mask was taken back."""
-    yx = detections.yx.copy()
-    columns = {name: column.copy() for name, column in detections.columns.items()}
-    for id, mask in masks.items():
-        if mask is None and id < len(base):
-            yx[id] = base.yx[id]
-            for name, column in columns.items():
-                column[id] = base.columns[name][id]
-            continue
-        measures = {} if mask is None else mask["measures"]
-        yx[id] = measures.get("y", np.nan), measures.get("x", np.nan)
-        for name, column in columns.items():
-            value = measures.get(name)
-            column[id] = _blank(column, 1)[0] if value is None else value
-    return replace(detections, yx=yx, columns=columns)
-
-
 def touched_in(state: State, changes: Iterable[Change]) -> set[int]:
     """The detections of a state whose cell the changes may alter."""
     named = {id for c in changes if c.kind in (LINK, PRESENT, DETECTION) for id in _ids(c) if id < len(state.link)}
-    return named | {int(heir) for id in named for heir in state.successors[id] if heir >= 0}
+    return named | {int(heir) for id in named for heir in state.successors.array[id].tolist() if heir >= 0}
 
 
 def _ids(change: Change) -> Iterable[int]:

@@ -87,7 +87,7 @@ class Navigation(QObject):
     @property
     def selected_cells(self) -> NDArray[np.int64]:
         """The indices of the selected cells, ascending."""
-        return np.unique(self.document.lineage.cell[self.selection])
+        return np.unique(self.document.lineage.cell_of(self.selection))
 
     @property
     def can_go_back(self) -> bool:
@@ -99,7 +99,7 @@ class Navigation(QObject):
 
     def cell_of(self, detection: int) -> int:
         """The index of a detection's cell."""
-        return int(self.document.lineage.cell[detection]) if detection >= 0 else NOTHING
+        return int(self.document.lineage.cell_of(detection)) if detection >= 0 else NOTHING
 
     def go(self, frame: int) -> None:
         """Show another frame; the focused cell stays focused."""
@@ -146,7 +146,7 @@ class Navigation(QObject):
     def toggle(self, detection: int) -> None:
         """Take a cell into the selection, or out of it."""
         cell, chosen = self.cell_of(detection), self.selected_cells
-        kept = self.selection[self.document.lineage.cell[self.selection] != cell]
+        kept = self.selection[self.document.lineage.cell_of(self.selection) != cell]
         self.select(kept if cell in chosen else np.append(self.selection, detection))
 
     def along(self, steps: int) -> None:

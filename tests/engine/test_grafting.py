@@ -98,7 +98,7 @@ def test_untouched_cells_are_not_walked(n_edits: int, monkeypatch: pytest.Monkey
     start = genealogies.three_generations()
     lineage = Lineage(start.detections, start.link)
     assert len(lineage.cells) == 5
-    monkeypatch.setattr("engine.lineage.cells_of", lambda *_: pytest.fail("all cells were found anew"))
+    monkeypatch.setattr("engine.lineage.forest_of", lambda *_: pytest.fail("all cells were found anew"))
     for id in np.flatnonzero(start.link >= 0)[:n_edits].tolist():
         lineage.apply(edits.cut(lineage, id))
         assert lineage.cell[id] >= 0

@@ -5,10 +5,12 @@ from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from engine import edits
+from engine.editing import versions
 from engine.editing.changes import END, Change, EditError, inverse
 from engine.lineage import Lineage
 from tests import genealogies
@@ -151,7 +153,25 @@ def same_but_for_rows(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
     return cut == list(other) and not any(one[2][n:])
 
 
+class CuratingLarge(Curating):
+    """The same with all arrays as versions of one file, which is soon made anew."""
+
+    @initialize(start=genealogies.random_forests(n_positions=2))
+    def begin(self, start: Lineage) -> None:
+        self.patched = pytest.MonkeyPatch()
+        for name, value in (("SHARED_FROM", 0), ("MOST_EDITED", 6), ("ROOM", 2)):
+            self.patched.setattr(versions, name, value)
+        super().begin(start)
+
+    def teardown(self) -> None:
+        self.patched.undo()
+
+
 TestCurating = Curating.TestCase
 TestCurating.settings = settings(
     max_examples=500, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestCuratingLarge = CuratingLarge.TestCase
+TestCuratingLarge.settings = settings(
+    max_examples=100, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )

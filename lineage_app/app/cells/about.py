@@ -25,7 +25,7 @@ def in_a_line(document: Document, detection: int) -> str:
     """The cell of a detection for the status bar; nothing for -1."""
     if detection < 0:
         return ""
-    cells, cell = document.lineage.cells, int(document.lineage.cell[detection])
+    cells, cell = document.lineage.cells, int(document.lineage.cell_of(detection))
     born, ended = (document.clock(int(frames[cell])) for frames in (cells.birth_frame, cells.end_frame))
     return (
         f"cell {cell + 1} · generation {cells.generation[cell]} · genealogy {int(cells.founder[cell]) + 1} · "
@@ -36,7 +36,7 @@ def in_a_line(document: Document, detection: int) -> str:
 def link_in_words(lineage: Lineage, detection: int) -> str:
     """What leads to a detection."""
     before = int(lineage.link[detection])
-    cell, former = int(lineage.cell[detection]) + 1, int(lineage.cell[before]) + 1
+    cell, former = int(lineage.cell_of(detection)) + 1, int(lineage.cell_of(before)) + 1
     if cell == former:
         return f"cell {cell} goes on from frame {lineage.detections.frame[before]}"
     return f"cell {cell} comes from cell {former}"
@@ -47,16 +47,16 @@ def in_cells(lineage: Lineage, words: str) -> str:
 
     def cell(found: re.Match[str]) -> str:
         detection = int(found[2])
-        if detection >= len(lineage) or lineage.cell[detection] < 0:
+        if detection >= len(lineage) or lineage.cell_of(detection) < 0:
             return found[0]
-        number = f"cell {int(lineage.cell[detection]) + 1}"
+        number = f"cell {int(lineage.cell_of(detection)) + 1}"
         return number if found[1] else f"{number} in frame {lineage.detections.frame[detection]}"
 
     return re.sub(r"(the cell of )?\bdetection (\d+)", cell, words)
 
 
 def _facts(document: Document, focus: int) -> list[tuple[str, str]]:
-    cells, cell = document.lineage.cells, int(document.lineage.cell[focus])
+    cells, cell = document.lineage.cells, int(document.lineage.cell_of(focus))
     kin = [str(int(d) + 1) for d in cells.daughters[cell] if d >= 0]
     mother, sister = int(cells.mother[cell]), int(cells.sister[cell])
     return [

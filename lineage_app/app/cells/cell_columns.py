@@ -101,7 +101,7 @@ def _fate_columns(document: Document, fates: Fates | None) -> list[Column]:
         is_known = np.isin(status, (ANNOTATED, LATENT))
         relative[is_known] = fates.labels.relative_generation[is_known]
     for detection, said in lineage.facts[FATE].items():
-        fate[lineage.cell[detection]] = said
+        fate[lineage.cell_of(detection)] = said
     is_said = _texts("fate", fate.astype(np.str_), "by the onsets in its line, or as a person said")
     if not document.markers:
         return [is_said] if lineage.facts[FATE] else []
@@ -128,7 +128,7 @@ def _doubt(document: Document, doubts: NDArray[Any]) -> Column:
     lineage, worst = document.lineage, np.zeros(len(document.lineage.cells))
     rows = np.flatnonzero(doubts[: len(lineage)] > 0)
     rows = rows[lineage.present[rows]]
-    np.maximum.at(worst, lineage.cell[rows], doubts[rows])
+    np.maximum.at(worst, lineage.cell_of(rows), doubts[rows])
     return Column("doubt", worst, ".2f", "how doubtful its worst place is, 0 to 1")
 
 
@@ -136,7 +136,7 @@ def _fact(document: Document, kind: str, name: str, tip: str) -> Column:
     """What people wrote down about cells; several are joined."""
     lineage, said = document.lineage, dict[int, list[str]]()
     for detection, fact in sorted(lineage.facts[kind].items()):
-        said.setdefault(int(lineage.cell[detection]), []).append(str(fact))
+        said.setdefault(int(lineage.cell_of(detection)), []).append(str(fact))
     words = {cell: "; ".join(facts) for cell, facts in said.items()}
     texts = ("", *sorted(set(words.values())))
     values = np.zeros(len(lineage.cells), np.int64)

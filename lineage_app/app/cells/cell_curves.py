@@ -61,7 +61,7 @@ def displacement(document: Document, ids: NDArray[np.int64]) -> Floats:
     step = np.hypot(*(yx[ids] - yx[link]).T.astype(np.float64)) / np.maximum(frame[ids] - frame[link], 1)
     scale = project.um_per_px * 3600 / project.frame_interval_s if project.scale_is_known else 1.0
     position = lineage.detections.position
-    is_told = (link >= 0) & (lineage.cell[link] == lineage.cell[ids]) & (position[link] == position[ids])
+    is_told = (link >= 0) & (lineage.cell_of(link) == lineage.cell_of(ids)) & (position[link] == position[ids])
     return np.where(is_told, step * scale, np.nan)
 
 

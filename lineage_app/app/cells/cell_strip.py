@@ -123,7 +123,7 @@ class CellStrip(QWidget):
         """Whether it is shown why the cell in focus scores so."""
         if self.explained is None or self.way is None:
             return False
-        return int(self.document.lineage.cell[self.explained.detection]) == self.way.cells[-1]
+        return int(self.document.lineage.cell_of(self.explained.detection)) == self.way.cells[-1]
 
     def set_theme(self, theme: Theme) -> None:
         self.theme = theme

@@ -290,5 +290,5 @@ class CellTable(QWidget):
 
     def _cells_now(self, rows: list[int]) -> NDArray[np.int64]:
         """The cells in these rows, by the numbers that they have since the last edit."""
-        cells = self.navigation.document.lineage.cell[self._shown.lineage.cells.first[self.model.shown[rows]]]
+        cells = self.navigation.document.lineage.cell_of(self._shown.lineage.cells.first[self.model.shown[rows]])
         return cells[cells >= 0]

@@ -62,7 +62,7 @@ class Hands(QObject):
 
     def called(self, detection: int) -> str:
         """The cell of a detection in words."""
-        return f"cell {int(self.lineage.cell[detection]) + 1}"
+        return f"cell {int(self.lineage.cell_of(detection)) + 1}"
 
     def called_at(self, detection: int) -> str:
         """The detection in words."""
@@ -93,7 +93,7 @@ class EditHands(Hands):
         if pair is None:
             return
         focus, other = pair
-        members = self.lineage.members(int(self.lineage.cell[focus]))
+        members = self.lineage.members(int(self.lineage.cell_of(focus)))
         earlier = members[self.lineage.detections.frame[members] < self.frame_of(other)]
         before, after = (int(earlier[-1]), other) if len(earlier) else (other, int(members[0]))
         if self.frame_of(before) == self.frame_of(after):
@@ -120,7 +120,7 @@ class EditHands(Hands):
         if pair is None:
             return
         focus, other = pair
-        members = self.lineage.members(int(self.lineage.cell[focus]))
+        members = self.lineage.members(int(self.lineage.cell_of(focus)))
         here = members[self.lineage.detections.frame[members] == self.frame_of(other)]
         if not len(here):
             self.say(f"{self.called(focus)} is not in frame {self.frame_of(other)}; swap where both are seen")
@@ -143,7 +143,7 @@ class EditHands(Hands):
             self._pick(hovered)
         elif focus < 0:
             self.say("click the mother first")
-        elif self.lineage.cells.is_divided[self.lineage.cell[focus]]:
+        elif self.lineage.cells.is_divided[self.lineage.cell_of(focus)]:
             self._undo_division(focus, hovered)
         else:
             self._mother, self._daughters = focus, []
@@ -151,9 +151,9 @@ class EditHands(Hands):
             self._ask_for_daughters()
 
     def _undo_division(self, focus: int, hovered: int) -> None:
-        last = int(self.lineage.cells.last[self.lineage.cell[focus]])
+        last = int(self.lineage.cells.last[self.lineage.cell_of(focus)])
         heirs = self.lineage.successors[last].tolist()
-        kept = [heir for heir in heirs if hovered >= 0 and self.lineage.cell[heir] == self.lineage.cell[hovered]]
+        kept = [heir for heir in heirs if hovered >= 0 and self.lineage.cell_of(heir) == self.lineage.cell_of(hovered)]
         words = f"{self.called(focus)} no longer divides after frame {self.frame_of(last)}"
         self.do(words, lambda lineage: edits.undo_division(lineage, last, *kept))
 
@@ -175,7 +175,7 @@ class EditHands(Hands):
             self._mother, self._daughters, self.workspace.pick = mother, daughters, self._pick
             self._ask_for_daughters()
             return
-        members = self.lineage.members(int(self.lineage.cell[mother]))
+        members = self.lineage.members(int(self.lineage.cell_of(mother)))
         earlier = members[self.lineage.detections.frame[members] < min(map(self.frame_of, daughters))]
         if not len(earlier):
             self.say(f"{self.called(mother)} does not begin before these daughters; pick later ones")
@@ -216,7 +216,7 @@ class EditHands(Hands):
         if place.focus < 0:
             self.say("click the cell whose contour is to be copied first")
             return
-        members = lineage.members(int(lineage.cell[place.focus]))
+        members = lineage.members(int(lineage.cell_of(place.focus)))
         frames = lineage.detections.frame[members]
         if place.frame in frames:
             self.say(f"{self.called(place.focus)} is in this frame already; go to one where it is missing")
@@ -243,7 +243,7 @@ class EditHands(Hands):
         chosen = self.navigation.selection.tolist() or [target for target in [self.target()] if target >= 0]
         if not chosen:
             return
-        cells = np.unique(self.lineage.cell[chosen])
+        cells = np.unique(self.lineage.cell_of(chosen))
         n = int(self.lineage.cells.n_detections[cells].sum())
         what = self.called(chosen[0]) if len(cells) == 1 else f"{len(cells)} cells"
         words = f"deleted {what} in {'its' if len(cells) == 1 else 'their'} {n} frame{'' if n == 1 else 's'}"
@@ -300,7 +300,7 @@ class EditHands(Hands):
         lineage, place = self.lineage, self.navigation.place
         if focus < 0 or lineage.detections.positions[lineage.detections.position[focus]] != self._position_name(place):
             return False
-        cell = int(lineage.cell[focus])
+        cell = int(lineage.cell_of(focus))
         frames = lineage.detections.frame[lineage.members(cell)]
         after = int(np.searchsorted(frames, frame))
         if after == 0 or (after < len(frames) and frames[after] == frame):
@@ -316,7 +316,7 @@ class EditHands(Hands):
         focus, hovered = self.navigation.place.focus, self.workspace.pointer.hovered()
         if focus < 0:
             self.say("click the first cell, then point at the second")
-        elif hovered < 0 or self.lineage.cell[hovered] == self.lineage.cell[focus]:
+        elif hovered < 0 or self.lineage.cell_of(hovered) == self.lineage.cell_of(focus):
             self.say(f"point at another cell to {what} {self.called(focus)}")
         else:
             return focus, hovered

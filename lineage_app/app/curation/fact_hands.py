@@ -67,7 +67,7 @@ class FactHands(Hands):
         target = self.target()
         if target < 0:
             return
-        cell = int(self.lineage.cell[target])
+        cell = int(self.lineage.cell_of(target))
         last = int(self.lineage.cells.last[cell])
         if self.lineage.cells.is_divided[cell]:
             self.say(f"{self.called(target)} divides; undo the division with Y first")
@@ -99,7 +99,7 @@ class FactHands(Hands):
         target = self.target()
         if target < 0:
             return
-        first = int(self.lineage.cells.first[self.lineage.cell[target]])
+        first = int(self.lineage.cells.first[self.lineage.cell_of(target)])
         said = self.lineage.facts[REVIEWED].get(first) == answer
         words = f"{self.called(target)} is {'no longer marked as ' if said else ''}{answer}"
         self.do(words, lambda lineage: edits.review(lineage, [first], None if said else answer))

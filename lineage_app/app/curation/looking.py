@@ -45,7 +45,7 @@ def renewed(old: Doubts, new: Doubts, scene: Scene, edited: set[int]) -> Doubts:
     """
     lineage, cells = scene.lineage, scene.lineage.cells
     ids = [id for id in edited if id < len(lineage) and lineage.present[id]]
-    cell = lineage.cell[np.array(ids, np.int64)]
+    cell = lineage.cell_of(np.array(ids, np.int64))
     near = np.concatenate([cell, cells.mother[cell], cells.daughters[cell].ravel()]) if len(cell) else cell
     near = np.unique(near[near >= 0])
     kept, fresh = _about(old, lineage, near, False), _about(new, lineage, near, True)
@@ -77,5 +77,5 @@ def names_any(doubts: Doubts, edited: set[int]) -> NDArray[np.bool_]:
 def _about(doubts: Doubts, lineage: Lineage, near: NDArray[np.int64], is_about: bool) -> NDArray[np.int64]:
     """The rows of places that these cells are in, or those of all others; none of deleted detections."""
     other = np.where(doubts.other >= 0, doubts.other, doubts.detection)
-    about = np.isin(lineage.cell[doubts.detection], near) | np.isin(lineage.cell[other], near)
+    about = np.isin(lineage.cell_of(doubts.detection), near) | np.isin(lineage.cell_of(other), near)
     return np.flatnonzero((about == is_about) & lineage.present[doubts.detection])

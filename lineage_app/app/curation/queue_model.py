@@ -216,7 +216,7 @@ class Queue(QObject):
         if repair is None:
             return False
         frame = int(self.lineage.detections.frame[self.place])
-        words = f"cell {int(self.lineage.cell[self.place]) + 1} in frame {frame}: {repair.words}"
+        words = f"cell {int(self.lineage.cell_of(self.place)) + 1} in frame {frame}: {repair.words}"
         place = self.place
 
         def edit(lineage: Lineage) -> Changes:
@@ -233,10 +233,12 @@ class Queue(QObject):
         row = self.doubt
         if row < 0:
             return False
-        place, cell = self.place, int(self.lineage.cell[self.place])
-        others = self._listed & (self.lineage.cell[self.doubts.detection] == cell)
+        place, cell = self.place, int(self.lineage.cell_of(self.place))
+        others = self._listed & (self.lineage.cell_of(self.doubts.detection) == cell)
         others[row] = False
-        is_last = not others.any() and cell not in {int(self.lineage.cell[id]) for id in self.lineage.facts[REVIEWED]}
+        is_last = not others.any() and cell not in {
+            int(self.lineage.cell_of(id)) for id in self.lineage.facts[REVIEWED]
+        }
 
         def edit(lineage: Lineage) -> Changes:
             place_is_right = review.accept_place(lineage, place)

@@ -59,7 +59,7 @@ class PlaceModel(QAbstractTableModel):
             return _in_words(queue.doubts.reason[row])
         if column == "when":
             return queue.curator.document.clock(int(queue.lineage.detections.frame[detection]))
-        return str(int(queue.lineage.cell[detection]) + 1)
+        return str(int(queue.lineage.cell_of(detection)) + 1)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         is_name = orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole
@@ -260,7 +260,7 @@ class ReviewQueue(QWidget):
         doubts, document = self.queue.doubts, self.queue.curator.document
         detection = int(doubts.detection[row])
         when = document.clock(int(self.queue.lineage.detections.frame[detection]))
-        cell = int(self.queue.lineage.cell[detection]) + 1
+        cell = int(self.queue.lineage.cell_of(detection)) + 1
         head = f"<b>{doubts.kind[row]}</b> · cell {cell} · {when} · score {doubts.score[row]:.2f}"
         return f"{head}<br>{escape(_in_words(doubts.reason[row]))}"
 

@@ -99,7 +99,7 @@ class Branches:
     def _links(self, cell: Rows, view: Window, colouring: Colouring) -> tuple[Floats, NDArray[np.uint8]]:
         later = np.concatenate([self.lineage.members(int(c)) for c in cell])
         earlier, frame = self.lineage.link[later], self.lineage.detections.frame
-        x = view.x(self.layout.x[self.layout.place[self.lineage.cell[later]]])
+        x = view.x(self.layout.x[self.layout.place[self.lineage.cell_of(later)]])
         top = view.y(np.where(earlier >= 0, frame[earlier], frame[later]).astype(np.float64))
         return np.stack([x, top, x, view.y(frame[later])], axis=1), colouring.of_detection[later]
 

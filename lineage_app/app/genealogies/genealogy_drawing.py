@@ -61,7 +61,7 @@ class Scene:
     def at(self, detection: int) -> QPointF | None:
         """Where a detection is, None where its cell is not shown."""
         lineage, layout = self.document.lineage, self.branches.layout
-        cell = int(lineage.cell[detection]) if detection < len(lineage) else -1
+        cell = int(lineage.cell_of(detection)) if detection < len(lineage) else -1
         if cell < 0 or layout.place[cell] < 0:
             return None
         y = self.window.y(float(lineage.detections.frame[detection]))

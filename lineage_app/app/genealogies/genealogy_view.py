@@ -100,8 +100,8 @@ class GenealogyView(QWidget):
             self.update()
             return
         focus, before, at = self.navigation.place.focus, self.branches, NOTHING
-        if 0 <= focus < len(before.lineage) and before.lineage.cell[focus] >= 0:
-            at = int(before.layout.place[before.lineage.cell[focus]])
+        if 0 <= focus < len(before.lineage) and before.lineage.cell_of(focus) >= 0:
+            at = int(before.layout.place[before.lineage.cell_of(focus)])
         self.document = document
         self._let_go()
         self.branches = self._lay_out(before)
@@ -180,7 +180,7 @@ class GenealogyView(QWidget):
     def point_of(self, detection: int) -> QPointF:
         """Where a detection is in the view."""
         window, layout = self._fit_if_wanted(), self.branches.layout
-        place = layout.place[self.document.lineage.cell[detection]]
+        place = layout.place[self.document.lineage.cell_of(detection)]
         return QPointF(window.x(layout.x[place]), window.y(float(self.document.lineage.detections.frame[detection])))
 
     def branch_of(self, cell: int) -> QLineF:

@@ -99,7 +99,7 @@ def founders_kept(founders: NDArray[Any], before: Lineage, after: Lineage, posit
     rank = np.full(len(before.cells), len(founders), np.int64)
     rank[founders] = np.arange(1, len(founders) + 1)  # how many stand up to and with its genealogy
     first = after.cells.first[new]
-    former = before.cell[np.where(first < len(before), first, 0)]
+    former = before.cell_of(np.where(first < len(before), first, 0))
     is_known = (first < len(before)) & (former >= 0)
     beside = np.where(is_known, rank[before.cells.founder[former]], len(founders))
     staying = np.concatenate([[0], np.cumsum(stays)])
@@ -111,7 +111,7 @@ def _same_cells(before: Lineage, after: Lineage) -> Indices:
     first = after.cells.first
     was = np.full(len(first), NEW, np.int64)
     known = np.flatnonzero(first < len(before))
-    was[known] = before.cell[first[known]]
+    was[known] = before.cell_of(first[known])
     was[known[before.cells.first[was[known]] != first[known]]] = NEW
     return was
 

@@ -192,7 +192,7 @@ def fates(document: Document, called: Fates | None = None) -> NDArray[np.str_]:
     words = np.full(len(lineage.cells), NOT_KNOWN)
     if called is not None:
         first = np.minimum(lineage.cells.first, len(called.lineage) - 1)
-        before = called.lineage.cell[first]
+        before = called.lineage.cell_of(first)
         words = np.where(before >= 0, in_words(called.labels)[before], NOT_KNOWN)
     return with_said(lineage, words)
 

@@ -131,7 +131,7 @@ class Numbers:
     def draw(self, painter: QPainter, scene: Scene, seen: Ids) -> None:
         """The number of each cell that is large enough on the screen."""
         seen = seen[2 * scene.radius(seen) >= LEGIBLE_CELL]
-        cells = scene.document.lineage.cell[seen].tolist()
+        cells = scene.document.lineage.cell_of(seen).tolist()
         for cell, (x, y) in zip(cells, scene.at(seen).round().tolist(), strict=True):
             picture = self._of(cell + 1)
             size = picture.deviceIndependentSize() / 2

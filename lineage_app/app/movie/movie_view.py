@@ -313,7 +313,7 @@ class MovieView(QWidget):
         navigation, theme = self.navigation, self.theme
         if self.preview is not None or self.tools.is_painting:
             return
-        here = self.document.lineage.cell[ids]
+        here = self.document.lineage.cell_of(ids)
         marked = [(int(cell), theme.selected, 2.6) for cell in navigation.selected_cells if len(navigation.selection)]
         marked += [(navigation.focused_cell, theme.focus, 4.0), (navigation.highlighted_cell, theme.highlight, 2.2)]
         for cell, colour, width in marked:

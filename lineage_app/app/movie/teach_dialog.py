@@ -121,6 +121,6 @@ def _said(teaching: Teaching) -> str:
 
 def sure_masks(lineage: Lineage) -> int:
     """How many masks were drawn, or belong to a cell that was marked right."""
-    right = {int(lineage.cell[id]) for id, answer in lineage.facts[REVIEWED].items() if answer == "right"}
+    right = {int(lineage.cell_of(id)) for id, answer in lineage.facts[REVIEWED].items() if answer == "right"}
     drawn = {id for id, mask in lineage.masks.items() if mask is not None}
-    return len(drawn | {id for id in range(len(lineage)) if int(lineage.cell[id]) in right})
+    return len(drawn | {int(id) for cell in right for id in lineage.members(cell)})

@@ -100,7 +100,7 @@ class Transport(QWidget):
         """Frame and colour of each onset in these cells."""
         document = self.navigation.document
         ids = np.array([id for id in self.onsets if id < len(document.lineage)], np.int64)
-        ids = ids[np.isin(document.lineage.cell[ids], kin)]
+        ids = ids[np.isin(document.lineage.cell_of(ids), kin)]
         named = [(int(document.lineage.detections.frame[id]), self.onsets[id]) for id in ids.tolist()]
         return [(t, QColor(document.marker_colour(marker))) for t, marker in named if marker in document.markers]
 

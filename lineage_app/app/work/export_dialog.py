@@ -77,7 +77,7 @@ class ExportDialog(QDialog):
         n_founders, n_reviewed = len(np.unique(founder)), len(reviewed_founders(lineage))
         found = [(ALL, f"All: {_many(len(founder), 'cell')} in {_many(n_founders, 'genealogy', 'genealogies')}")]
         if self.focus >= 0:
-            own = int(founder[lineage.cell[self.focus]])
+            own = int(founder[lineage.cell_of(self.focus)])
             found.append((ONE, f"Only genealogy {own + 1}: {_many(int((founder == own).sum()), 'cell')}"))
         if n_reviewed:
             found.append(
