@@ -24,7 +24,7 @@ from engine.movie import Movie
 from engine.progress import Progress, no_progress
 from engine.project import UNFINISHED_IMPORT, Project
 from engine.readers import SourcePosition
-from engine.readers.import_plan import LABELS, Place, Plan, plan_import
+from engine.readers.import_plan import LABELS, Place, Plan, plan_import, whole_numbers
 from engine.readers.source import one_line
 from engine.running.blocks import LOCK, sole_worker
 
@@ -223,11 +223,7 @@ def _write(movie: Movie, place: Place, job: tuple[int, int]) -> None:
 
 def _label_image(labels: SourcePosition, t: int) -> NDArray[np.int32]:
     """(Y, X) int32 labels 1..n of a frame; the type of the file may change from frame to frame, the size not."""
-    image = labels.read(t, 0)
-    if image.dtype.kind not in "bui":
-        raise InputError(
-            f"{labels.where(t, 0)}: type {image.dtype}; expected whole numbers: convert it to 16-bit integers"
-        )
+    image = whole_numbers(labels.read(t, 0), labels.where(t, 0))
     image = replace(labels, dtypes=(image.dtype,), read=lambda *_: image).frame(t, 0)
     if image.dtype.kind == "i" and image.size and image.min() < 0:
         raise InputError(

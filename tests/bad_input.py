@@ -163,7 +163,7 @@ def _whole_numbers_of_32_bit(path):
 
 
 def _float_labels(path):
-    return _movie(path, labels=write_tiffs(path / "labels", labels(dtype=np.float32)))
+    return _movie(path, labels=write_tiffs(path / "labels", labels(dtype=np.float32) / 2))
 
 
 def _negative_labels(path):

@@ -9,6 +9,7 @@ from engine.errors import InputError
 
 _DIGITS = re.compile(r"\d+")
 _WORD = re.compile(r"([A-Za-z]+)[-_= ]?$")
+_CLOCK = re.compile(r"(\d+)d(\d+)h(\d+)m")  # days, hours and minutes since the start, as the Incucyte writes them
 _TIME = ("t", "time", "timepoint", "tp", "frame")
 _CHANNEL = ("c", "ch", "channel", "w", "wl", "wavelength")
 _PLACE = ("p", "pos", "position", "s", "series", "scene", "xy", "fov", "field")
@@ -46,8 +47,8 @@ def parse_names(paths: Sequence[Path], what: str) -> list[FileName]:
             f"{what}: {len(kinds)} kinds of images ({shown}; # is a number), expected one; say which channel each is "
             f"({options}), or move the others elsewhere"
         )
-    numbers = [[int(digits) for digits in _DIGITS.findall(path.stem)] for path in paths]
-    words = _words(paths[0].stem)
+    numbers = [[int(digits) for digits in _DIGITS.findall(_stem(path))] for path in paths]
+    words = _words(_stem(paths[0]))
     varying = [i for i in range(len(words)) if len({row[i] for row in numbers}) > 1]
     depth = [i for i in varying if words[i] in _DEPTH]
     if depth:
@@ -70,7 +71,12 @@ def parse_names(paths: Sequence[Path], what: str) -> list[FileName]:
 
 
 def _kinds(paths: Iterable[Path]) -> set[str]:
-    return {_DIGITS.sub("#", path.stem) + path.suffix.lower() for path in paths}
+    return {_DIGITS.sub("#", _stem(path)) + path.suffix.lower() for path in paths}
+
+
+def _stem(path: Path) -> str:
+    """The name without its ending, a clock in it as t and minutes."""
+    return _CLOCK.sub(lambda found: f"t{(int(found[1]) * 24 + int(found[2])) * 60 + int(found[3])}", path.stem)
 
 
 def _words(stem: str) -> list[str]:

@@ -1,5 +1,7 @@
 """Folders of images, one file per frame: Cell Tracking Challenge folders and any other numbered files."""
 
+import logging
+import math
 import os
 import re
 from collections import defaultdict
@@ -14,6 +16,7 @@ from engine.readers.source import Image, Source, SourcePosition, joined
 from engine.readers.tiff_stack import open_stacks
 
 Files = Mapping[int, Path]  # frame number -> file
+_LOG = logging.getLogger(__name__)
 _CTC_RESULTS = ("_GT", "_ST", "_RES")
 _FRAME_NAME = re.compile(r"(.*[^A-Za-z])?(t|time|frame|mask|man_track|man_seg)[-_]?\d+", re.IGNORECASE)
 
@@ -66,8 +69,9 @@ def position_of_files(
     if missing:
         raise InputError(
             f"{complete[first].parent}: frame {missing[0]} is missing ({len(complete)} files, {len(missing)} missing "
-            f"between {complete[first].name} and {complete[last].name}); expected every frame of {channels[0]}: add "
-            "it, or put a copy of the frame before it in its place"
+            f"between {complete[first].name} and {complete[last].name}); expected every frame"
+            f"{f' of {channels[0]}' if len(channels) > 1 else ''}: add it, or put a copy of the frame before it in its "
+            "place"
         )
     for channel, numbered in zip(channels, files, strict=True):
         beyond = sorted(number for number in numbered if not first <= number <= last)
@@ -108,12 +112,32 @@ def _reader(files: Sequence[Files], first: int) -> Callable[[int, int], Image]:
 
 
 def _source(path: Path, channels: Sequence[str], positions: Mapping[str, Sequence[Files]]) -> Source:
+    positions = _by_ones(path, positions)
     found = tuple(position_of_files(name, channels, files) for name, files in positions.items())
     for position, files in zip(found, positions.values(), strict=True):
         for index, numbered in enumerate(files):
             if numbered:
                 position.frame(position.frames[index][0], index)
     return Source(path=path, kind="folder of images", channels=tuple(channels), positions=found)
+
+
+def _by_ones(path: Path, positions: Mapping[str, Sequence[Files]]) -> Mapping[str, Sequence[Files]]:
+    """The files numbered 0, 1, 2... where all their numbers go in equal steps, as those of every tenth frame do."""
+    first = {name: min(files[0], default=0) for name, files in positions.items()}
+    step = math.gcd(*(n - first[name] for name, files in positions.items() for numbered in files for n in numbered))
+    if step < 2 or any(
+        len(files[0]) < 3 or _length(files[0]) != step * (len(files[0]) - 1) for files in positions.values()
+    ):
+        return positions
+    _LOG.warning("%s: the files are numbered in steps of %d; taken for frames that follow each other", path, step)
+    return {
+        name: [{(n - first[name]) // step: file for n, file in numbered.items()} for numbered in files]
+        for name, files in positions.items()
+    }
+
+
+def _length(numbered: Files) -> int:
+    return max(numbered) - min(numbered)
 
 
 def _refuse_volumes(stacks: Sequence[Path]) -> None:

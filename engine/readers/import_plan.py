@@ -11,7 +11,7 @@ import numpy as np
 from engine.errors import InputError
 from engine.project import Position
 from engine.readers import Source, SourcePosition, check_reference, open_source
-from engine.readers.source import unique_names
+from engine.readers.source import Image, unique_names
 
 LABELS = -1  # stands for the label image among the channels of a frame
 _LOG = logging.getLogger(__name__)
@@ -101,12 +101,23 @@ def _check_labels(labels: Source) -> None:
     if len(labels.channels) > 1:
         raise InputError(f"{labels.path}: {len(labels.channels)} channels; expected label images, which have one")
     for position in labels.positions:
-        dtype = position.dtypes[0]
-        if dtype.kind not in "bui":
-            raise InputError(
-                f"{position.where(0, 0)}: type {dtype}; expected label images of whole numbers: convert them to "
-                "16-bit or 32-bit integers"
-            )
+        if position.dtypes[0].kind not in "bui":
+            whole_numbers(position.read(0, 0), position.where(0, 0))
+
+
+def whole_numbers(image: Image, where: str) -> Image:
+    """(Y, X) a label image as integers; floats, as which ImageJ keeps 32 bits, do where none has a fraction.
+
+    Raises InputError for any other type. where : the file, for the error.
+    """
+    if image.dtype.kind == "f" and np.all(np.abs(image) < 2**31) and np.array_equal(image, np.rint(image)):
+        return image.astype(np.int64)
+    if image.dtype.kind not in "bui":
+        raise InputError(
+            f"{where}: type {image.dtype} with fractions; expected label images of whole numbers: export them as "
+            "16-bit or 32-bit integers"
+        )
+    return image
 
 
 def _places(images: Source | None, labels: Source | None, reference: bool) -> Iterator[Place]:

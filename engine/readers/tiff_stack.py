@@ -250,11 +250,11 @@ def _scale(pixels: ElementTree.Element) -> float | None:
 
 
 def _median_interval(planes: Sequence[ElementTree.Element]) -> float | None:
-    """The interval told by the times of the first channel's planes, s."""
+    """The interval told by the times of the first channel's planes, s; None where they do not go forward."""
     first = [plane for plane in planes if plane.get("TheC", "0") == "0" and plane.get("DeltaT")]
     times = [to_seconds(_number(plane, "DeltaT") or 0.0, plane.get("DeltaTUnit", "s")) or 0.0 for plane in first]
-    interval = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-    return interval if interval > 0 else None
+    steps = np.diff(times)
+    return float(np.median(steps)) if len(steps) and steps.min() > 0 else None
 
 
 def _stage(plane: ElementTree.Element | None, name: str) -> float | None:

@@ -175,6 +175,12 @@ def test_label_files_may_change_their_type(tmp_path):
     assert import_movie(tmp_path / "p.lineage", labels=folder).positions[0].n_frames == 4
 
 
+def test_whole_numbers_kept_as_floats_are_labels(tmp_path):
+    """ImageJ keeps label images of 32 bits as floats."""
+    project = import_movie(tmp_path / "p.lineage", labels=write_tiffs(tmp_path / "masks", labels(dtype=np.float32)))
+    assert project.movie(project.positions[0].name).labels(0).max() == 2
+
+
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 40))
 def test_relabelled_images_bear_no_identity(seed, n):

@@ -212,3 +212,33 @@ def test_real_movie_with_holes_is_refused(shared_data):
     """The HSC stills are single frames of a movie, which is said."""
     with pytest.raises(InputError, match="missing"):
         open_source(shared_data / "BF-C2DL-HSC-stills" / "02")
+
+
+def test_numbers_in_steps_are_frames_that_follow_each_other(tmp_path, caplog):
+    """Every tenth frame of a movie is a movie, and that is said; a channel that skips still does."""
+    for t, image in enumerate(frames(5)):
+        write_tiffs(tmp_path / "movie", [image], "bf_{:03d}.tif", first=7 + 10 * t)
+    write_tiffs(tmp_path / "movie", frames(1, seed=5), "gfp_{:03d}.tif", first=27)
+    position = open_source(tmp_path / "movie", {"brightfield": "bf*", "GFP": "gfp*"}).positions[0]
+    np.testing.assert_array_equal(read_all(position), frames(5))
+    assert position.frames[1] == (2,)
+    assert "steps of 10" in caplog.text
+
+
+def test_steps_of_one_position_are_gaps_where_another_has_every_frame(tmp_path):
+    """Positions of one movie keep one clock."""
+    write_tiffs(tmp_path / "exp" / "s1", frames(5))
+    for t in (0, 2, 4):
+        write_tiffs(tmp_path / "exp" / "s2", frames(1), first=t)
+    with pytest.raises(InputError, match="frame 1 is missing"):
+        open_source(tmp_path / "exp")
+
+
+def test_days_hours_and_minutes_in_names_are_the_time(tmp_path):
+    """Frames named 00d23h30m, 01d00h00m, ... follow each other."""
+    for t, image in enumerate(frames()):
+        hours, minutes = divmod(23 * 60 + 30 * t, 60)
+        write_tiffs(tmp_path / "movie", [image], f"VID1_A1_1_{hours // 24:02d}d{hours % 24:02d}h{minutes:02d}m.tif")
+    position = open_source(tmp_path / "movie").positions[0]
+    assert (position.name, position.n_frames) == ("movie", 4)
+    np.testing.assert_array_equal(read_all(position), frames())

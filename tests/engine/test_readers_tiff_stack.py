@@ -78,6 +78,13 @@ def test_ome_interval_from_the_times_of_planes(tmp_path):
     assert open_source(tmp_path / "m.ome.tif").frame_interval_s == pytest.approx(60.5)
 
 
+def test_times_that_go_backwards_tell_no_interval(tmp_path):
+    """Planes whose times are not in their order are not believed: the interval is asked for."""
+    planes = {"DeltaT": [0.0, 1.0, 61.0, 62.0, 30.0, 31.0], "DeltaTUnit": ["s"] * 6}
+    tifffile.imwrite(tmp_path / "m.ome.tif", IMAGES, metadata={"axes": "TCYX", "Plane": planes})
+    assert open_source(tmp_path / "m.ome.tif").frame_interval_s is None
+
+
 def test_images_of_an_ome_tiff_are_positions(tmp_path):
     """Each has its name and its place on the stage."""
     with tifffile.TiffWriter(tmp_path / "m.ome.tif", ome=True) as file:
