@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from engine.linking.assign import Hypotheses, best_futures
 from engine.linking.cells import POPULATION_TAIL, Cells
-from engine.linking.model import DIVISION_TAIL, Model, Pairs, ellipse_square
+from engine.linking.model import DIVISION_TAIL, Divisions, Model, Pairs, ellipse_square
 from engine.linking.propose import NEIGHBOURS, Scored
 from engine.linking.student import log_density, squares
 
@@ -21,8 +22,9 @@ LEAST = 1e-9  # keeps logarithms finite
 
 @dataclass(frozen=True)
 class Geometry:
-    """Of divisions (D,): off_centre, squared; separation, log; both in units of the ellipses of the three masks, whose
-    log area is log_unit; total, balance, along: see `engine.linking.model.Divisions`."""
+    """Of divisions (D,): off_centre, squared, of the middle between the daughters, each weighed by her radius;
+    separation, log; both in units of the ellipses of the three masks, whose log area is log_unit; total, balance,
+    along: see `engine.linking.model.Divisions`."""
 
     off_centre: Floats
     separation: Floats
@@ -37,7 +39,7 @@ def measure(cells: Cells, to_a: Pairs, to_b: Pairs) -> Geometry:
     mother, a, b = to_a.source, to_a.target, to_b.target
     log_a, log_b = cells.log_area[a], cells.log_area[b]
     log_sum = np.logaddexp(log_a, log_b)
-    weight = np.exp(log_a - log_sum)
+    weight = special.expit(0.5 * (log_a - log_b))
     off = weight * to_a.step + (1 - weight) * to_b.step
     apart = to_a.step - to_b.step
     cov = 0.5 * (to_a.cov + to_b.cov)
@@ -53,6 +55,11 @@ def measure(cells: Cells, to_a: Pairs, to_b: Pairs) -> Geometry:
         log_a - log_b,
         along,
     )
+
+
+def log_off_centre(g: Geometry, d: Divisions) -> Floats:
+    """(D,) log density, per px^2, of where the mother is, given her daughters."""
+    return log_density(g.off_centre / d.off_centre**2, 2, DIVISION_TAIL, 2 * np.log(d.off_centre) + 0.5 * g.log_unit)
 
 
 def mother_traits(cells: Cells, previous: Ids, step: float, rows: Ids) -> list[Floats]:
@@ -80,7 +87,7 @@ def propose_divisions(cells: Cells, model: Model, scored: Scored) -> Hypotheses:
     score = np.log(d.rate) - model.log_end(cells)[mother]
     start = model.log_start(cells)
     score -= start[a] + start[b]
-    score += log_density(g.off_centre / d.off_centre**2, 2, DIVISION_TAIL, 2 * np.log(d.off_centre) + 0.5 * g.log_unit)
+    score += log_off_centre(g, d)
     score += _log_t(g.separation, *d.separation) - np.log(2 * np.pi) - 2 * g.separation - 0.5 * g.log_unit
     score += d.along.ratio(g.along)
     n_parted = to_a.is_parted.astype(float) + to_b.is_parted

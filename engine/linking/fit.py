@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from engine.linking import divisions
 from engine.linking.assign import Hypotheses
 from engine.linking.cells import POPULATION_TAIL, Cells, Population
-from engine.linking.model import DIVISION_TAIL, Divisions, Model, Pairs, Trait
+from engine.linking.model import DIVISION_TAIL, REDRAWN_TAIL, Divisions, Model, Pairs, Trait
 from engine.linking.propose import Neighbours, last_step, mutual_best
 from engine.linking.student import (
     fit_scale_and_tail,
@@ -31,6 +31,7 @@ LEAST_STEP = 0.05  # px
 WEAK = 0.1  # of the links, those of the lowest scores, may give way to links across gaps
 RATE_FLOOR = 0.005  # of cells that end or start unexplained: no mask is that good
 PRIOR_DAUGHTERS = 20.0  # that what is known beforehand of them counts for
+PRIOR_JUMPS = 20.0  # the same of how far masks drawn anew jump
 ROUNDS = 10  # until the share of masks drawn anew stands still
 MOST_ODDS = 50.0  # nats
 _PRIOR = 100.0  # detections that what is known beforehand of a rate counts for
@@ -148,10 +149,11 @@ def _fit_redrawn(cells: Cells, model: Model, pairs: Pairs) -> Model:
     share, n = model.redrawn, len(kept) + _PRIOR
     against = np.exp(np.minimum(kept - redrawn, MOST_ODDS)) * share / (1 - share)
     for _ in range(ROUNDS):
-        expected = float((1 / (1 + (1 - share) / share * against)).sum())
-        share = (expected + _PRIOR * Model.redrawn) / n
+        is_redrawn = 1 / (1 + (1 - share) / share * against)
+        share = (float(is_redrawn.sum()) + _PRIOR * Model.redrawn) / n
+    jump = update_scale(Model.jump, pairs.square, 2, REDRAWN_TAIL, PRIOR_JUMPS, is_redrawn)
     parted = float(pairs.is_parted.sum())
-    return replace(model, redrawn=share, parted=(parted + _PRIOR * Model.parted) / n)
+    return replace(model, redrawn=share, jump=jump, parted=(parted + _PRIOR * Model.parted) / n)
 
 
 def _fit_momentum(step: Floats, before: Floats, model: Model) -> float:

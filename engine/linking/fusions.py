@@ -1,116 +1,145 @@
 """Touching cells are found as one for some frames and then as two again: that is no division.
 
-One of the two seems to end beside the other, which grows by its size, and later seems to divide. Its division is
-turned into a link to one of the two, and the cell that had ended goes on as the other, across the frames in which it
-was hidden.
-Only where a good part of the divisions looks so is it done: where masks are good, neighbours end by chance. The shorter
-the time that a cell is hidden, the less it takes: seldom does a cell divide just when its neighbour has ended.
+One of the two seems to end beside the other, which later seems to divide. That division is turned into a link to one of
+its daughters, and the cell that had ended goes on as the other, across the frames in which it was hidden. For it
+speaks that the first mask of both lies where the two together would, and is as large, and that the last one parts into
+two that are where they were and look as they did; against it, that neighbours seldom hide.
+Only where a part of the divisions is likelier so is it done: where masks are good, neighbours end by chance.
 """
 
-from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from engine.forest import roots
+from engine.linking import divisions
 from engine.linking.assign import Hypotheses
-from engine.linking.cells import Cells, Population
+from engine.linking.cells import POPULATION_TAIL, Cells
+from engine.linking.model import DIVISION_TAIL, Model, Pairs
+from engine.linking.propose import REDRAWN
+from engine.linking.student import log_density
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 LONGEST = 12  # frames that a cell stays hidden in another
-TOUCH = 1.2  # of the sum of their radii, apart from which two centres are still taken to touch
-TOGETHER = (0.75, 1.35)  # of the area of both, which the two found as one have
-GROWTH = 1.3  # by at least which the neighbour grows
-SHORT = 2  # frames, at most, that a cell is hidden but for a moment
-USUAL, USUAL_SHORT = 0.1, 0.04  # of the divisions that look so, below which it is chance: masks do not fuse here
+TOUCH = 1.5  # of the sum of their radii, apart from which two masks are still taken to touch
+USUAL = 0.05  # of the divisions are fusions that part again; if fewer it is chance: masks do not fuse here
+RATE = 0.01  # of the cells that hide in a neighbour, at first
+ROUNDS = 5
+_PRIOR = 100.0  # detections that what is known beforehand of the rate counts for
 
 
-def part_fused(cells: Cells, population: Population, chosen: Hypotheses) -> Hypotheses:
+@dataclass(frozen=True)
+class Fusions:
+    """What divisions may be instead (F,). row: of the division; host, lost: the two cells before they are one; after:
+    the first mask of both; frames: in which they are one."""
+
+    row: Ids
+    host: Ids
+    after: Ids
+    lost: Ids
+    frames: Ids
+
+
+def part_fused(cells: Cells, model: Model, chosen: Hypotheses) -> Hypotheses:
     """The hypotheses, with each division that only parts two fused cells turned into two links."""
-    division = np.flatnonzero(chosen.second >= 0)
-    if not len(division) or not population.log_area[1]:
+    if not model.population.log_area[1]:
         return chosen
-    link = _links(chosen, len(cells))
-    first = roots(link, _is_start(link))
-    has_future = np.zeros(len(cells), bool)
-    has_future[chosen.source] = True
+    found = _find(cells, chosen)
+    gain, crosses = _gain(cells, model, chosen, found)
+    likely = _likely(found, gain, len(cells))
+    if not len(likely) or len(likely) < USUAL * (chosen.second >= 0).sum():
+        return chosen
     source, target, second = chosen.source.copy(), chosen.target.copy(), chosen.second.copy()
-    hidden: list[tuple[int, int]] = []
-    fusions = list(_fusions(cells, chosen, division, link, first, ~has_future))
-    if len(fusions) < USUAL * len(division):
-        fusions = [one for one in fusions if cells.frame[chosen.source[one[0]]] - cells.frame[one[1]] <= SHORT]
-        if len(fusions) < USUAL_SHORT * len(division):
-            return chosen
-    for row, lost, host in fusions:
-        if has_future[lost]:
+    hidden: dict[int, int] = {}
+    for k in likely.tolist():
+        row, lost = int(found.row[k]), int(found.lost[k])
+        if lost in hidden:
             continue  # it went on as another already
-        has_future[lost] = True
-        a, b = int(target[row]), int(second[row])
-        straight = _square(cells, host, a) + _square(cells, lost, b)
-        crossed = _square(cells, host, b) + _square(cells, lost, a)
-        target[row], other = (a, b) if straight <= crossed else (b, a)
+        pair = int(target[row]), int(second[row])
+        target[row], hidden[lost] = pair[::-1] if crosses[k] else pair
         second[row] = -1
-        hidden.append((lost, other))
     parted = Hypotheses(source, target, second, chosen.score)
-    back = np.array(hidden, np.int64).reshape(-1, 2)
-    return Hypotheses.join([parted, Hypotheses.links(back[:, 0], back[:, 1], np.zeros(len(back)))])
+    ends, heirs = (np.array(list(some), np.int64) for some in (hidden, hidden.values()))
+    return Hypotheses.join([parted, Hypotheses.links(ends, heirs, np.zeros(len(ends)))])
 
 
-def _fusions(
-    cells: Cells, chosen: Hypotheses, division: Ids, link: Ids, first: Ids, has_ended: NDArray[np.bool_]
-) -> Iterator[tuple[int, int, int]]:
-    """Row of the division, the cell that was lost beside its mother, and the mother just then; last lost first."""
-    ended = np.flatnonzero(has_ended & (cells.frame < cells.frame[-1]))
-    if not len(ended):
-        return
-    mother = chosen.source[division]
+def _find(cells: Cells, chosen: Hypotheses) -> Fusions:
+    """Each division with every cell that ended beside its mother, or beside what she was before."""
+    link, heirs = _links(chosen, len(cells))
+    division = np.flatnonzero(chosen.second >= 0)
+    ended = np.flatnonzero((heirs == 0) & (cells.frame < cells.frame[-1]))
     radius = np.exp(0.5 * cells.log_area) / np.sqrt(np.pi)
-    reach = TOUCH * (radius[mother] + radius[ended].max())
-    near = cKDTree(cells.yx[ended]).query_ball_point(cells.yx[mother], reach)
-    for row, at, places in zip(division.tolist(), mother.tolist(), near, strict=True):
-        candidates = ended[places]
-        ago = cells.frame[at] - cells.frame[candidates]
-        candidates = candidates[(ago >= 1) & (ago <= LONGEST) & (cells.frame[candidates] >= cells.frame[first[at]])]
-        for lost in candidates[np.argsort(-cells.frame[candidates], kind="stable")].tolist():
-            host = _earlier(link, cells.frame, at, int(cells.frame[lost]))
-            if host is not None and _fuses(cells, radius, lost, *host):
-                yield row, lost, host[0]
-                break
+    found: list[tuple[int, int, int, int, int]] = []
+    if len(division) and len(ended):
+        mother = chosen.source[division]
+        reach = TOUCH * (radius[mother] + radius[ended].max())
+        near = cKDTree(cells.yx[ended]).query_ball_point(cells.yx[mother], reach)
+        for row, at, places in zip(division.tolist(), mother.tolist(), near, strict=True):
+            lost = ended[places]
+            frames = cells.frame[at] - cells.frame[lost]
+            is_recent = (frames >= 1) & (frames <= LONGEST)
+            for x, n in zip(lost[is_recent].tolist(), frames[is_recent].tolist(), strict=True):
+                host, after = _earlier(link, heirs, cells.frame, at, int(cells.frame[x]))
+                is_near = _squares(cells, x, after) < (TOUCH * (radius[x] + radius[after])) ** 2
+                if host not in (-1, x) and is_near:
+                    found.append((row, host, after, x, n))
+    return Fusions(*np.array(found, np.int64).reshape(-1, 5).T)
 
 
-def _earlier(link: Ids, frame: Ids, at: int, t: int) -> tuple[int, int] | None:
-    """The cell on the line of `at` in frame t, and the one after it; None where it was missing in frame t."""
+def _earlier(link: Ids, heirs: Ids, frame: Ids, at: int, t: int) -> tuple[int, int]:
+    """The cell that `at` was in frame t, and the one after it; -1 where it was missing, or was born since."""
     after = at
     while frame[at] > t:
         at, after = int(link[at]), at
-    return (at, after) if frame[at] == t and after != at else None
+        if at < 0 or heirs[at] != 1:
+            return -1, after
+    return (at if frame[at] == t else -1), after
 
 
-def _fuses(cells: Cells, radius: Floats, lost: int, host: int, after: int) -> bool:
-    """Whether a cell was lost into its neighbour: they touched, and next the neighbour had the area of both."""
-    if lost == host or _square(cells, lost, host) > (TOUCH * (radius[lost] + radius[host])) ** 2:
-        return False
-    was, is_now = np.exp(cells.log_area[host]), np.exp(cells.log_area[after])
-    both = was + np.exp(cells.log_area[lost])
-    return bool(TOGETHER[0] * both < is_now < TOGETHER[1] * both and is_now > GROWTH * was)
+def _gain(cells: Cells, model: Model, chosen: Hypotheses, found: Fusions) -> tuple[Floats, NDArray[np.bool_]]:
+    """(F,) log likelihood ratio of a fusion that parts against a division and an end, without the rate of fusions; and
+    whether the host goes on as the second daughter. A fusion is a division seen backwards."""
+    d, (middle, spread) = model.divisions, model.population.log_area
+    row, host, after, lost = found.row, found.host, found.after, found.lost
+    mother, a, b = chosen.source[row], chosen.target[row], chosen.second[row]
+    g = divisions.measure(cells, Pairs.of(cells, after, host), Pairs.of(cells, after, lost))
+    gain = divisions.log_off_centre(g, d)
+    gain += log_density((g.total / d.total[1]) ** 2, 1, DIVISION_TAIL, np.log(d.total[1]))
+    gain -= log_density(((cells.log_area[after] - middle) / spread) ** 2, 1, POPULATION_TAIL, np.log(spread))
+    gain -= model.log_link(cells, Pairs.of(cells, host, after))
+    end, start = model.log_end(cells), model.log_start(cells)
+    gain -= chosen.score[row] + end[mother] + end[lost] + start[a] + start[b]
+    changed, widening = replace(model, redrawn=REDRAWN), np.sqrt(found.frames + 1)
+    crosses = _squares(cells, host, b) + _squares(cells, lost, a) < _squares(cells, host, a) + _squares(cells, lost, b)
+    for before, heir in ((host, np.where(crosses, b, a)), (lost, np.where(crosses, a, b))):
+        gain += changed.log_link(cells, Pairs.of(cells, before, heir), widening)
+    return gain, crosses
 
 
-def _links(chosen: Hypotheses, n: int) -> Ids:
+def _likely(found: Fusions, gain: Floats, n: int) -> Ids:
+    """The best fusion of each division that is likelier one, the likeliest first; how many of n cells hide is learnt
+    from them."""
+    order = np.argsort(-gain, kind="stable")
+    best = order[np.sort(np.unique(found.row[order], return_index=True)[1])]
+    likely, rate = best, RATE
+    for _ in range(ROUNDS):
+        likely = best[gain[best] + np.log(rate) > 0]
+        rate = (len(likely) + 1) / (n + _PRIOR)
+    return likely
+
+
+def _links(chosen: Hypotheses, n: int) -> tuple[Ids, Ids]:
+    """(n,) the predecessor of each cell or -1, and how many successors it has."""
     link = np.full(n, -1, np.int64)
     for target in (chosen.target, chosen.second):
         link[target[target >= 0]] = chosen.source[target >= 0]
-    return link
+    return link, np.bincount(link[link >= 0], minlength=n)
 
 
-def _is_start(link: Ids) -> NDArray[np.bool_]:
-    """(N,) first of their line: without past, or daughters."""
-    counts = np.bincount(link[link >= 0], minlength=len(link))
-    return (link < 0) | (counts[link] > 1)
-
-
-def _square(cells: Cells, a: int, b: int) -> float:
-    """Squared distance, px^2."""
-    return float(((cells.yx[a] - cells.yx[b]) ** 2).sum())
+def _squares(cells: Cells, a: Ids | int, b: Ids | int) -> Floats:
+    """(F,) squared distances, px^2."""
+    squares: Floats = ((cells.yx[a] - cells.yx[b]) ** 2).sum(axis=-1)
+    return squares

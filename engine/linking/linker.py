@@ -73,7 +73,7 @@ def decide(
         best = choose_best(Hypotheses.join(open_), n)
     chosen = Hypotheses.join([sure, best])
     if limits.max_gap:
-        chosen = part_fused(cells, population, join_turns(cells, model, chosen))
+        chosen = part_fused(cells, model, join_turns(cells, model, chosen))
     chosen = take_back_hasty(cells, model, chosen)
     progress(len(windows) + 1, len(windows) + 1)
     for target in (chosen.target, chosen.second):

@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 APART = 8.0  # squared distance, in the sum of two round masks' second moments, at which they touch no more
 DIVISION_TAIL = 4.0  # of where and how large daughters are
-REDRAWN_TAIL = 10.0  # of how far the centroid jumps where a mask is drawn anew
+REDRAWN_TAIL = 4.0  # of how far the centroid jumps where a mask is drawn anew
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ class Model:
     """step, step_tail: scale, px, and tail of displacements, in the metric of `squared_step`; drawn: the share of it
     that goes with the ellipse of the masks; momentum: of the last step that is repeated; change (D,), change_tail: of
     looks; end, start: rates per detection inside and at the border; gap: rates of cells missing for 1, 2, ... frames;
-    weak: score below which links may give way to links across gaps; redrawn, parted: parts of the links, see
-    `log_link`."""
+    weak: score below which links may give way to links across gaps; redrawn, parted: parts of the links, jump: how far
+    masks drawn anew jump, in units of their ellipses, see `log_link`."""
 
     population: Population
     step: float
@@ -109,6 +109,7 @@ class Model:
     gap: tuple[float, ...] = ()
     weak: float = 0.0
     redrawn: float = 0.01
+    jump: float = 1.0
     parted: float = 0.02
     divisions: Divisions = Divisions()
 
@@ -132,8 +133,8 @@ class Model:
         of any cell; -inf where it cannot exceed `least` (E,), which is cheap. log_part (E,): see `propose.log_part`.
 
         Now and then a mask is redrawn: touching cells are cut anew, a part is lost. Then looks tell nothing, and the
-        centroid jumps by as much as the masks reach. A cell seldom jumps so far that its masks part: as that happens in
-        `parted` of the links, the tail of the steps, fitted where most of them are, is not trusted there.
+        centroid jumps, by about as much as the masks reach. A cell seldom jumps so far that its masks part: as that
+        happens in `parted` of the links, the tail of the steps, fitted where most of them are, is not trusted there.
         """
         kept, redrawn = self._log_places(pairs, widening)
         redrawn += log_part
@@ -155,8 +156,8 @@ class Model:
         square, log_area = self.squared_step(pairs, self.drawn)
         scale = self.step * widening
         kept = log_density(square / scale**2, 2, self.step_tail, 2 * np.log(scale) + log_area)
-        log_unit = 2 * np.log(widening) + pairs.log_unit
-        anew = log_density(pairs.square / widening**2, 2, REDRAWN_TAIL, log_unit)
+        jump = self.jump * widening
+        anew = log_density(pairs.square / jump**2, 2, REDRAWN_TAIL, 2 * np.log(jump) + pairs.log_unit)
         parts = np.where(pairs.square > APART * widening**2, np.log(self.parted), 0.0)
         return np.log1p(-self.redrawn) + kept + parts, np.log(self.redrawn) + anew + parts
 

@@ -80,11 +80,19 @@ def update(
     return float(new_mean), new_scale
 
 
-def update_scale(scale: float, square: Floats, dimensions: int, tail: float, weight: float = _PRIOR_WEIGHT) -> float:
-    """Scale about a known centre after seeing squared distances (N,)."""
+def update_scale(
+    scale: float,
+    square: Floats,
+    dimensions: int,
+    tail: float,
+    weight: float = _PRIOR_WEIGHT,
+    share: Floats | None = None,
+) -> float:
+    """Scale about a known centre after seeing squared distances (N,); share (N,): how far each counts."""
     new_scale = scale
+    share = np.ones(len(square)) if share is None else share
     for _ in range(5 if len(square) else 0):
-        w = (tail + dimensions) / (tail + square / new_scale**2)
+        w = share * (tail + dimensions) / (tail + square / new_scale**2)
         total = weight * scale**2 + w @ square / dimensions
-        new_scale = float(np.sqrt(total / (weight + len(square))))
+        new_scale = float(np.sqrt(total / (weight + share.sum())))
     return new_scale

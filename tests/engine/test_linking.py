@@ -12,6 +12,7 @@ from engine.linking import assign
 from engine.linking.assign import Hypotheses, choose_best, choose_certain
 from engine.linking.cells import Cells, Population, describe
 from engine.linking.cycles import take_back_hasty
+from engine.linking.divisions import measure
 from engine.linking.fit import first_guess, refine_scales
 from engine.linking.model import Pairs
 from engine.linking.motion import remove_motion
@@ -268,3 +269,28 @@ def test_near_cells_of_a_sample_are_those_of_the_movie() -> None:
     alone, taken = find_neighbours(cells[rows]), find_neighbours(cells).among(rows, cells.frame[rows] == 7, len(cells))
     for name in ("source", "target", "step", "cov", "square"):
         assert np.array_equal(getattr(alone.pairs, name), getattr(taken.pairs, name))
+
+
+def test_daughters_lie_about_the_mother_by_their_radii() -> None:
+    """The middle from which the mother is off leans to the larger daughter as the radii tell, not as the areas do."""
+    places = np.array([(50.0, 50.0), (50.0, 46.0), (50.0, 58.0)])  # the mother; daughters of radii 2 : 1
+    cells, _ = describe(np.array([0, 1, 1]), places, {"area": np.array([250.0, 200.0, 50.0])})
+    mother, a, b = (np.array([row]) for row in range(3))
+    geometry = measure(cells, Pairs.of(cells, mother, a), Pairs.of(cells, mother, b))
+    assert geometry.off_centre == pytest.approx([0.0], abs=1e-9)
+
+
+@pytest.mark.parametrize(("off", "least", "most"), [(2.5, 0.0, 0.7), (12.0, 0.9, 3.0)])
+def test_how_far_masks_drawn_anew_jump_is_learnt(off: float, least: float, most: float) -> None:
+    """Where a tenth of the masks are drawn anew, the scale of their jumps follows from the movie, small or large."""
+    frame, track = (axis.ravel() for axis in np.mgrid[:10, :200])
+    rng = np.random.default_rng(0)
+    is_anew = rng.random(len(track)) < 0.1
+    places = np.stack([60.0 * (track % 20), 60.0 * (track // 20)], axis=1)
+    places += rng.normal(0, np.where(is_anew, off, 0.3)[:, None], (len(track), 2))
+    area = 200 * np.exp(rng.normal(0, np.where(is_anew, 0.5, 0.05)))
+    cells, population = describe(frame, places, {"area": area})
+    near = find_neighbours(cells)
+    rows = np.arange(len(track))
+    refined = refine_scales(cells, first_guess(cells, population, 3, near), np.where(frame > 0, rows - 200, -1))
+    assert least < refined.jump < most

@@ -93,6 +93,24 @@ def test_touching_cells_found_as_one_for_a_while_do_not_divide(hidden: int) -> N
     assert (same_side < RADIUS).all()
 
 
+@pytest.mark.parametrize(("small", "bridged"), [(0.25, 1.0), (0.8, 1.5)])
+def test_a_small_cell_or_a_wide_bridge_is_no_daughter_either(small: float, bridged: float) -> None:
+    """However little the mask grows by the cell that hides in it, or how much by what lies between the two."""
+    places = walkers(n_cells=20, n_frames=20, step=0.7)
+    spots: list[Spot] = []
+    for t in range(20):
+        for cell, (y, x) in enumerate(places[t]):
+            area, apart = AREA * (0.9 + 0.01 * cell), RADIUS * (1 + small**0.5)
+            if t == 4 + cell % 12:
+                middle = x + apart * small / (1 + small)
+                spots.append((t, y, middle, bridged * (1 + small) * area))
+            else:
+                spots += [(t, y, x, area), (t, y, x + apart, small * area)]
+    link = track(table(spots))
+    assert np.bincount(link[link >= 0]).max() == 1
+    assert (link < 0).sum() == 40
+
+
 def divides(t: int, y: float, x: float) -> list[Spot]:
     """The two daughters of a cell last seen in frame t, from the next on."""
     half = AREA / 2
