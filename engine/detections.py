@@ -1,6 +1,7 @@
 """The detections table: one row per cell and frame."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,26 +92,38 @@ class Detections:
 
     @classmethod
     def load(cls, path: Path) -> "Detections":
-        """Read what `save` wrote."""
-        table = read_table(path)
-        position = table["position"].combine_chunks()
-        columns = {name: table[name].to_numpy() for name in table.column_names}
-        yx = np.stack([columns.pop("y"), columns.pop("x")], axis=1)
-        del columns["position"]
+        """Read what `save` wrote, a column at a time, so that it is held once."""
+        with _damaged_named(path), pq.ParquetFile(path, memory_map=True) as file:
+            names = file.schema_arrow.names
+            position = file.read(["position"])["position"].combine_chunks()
+            columns = {name: _column(file, name) for name in names if name != "position"}
         return cls(
             positions=tuple(position.dictionary.to_pylist()),
             position=position.indices.to_numpy(zero_copy_only=False).astype(np.int32),
-            frame=columns.pop("frame").copy(),
-            label=columns.pop("label").copy(),
-            yx=yx,
-            columns={name: column.copy() for name, column in columns.items()},
+            yx=np.stack([columns.pop("y"), columns.pop("x")], axis=1),
+            frame=columns.pop("frame"),
+            label=columns.pop("label"),
+            columns=columns,
         )
+
+
+def _column(file: pq.ParquetFile, name: str) -> Array:
+    """One column as an array of its own; what it was read into is given back at once."""
+    column: Array = file.read([name])[name].to_numpy().copy()
+    pa.default_memory_pool().release_unused()
+    return column
 
 
 def read_table(path: Path) -> pa.Table:
     """What `write_table` wrote; raises InputError where the file is damaged."""
-    try:
+    with _damaged_named(path):
         return pq.read_table(path, memory_map=True)
+
+
+@contextmanager
+def _damaged_named(path: Path) -> Iterator[None]:
+    try:
+        yield
     except pa.ArrowInvalid as error:
         raise InputError(f"{path}: damaged; restore it from a copy, or delete it and run `lineage run`") from error
 
