@@ -25,6 +25,7 @@ from engine.project import Project
 Labels = Callable[[int], NDArray[Any]]  # frame -> (Y, X) label image, 0 = background
 MOST_COUNTED = 2**22  # above it, counting by value costs more than sorting
 TOLERANCES = (0, 1)  # frames a division may be early or late
+KINDS = ("GT", "ST", "RES")  # what the folder of a position's masks ends with: gold and silver truth, result
 COST = {"NS": 5.0, "FN": 10.0, "FP": 1.0, "ED": 1.0, "EA": 1.5, "EC": 1.0}  # the challenge's weights
 
 
@@ -263,7 +264,8 @@ def evaluate_tracks(
     """How right the segmentation and the tracking of a position are, in the frames that the project was run on.
 
     truth : a folder `01_GT` (with TRA, and SEG if there is one), its TRA folder, a folder that holds `<position>_GT`,
-    or `01_ST` beside `01_GT`: its masks then are the true cells, with the table of `01_GT`. Where a ground truth has no
+    or `01_ST` beside `01_GT`: its masks then are the true cells, with the table of `01_GT`. Tracks that a person
+    corrected and `lineage export` wrote, `01_RES` or the folder that holds it, do too. Where a ground truth has no
     SEG but a silver truth lies beside it, that is taken for SEG: `segmentation_truth` and `tracking_truth` say which
     masks were. position : may be left out where there is one, or the truth has its name.
 
@@ -296,7 +298,7 @@ def evaluate_tracks(
 
 @dataclass(frozen=True)
 class TruthFolders:
-    """table : man_track.txt; tracks : the label images it speaks of; segmentation : those for SEG, if there are any."""
+    """table : man_track.txt, res_track.txt; tracks : the label images it speaks of; segmentation : those for SEG."""
 
     table: Path
     tracks: Path
@@ -304,11 +306,13 @@ class TruthFolders:
 
 
 def find_truth(folder: Path, position: str = "") -> TruthFolders:
-    """The folders of a ground truth given as `01_GT`, its TRA, `01_ST`, or the folder that holds `<position>_GT`."""
+    """The folders of a ground truth given as `01_GT`, its TRA, `01_ST`, `01_RES`, or the folder of `<position>_GT`."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give a ground truth such as 01_GT, with TRA/man_track.txt in it")
-    if (folder / f"{position}_GT").is_dir():
-        folder = folder / f"{position}_GT"
+    inner = [folder / f"{position}_{kind}" for kind in ("GT", "RES") if (folder / f"{position}_{kind}").is_dir()]
+    folder = inner[0] if inner else folder
+    if (folder / "res_track.txt").is_file():
+        return TruthFolders(folder / "res_track.txt", folder, folder)
     if folder.name == "TRA":
         folder = folder.resolve().parent
     stem = folder.resolve().name.rpartition("_")[0]
@@ -326,7 +330,8 @@ def _position_of(project: Project, truth: Path) -> str:
     """The only position, or the one that the truth is named after, as p2_GT."""
     names = [position.name for position in project.positions]
     folder = truth.resolve().parent if truth.name == "TRA" else truth.resolve()
-    meant = [name for name in names if folder.name in (f"{name}_GT", f"{name}_ST")] if len(names) > 1 else names
+    given = folder.name.rpartition("_")
+    meant = [name for name in names if name == given[0] and given[2] in KINDS] if len(names) > 1 else names
     if not meant:
         raise InputError(f"{project.path}: a truth belongs to one position; say which of {', '.join(names)}")
     return meant[0]
@@ -337,7 +342,7 @@ def _short(folder: Path) -> str:
 
 
 def _masks(folder: Path, movie: Movie, frames: range) -> Labels:
-    files = mask_files(folder, "man_track") or mask_files(folder, "man_seg")
+    files = mask_files(folder, "man_track") or mask_files(folder, "man_seg") or mask_files(folder, "mask")
     missing = sorted(set(frames) - set(files))
     if missing:
         raise InputError(

@@ -23,6 +23,7 @@ from tests.bad_input import BAD_IMPORTS, BadInput, command_line
 from tests.bad_projects import BAD_PROJECTS
 from tests.movies import disc_project
 
+LONGEST_S = 60  # a command that has not ended by then never will
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
@@ -186,11 +187,16 @@ def test_ctrl_c_in_a_run_ends_in_one_line(tmp_path: Path) -> None:
     project = disc_project(tmp_path / "a.lineage", 300)
     command = [sys.executable, "-m", "lineage_app", "run", str(project.path), "--workers", "2"]
     command = ["env", "--default-signal=INT", *command]  # shells tell what they run in the background to ignore it
+    begun = time.monotonic()
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(cli.__file__).parents[1]) as running:
-        while running.poll() is None and not (project.path / "tables" / ".parts").is_dir():
-            time.sleep(0.01)
-        running.send_signal(signal.SIGINT)
-        _, err = running.communicate()
+        try:
+            while running.poll() is None and not (project.path / "tables" / ".parts").is_dir():
+                assert time.monotonic() < begun + LONGEST_S
+                time.sleep(0.01)
+            running.send_signal(signal.SIGINT)
+            _, err = running.communicate(timeout=LONGEST_S)
+        finally:
+            running.kill()  # a program that does not hear fails the test, and does not hold it up
     assert running.returncode == 130
     assert "Traceback" not in err
     assert err.rstrip().endswith("run the same command to go on")

@@ -26,7 +26,7 @@ def break_at_32(block: Block) -> None:
 
 def interrupted_beside_long_work(block: Block, under_way: Event) -> None:
     if block.first == 32:
-        under_way.wait()
+        assert under_way.wait(20)  # where the other block never begins the test fails, and does not hang
         raise KeyboardInterrupt
     under_way.set()
     for _ in range(3000):

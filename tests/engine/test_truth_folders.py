@@ -11,8 +11,10 @@ import tifffile
 
 from engine.errors import InputError
 from engine.evaluate import evaluate_tracks, find_truth
-from engine.lineage import Lineage
+from engine.lineage import Lineage, save_links
+from engine.project import Project
 from tests import genealogies
+from tests.engine.exported import EVERY_FOREST, Named, exported
 from tests.engine.test_evaluate import write_truth
 from tests.genealogies import forest, project_of
 
@@ -32,6 +34,29 @@ def test_a_truth_may_be_given_by_any_of_its_folders(tmp_path: Path) -> None:
         folders = find_truth(given_as, "01")
         assert folders.table.resolve() == truth / "TRA" / "man_track.txt"
         assert (folders.tracks.resolve(), (folders.segmentation or tmp_path).resolve()) == masks
+
+
+@EVERY_FOREST
+def test_tracks_that_were_exported_are_a_truth(named: Named, tmp_path: Path) -> None:
+    """By its own export every genealogy is wholly right, gaps and divisions too; without a link it no longer is."""
+    result = exported(named(), tmp_path, "ctc")
+    project = Project.open(tmp_path / "p.lineage")
+    for position in project.positions:
+        for truth in (result, result / f"{position.name}_RES"):
+            measures = evaluate_tracks(project, truth, position.name)
+            assert {measures[name] for name in ("DET", "SEG", "complete_tracks")} == {1.0}
+            assert {measures[name] for name in ("TRA", "LNK", "division_f1_0")} <= {1.0, None}
+            assert (measures["FP"], measures["EC"]) == (0, 0)
+
+
+def test_a_link_that_an_exported_truth_has_is_missed(tmp_path: Path) -> None:
+    """The project is measured as it is now, not as it was exported; the position is told by the folder's name."""
+    result = exported(genealogies.two_positions(), tmp_path, "ctc")
+    project = Project.open(tmp_path / "p.lineage")
+    link = project.lineage().link
+    save_links(project.table("links"), np.full_like(link, -1))
+    added = [evaluate_tracks(project, result / f"{position.name}_RES")["EA"] for position in project.positions]
+    assert sum(added) == np.count_nonzero(link >= 0) > 0
 
 
 def test_a_silver_truth_has_the_true_cells(tmp_path: Path) -> None:
