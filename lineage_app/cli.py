@@ -270,7 +270,9 @@ def track(
 @evaluate_app.command("tracks", epilog="Example: lineage evaluate tracks p.lineage movie/01_GT")
 def evaluate_tracks_command(
     project: ProjectPath,
-    truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="A Cell Tracking Challenge folder: 01_GT, 01_ST, or an export.")],
+    truth: Annotated[
+        Path, typer.Argument(metavar="TRUTH", help="A Cell Tracking Challenge folder: 01_GT, 01_ST, or an export.")
+    ],
     position: Annotated[
         str | None, typer.Option(help="The position; default: the only one, or the truth's name.")
     ] = None,
