@@ -13,7 +13,7 @@ from engine.errors import InputError
 from engine.illumination import only_brightens
 from engine.segmenting.candidates import Candidates, Look, find_candidates, find_shaded
 from engine.segmenting.cell_scale import CellScale, dark_rim, find_scale, refine_scale
-from engine.segmenting.joint import estimate_lone_summit, join
+from engine.segmenting.joint import estimate_lone_summit, join, lone
 from engine.segmenting.mser import segment_mser
 from engine.segmenting.network import Proposals, segment_by_network
 from engine.segmenting.outline import evenness, surroundings
@@ -40,6 +40,7 @@ RING_WIDTH = 0.45  # of the diameter: how far around a cell its edge is looked f
 BENT = 0.96  # filling its ellipse less than this, an object may be touching cells
 SAMPLE_FRAMES = 5
 NO_SUMMIT = 2.0  # is so high
+DOUBTFUL = 0.5  # of the weakest edge of a cell, from which on an object may be one
 MAX_ELONGATION = {"brightfield": (2.5, 5.0), "phase": (8.0, 12.0), "fluorescence": (5.0, 10.0)}
 
 
@@ -205,6 +206,24 @@ def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
     corrected : (Y, X) float32, background about 1. parameters : complete, from `estimate_parameters`; InputError if
     not.
     """
+    return _segmented(corrected, parameters)[0]
+
+
+def segment_with_doubts(corrected: Image, parameters: SegmentationParameters) -> tuple[Labels, int]:
+    """The same, the number n of cells, and from n + 1 on what may be a cell: only the frames around can tell.
+
+    These are what the network alone finds, below `lone_summit`, or where it is not asked, objects of half the edge that
+    makes a cell ("mser", "network": none).
+    """
+    labels, doubtful = _segmented(corrected, parameters)
+    n = int(labels.max(initial=0))
+    places = np.flatnonzero((doubtful > 0) & (labels == 0))
+    labels.ravel()[places] = doubtful.ravel()[places] + n
+    return labels, n
+
+
+def _segmented(corrected: Image, parameters: SegmentationParameters) -> tuple[Labels, Labels]:
+    """The cells, 1..n, and what may be cells, 1..m."""
     optional = ("weights",) if _is_joint(parameters) else ("weights", "lone_summit")
     missing = [name for name, value in vars(parameters).items() if value is None and name not in optional]
     if missing:
@@ -215,22 +234,27 @@ def segment(corrected: Image, parameters: SegmentationParameters) -> Labels:
     px_area = parameters.um_per_px**2
     bounds = parameters.minimum_area_um2 / px_area, parameters.maximum_area_um2 / px_area
     if parameters.method == "network":
-        return numbered(_proposals(image, parameters).labels, *bounds)
-    labels = numbered(_classical(image, parameters), *bounds)
+        labels = numbered(_proposals(image, parameters).labels, *bounds)
+        return labels, np.zeros_like(labels)
+    labels, doubtful = _classical(image, parameters)
+    labels = numbered(labels, *bounds)
     if _is_joint(parameters):
-        labels = _joined(labels, image, parameters, bounds)
+        proposals = _proposals(image, parameters)
+        labels = _joined(labels, proposals, image, parameters, bounds[0])
+        labels, doubtful = numbered(labels, *bounds), proposals.labels
     if parameters.method != "mser" and parameters.contrast == "phase" and parameters.bright_centre:
         diameter = parameters.cell_diameter_um / parameters.um_per_px
         labels = numbered(cut_valleys(labels, image, diameter, bounds[0], parameters.split), *bounds)
-    return labels
+    return labels, numbered(lone(labels, doubtful), *bounds)
 
 
-def _joined(found: Labels, image: Image, parameters: SegmentationParameters, bounds: tuple[float, float]) -> Labels:
+def _joined(
+    found: Labels, proposals: Proposals, image: Image, parameters: SegmentationParameters, smallest: float
+) -> Labels:
     """What the classical method found, joined with what the network does."""
     assert parameters.lone_summit is not None
-    proposals = _proposals(image, parameters)
-    given = parameters.lone_summit, bounds[0], parameters.sensitivity, parameters.split
-    return numbered(join(found, proposals, image, *given), *bounds)
+    given = parameters.lone_summit, smallest, parameters.sensitivity, parameters.split
+    return join(found, proposals, image, *given)
 
 
 def _is_joint(parameters: SegmentationParameters) -> bool:
@@ -246,8 +270,9 @@ def _proposals(image: Image, parameters: SegmentationParameters) -> Proposals:
     return segment_by_network(image, diameter, parameters.sensitivity, parameters.split, weights)
 
 
-def _classical(image: Image, parameters: SegmentationParameters) -> Labels:
-    """The objects that the method "threshold" or "mser" finds, of any size."""
+def _classical(image: Image, parameters: SegmentationParameters) -> tuple[Labels, Labels]:
+    """The objects that the method "threshold" or "mser" finds, of any size, and those that it is in doubt of, as they
+    were cut out."""
     assert parameters.um_per_px and parameters.cell_diameter_um and parameters.contrast
     assert parameters.minimum_edge is not None and parameters.rim_um is not None
     rim = parameters.rim_um / parameters.um_per_px
@@ -255,7 +280,7 @@ def _classical(image: Image, parameters: SegmentationParameters) -> Labels:
     is_bright = bool(parameters.bright_centre)
     if parameters.method == "mser":
         labels = segment_mser(image, is_bright, parameters.contrast == "brightfield", diameter)
-        return with_rim(labels, image, rim)
+        return with_rim(labels, image, rim), np.zeros_like(labels)
     look = Look(
         is_bright=is_bright,
         is_flat=parameters.contrast == "fluorescence" or (parameters.contrast == "phase" and is_bright),
@@ -281,7 +306,16 @@ def _classical(image: Image, parameters: SegmentationParameters) -> Labels:
         fill = np.concatenate([fill, shaded.regions.fill[more]])
     levels = found.levels[found.regions.level[rows]]
     labels = full_size(found, labels, fill, levels, look, image.shape, parameters.split)
-    return with_rim(labels, image, rim)
+    return with_rim(labels, image, rim), with_rim(_doubtful(found, rows, least, image.shape), image, rim)
+
+
+def _doubtful(found: Candidates, rows: NDArray[np.int64], least: float, shape: tuple[int, ...]) -> Labels:
+    """The candidates that are not among the cells in `rows`, but have a good part of the edge of one."""
+    weak = np.setdiff1d(found.chosen[found.score[found.chosen] >= DOUBTFUL * least], rows)
+    if not len(weak):
+        return np.zeros(shape, np.int32)
+    labels = paint(found.canvas, found.regions, found.label_images, weak, found.signal.shape)
+    return np.asarray(cv2.resize(labels, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST), np.int32)
 
 
 def full_size(

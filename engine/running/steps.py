@@ -27,7 +27,8 @@ from engine.progress import Progress, no_progress
 from engine.project import Project
 from engine.running.blocks import Block
 from engine.running.threads import leave_off_if_told
-from engine.segmentation import SegmentationParameters, estimate_parameters, segment
+from engine.segmentation import SegmentationParameters, estimate_parameters, segment, segment_with_doubts
+from engine.segmenting.filling import fill_missed
 from engine.segmenting.over_time import agree_over_time
 from engine.tracking import TrackingParameters, track_weighed
 
@@ -126,20 +127,23 @@ def _found(
     """The label images of a block's own frames, which agree over time with those of a few frames before and after."""
     light = load_illumination(block.project, block.position)
     if not own or not parameters.over_time:
-        yield from (_plain(block, t, light, channel, parameters)[0] for t in own)
+        for t in own:
+            leave_off_if_told()
+            yield segment(correct(_movie(block).frame(t, channel), light), parameters)
         return
     first, stop = imaged.index(own[0]), imaged.index(own[-1]) + 1
     start = max(0, first - MARGIN_FRAMES)
-    labels, images = zip(
+    labels, n_cells, images = zip(
         *(_plain(block, t, light, channel, parameters) for t in imaged[start : stop + MARGIN_FRAMES]), strict=True
     )
-    yield from agree_over_time(labels, images)[first - start : stop - start]
+    yield from agree_over_time(fill_missed(labels, n_cells), images)[first - start : stop - start]
 
 
 def _plain(
     block: Block, t: int, light: Illumination, channel: str, parameters: SegmentationParameters
-) -> tuple[NDArray[Any], NDArray[np.float16]]:
-    """The label image of one frame by itself, and the corrected frame, both as small as will do.
+) -> tuple[NDArray[Any], int, NDArray[np.float16]]:
+    """The label image of one frame by itself, with doubtful ones after so many cells, and the corrected frame; both as
+    small as will do.
 
     What the block before or after needs too is kept beside the parts, so that it is segmented once.
     """
@@ -148,13 +152,13 @@ def _plain(
     kept = block.part.with_name(f"{block.position}-{t:06d}.npz")
     if kept.exists():
         with np.load(kept) as file:
-            return file["labels"], image.astype(np.float16)
-    labels = segment(image, parameters)
+            return file["labels"], int(file["n_cells"]), image.astype(np.float16)
+    labels, n_cells = segment_with_doubts(image, parameters)
     small = labels.astype(np.uint16) if labels.max(initial=0) < MOST_SMALL else labels
-    if parameters.over_time and not block.first + MARGIN_FRAMES <= t < block.stop - MARGIN_FRAMES:
+    if not block.first + MARGIN_FRAMES <= t < block.stop - MARGIN_FRAMES:
         with atomic(kept) as temporary, open(temporary, "wb") as file:
-            np.savez_compressed(file, labels=small)
-    return small, image.astype(np.float16)
+            np.savez_compressed(file, labels=small, n_cells=n_cells)
+    return small, n_cells, image.astype(np.float16)
 
 
 def measure_block(block: Block, grey_range: tuple[float, ...], parameters: MeasureParameters) -> None:

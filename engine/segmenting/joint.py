@@ -16,6 +16,7 @@ from skimage.segmentation import watershed
 
 from engine.segmenting.network import FALSE_SUMMIT, FALSE_SUMMIT_SD, LOWEST_SUMMIT, Proposals, tops
 from engine.segmenting.parting import evidence
+from engine.segmenting.regions import label_areas, relabelled
 
 Image = NDArray[np.float32]
 Labels = NDArray[np.int32]
@@ -51,6 +52,13 @@ def join(
     is_lone = np.append(False, is_lone)
     added = np.where(is_lone, np.cumsum(is_lone) + labels.max(initial=0), 0).astype(np.int32)[proposals.labels]
     return np.asarray(np.where(labels > 0, labels, added), np.int32)
+
+
+def lone(labels: Labels, others: Labels) -> Labels:
+    """Those of the other objects, (Y, X) int32, that lie next to nowhere in the labels; numbered as they were."""
+    area = label_areas(others, 1)
+    inside = label_areas(np.where(labels > 0, others, 0), len(area))
+    return np.asarray(relabelled(others, np.where(inside < LONE * area, np.arange(len(area)), 0)), np.int32)
 
 
 def estimate_lone_summit(found: Sequence[Labels], proposed: Sequence[Proposals]) -> float:

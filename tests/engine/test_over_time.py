@@ -129,21 +129,22 @@ def test_three_cells_are_parted_too() -> None:
 def test_blocks_agree_and_each_frame_is_segmented_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A movie of three blocks: what two blocks need is segmented by the first and read by the second."""
     seen: list[int] = []
-    plain = steps.segment
-    monkeypatch.setattr(steps, "segment", lambda image, given: seen.append(1) or plain(image, given))
+    plain = steps.segment_with_doubts
+    monkeypatch.setattr(steps, "segment_with_doubts", lambda image, given: seen.append(1) or plain(image, given))
     project, _ = run(disc_project(tmp_path / "a.lineage", 70), until="segment", workers=Workers(1))
     assert len(seen) == 70
     kept = list((project.path / "tables").rglob("*.npz"))
     assert [path.parent.name for path in kept] == ["illumination"]
 
 
-def touching(image: Image, parameters: SegmentationParameters) -> Labels:
-    """As `segment`, but in one frame of four, which its noise tells, what is close together is one."""
+def touching(image: Image, parameters: SegmentationParameters) -> tuple[Labels, int]:
+    """As `segment`, but in one frame of four, which its noise tells, what is close together is one; no doubts."""
     labels = segment(image, parameters)
     if int(1e6 * float(image[0, 0])) % 4:
-        return labels
+        return labels, int(labels.max())
     closed = cv2.morphologyEx((labels > 0).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
-    return np.asarray(cv2.connectedComponents(closed, connectivity=4)[1], np.int32)
+    n, labels = cv2.connectedComponents(closed, connectivity=4)
+    return np.asarray(labels, np.int32), n - 1
 
 
 KILLED = """
@@ -156,7 +157,7 @@ from engine.pipeline import run
 from engine.project import Project
 from tests.engine.test_over_time import touching
 
-steps.segment = touching
+steps.segment_with_doubts = touching
 name, left = sys.argv[2], int(sys.argv[3])
 holder = steps if name == "agree_over_time" else Movie
 plain = getattr(holder, name)
@@ -175,7 +176,8 @@ run(Project.open(Path(sys.argv[1])), workers=Workers(1))
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Run from start to end, where cells are found as touching now and then."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(steps, "segment", touching)
+        patch.setattr(steps, "segment_with_doubts", touching)
+        patch.setattr(steps, "segment", lambda image, given: touching(image, given)[0])
         folder = tmp_path_factory.mktemp("run")
         plain, _ = run(disc_project(folder / "plain.lineage", 48), PLAIN, until="segment")
         project, _ = run(disc_project(folder / "a.lineage", 48), workers=Workers(1))
@@ -196,7 +198,7 @@ def test_killed_while_masks_are_made_to_agree_and_run_again_gives_the_same(
     command = [sys.executable, "-c", KILLED, str(project.path), name, str(calls)]
     ended = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}, check=False)
     assert ended.returncode == -signal.SIGKILL
-    monkeypatch.setattr(steps, "segment", touching)
+    monkeypatch.setattr(steps, "segment_with_doubts", touching)
     again, _ = run(Project.open(project.path), workers=Workers(1))
     assert all(np.array_equal(one, other) for one, other in zip(masks(again), masks(undisturbed), strict=True))
     for table in ("detections", "links"):
