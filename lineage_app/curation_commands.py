@@ -22,7 +22,7 @@ from engine.errors import InputError
 from engine.fates.doubts import fate_doubts, with_found
 from engine.fates.scores import read_scores
 from engine.fates.words import in_words, with_said
-from engine.journal import FILE, Entry, read_journal
+from engine.journal import FILE, UNDO, Entry, read_journal
 from engine.lineage import Lineage
 from engine.onset import accept, call_onsets, project_labels
 from engine.project import Project
@@ -377,7 +377,6 @@ def _report(curation: Curation, entry: Entry, as_json: bool) -> None:
         "undoable": len(curation.journal.history.undoable),
         "redoable": len(curation.journal.history.redoable),
     }
-    words = f"{entry.id}: {entry.words}"
-    answer(
-        values, [f"{words}  ({len(cells):,} cells; `lineage undo {curation.project.in_shell}` takes it back)"], as_json
-    )
+    back = "redo" if entry.kind == UNDO else "undo"
+    after = f"{len(cells):,} cells; `lineage {back} {curation.project.in_shell}` takes it back"
+    answer(values, [f"{entry.id}: {entry.words}  ({after})"], as_json)

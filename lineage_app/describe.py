@@ -63,7 +63,8 @@ def describe(project: Project) -> list[str]:
         f"channels:    {', '.join(project.channels) or 'none'}",
     ]
     for p in project.positions:
-        lines.append(f"position:    {p.name}, {p.n_frames} frames of {p.shape[1]} x {p.shape[0]} px")
+        frames = "1 frame" if p.n_frames == 1 else f"{p.n_frames} frames"
+        lines.append(f"position:    {p.name}, {frames} of {p.shape[1]} x {p.shape[0]} px")
     done = [step for step in pipeline.STEPS if step in project.stages]
     lines.append(f"steps done:  {', '.join(done) or 'none'}")
     for name in ("detections", "cells", "divisions", "genealogies"):

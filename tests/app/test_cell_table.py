@@ -59,6 +59,20 @@ def test_a_row_of_the_table_focuses_its_cell(qtbot, workspace) -> None:
     assert workspace.navigation.focused_cell == 3
 
 
+def test_escape_empties_the_filter_and_keeps_the_focus(qtbot, workspace, window) -> None:
+    """Pressed again, it takes the focus away, as it does everywhere."""
+    table = show_table(qtbot, workspace)
+    workspace.navigation.focus_cell(MOTHER)
+    window.activateWindow()
+    table.search.setFocus()
+    table.search.setText("divided")
+    QTest.keyClick(table.search, Qt.Key.Key_Escape)
+    assert table.search.text() == "" and len(table.model.shown) == len(workspace.document.lineage.cells)
+    assert workspace.navigation.focused_cell == MOTHER
+    QTest.keyClick(table.search, Qt.Key.Key_Escape)
+    assert workspace.navigation.focused_cell != MOTHER
+
+
 def test_the_filter_keeps_matching_cells_and_says_what_is_wrong(qtbot, workspace) -> None:
     """Conditions, ends and numbers; a wrong name is answered with the right ones."""
     table = show_table(qtbot, workspace)

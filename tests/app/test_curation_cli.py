@@ -88,6 +88,15 @@ def test_each_edit_is_made_undone_and_redone(
     assert seen(curated_lineage(project)) == seen(after)
 
 
+def test_each_answer_says_how_to_take_it_back(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    """An edit and a redo by undo, an undo by redo; what is suggested works."""
+    for words, back in ((("edit", "cut", "3"), "undo"), (("undo",), "redo"), (("redo",), "undo")):
+        with pytest.raises(SystemExit) as ended:
+            cli.main([words[0], str(project.path), *words[1:]])
+        assert not ended.value.code
+        assert f"`lineage {back} " in capsys.readouterr().out
+
+
 def test_a_frame_is_segmented_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A deleted cell is found again, around a point or in the whole frame; imported masks have no parameters for it."""
     project, _ = run(disc_project(tmp_path / "b.lineage", 3))

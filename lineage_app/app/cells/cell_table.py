@@ -136,6 +136,19 @@ class _Rows(QTableView):
         return super().event(event)
 
 
+class _Filter(QLineEdit):
+    """A line that Escape empties; only where it is empty does Escape mean the cells in focus."""
+
+    def event(self, event: QEvent) -> bool:
+        is_key = event.type() in (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress) and isinstance(event, QKeyEvent)
+        if is_key and event.key() == Qt.Key.Key_Escape and self.text():
+            if event.type() == QEvent.Type.KeyPress:
+                self.clear()
+            event.accept()
+            return True
+        return super().event(event)
+
+
 class CellTable(QWidget):
     """The table with its filter. picked : the cell to focus; chosen : the cells that were selected here."""
 
@@ -150,7 +163,7 @@ class CellTable(QWidget):
         self._shown = document
         self.model = CellModel((number_column(document),))
         self.model.setParent(self)
-        self.search = QLineEdit()
+        self.search = _Filter()
         self.search.setPlaceholderText("filter: 12   lost   fate=GM   score>0.8   generation=-2")
         self.search.setClearButtonEnabled(True)
         self.count = QLabel(wordWrap=True)
