@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from engine.detections import Detections
 from engine.errors import InputError
 from engine.linking import Limits, link_cells
-from engine.linking.cells import describe
+from engine.linking.cells import describe, without_empty
 from engine.links import Links
 from engine.progress import Progress, no_progress
 from engine.trackers.btrack import BtrackParameters, link_btrack
@@ -23,8 +23,9 @@ USED = ("area", "cov_", "mean_", "background_")  # how the columns begin that ou
 @dataclass(frozen=True)
 class TrackingParameters:
     """tracker: which linker; max_gap: frames that a cell may be missing, longer where hidden in a neighbour, 0 for
-    never; divides: whether cells may divide; window: detections looked at together, which bounds memory and changes no
-    link. All other scales of our linker are estimated from the movie. btrack, trackpy: theirs, used when chosen."""
+    never; frames without any cell do not count; divides: whether cells may divide; window: detections looked at
+    together, which bounds memory and changes no link. All other scales of our linker are estimated from the movie.
+    btrack, trackpy: theirs, used when chosen."""
 
     tracker: Literal["lineage", "btrack", "trackpy"] = "lineage"
     max_gap: int = 3
@@ -66,7 +67,8 @@ def track_weighed(
     order = np.argsort(detections.frame, kind="stable")
     used = [name for name in detections.columns if name.startswith(USED)]
     columns = {name: detections[name][order] for name in used}
-    cells, population = describe(detections.frame[order], detections.yx[order], columns)
+    frame = without_empty(detections.frame[order], parameters.max_gap)
+    cells, population = describe(frame, detections.yx[order], columns)
     limits = Limits(parameters.max_gap, parameters.divides, parameters.window)
     return _in_rows(link_cells(cells, population, limits, progress), order)
 

@@ -107,6 +107,20 @@ def describe(frame: NDArray[Any], yx: NDArray[Any], columns: Mapping[str, NDArra
     return cells, population
 
 
+def without_empty(frame: NDArray[Any], longest: int) -> Ids:
+    """Ascending frames (N,) counted anew, so that up to `longest` empty ones between two do not count.
+
+    Where cells are found in every n-th frame only, those are all the frames there are.
+    """
+    apart = np.diff(frame.astype(np.int64))
+    some = apart[apart > 0]
+    if not len(some):
+        return np.zeros(len(frame), np.int64)
+    empty = -(-apart // int(np.median(some))) - 1
+    step = np.where((empty >= 0) & (empty <= longest), 1, empty + 1)
+    return np.concatenate([[0], np.cumsum(step)])
+
+
 def _brightness(columns: Mapping[str, NDArray[Any]], frame: Ids) -> Floats:
     """(N, C) mean over background, against the frame's median, of the channels known for nearly all cells."""
     names = [name.removeprefix("mean_") for name in columns if name.startswith("mean_")]

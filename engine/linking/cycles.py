@@ -32,7 +32,7 @@ def take_back_hasty(cells: Cells, model: Model, chosen: Hypotheses) -> Hypothese
         if len(age) < LEAST_CYCLES:
             return chosen
         divided = chosen[division]
-        to_a, to_b = (_link_score(cells, model, divided.source, x) for x in (divided.target, divided.second))
+        to_a, to_b = (link_score(cells, model, divided.source, x) for x in (divided.target, divided.second))
         gain = chosen.score[division] - np.maximum(to_a, to_b)
         weaker = np.where(gain[before] < gain[after], before, after)
         hasty = np.flatnonzero(gain[weaker] < _cost_of_haste(age))
@@ -90,7 +90,7 @@ def _apart(before: Ids, after: Ids, weaker: Ids, gain: Floats) -> Ids:
     return np.array(taken, np.int64)
 
 
-def _link_score(cells: Cells, model: Model, source: Ids, target: Ids) -> Floats:
+def link_score(cells: Cells, model: Model, source: Ids, target: Ids) -> Floats:
     """(H,) score of a link, as in `propose.score_links` but for momentum."""
     end, start = model.log_end(cells), model.log_start(cells)
     stays = np.log1p(-np.exp(end)) - end

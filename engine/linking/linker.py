@@ -13,6 +13,7 @@ from engine.linking.cycles import take_back_hasty
 from engine.linking.divisions import propose_divisions
 from engine.linking.exchanges import Exchanges, exchanges
 from engine.linking.fit import first_guess, refine, refine_scales
+from engine.linking.flashes import take_back_flashes
 from engine.linking.fusions import part_fused
 from engine.linking.model import Model
 from engine.linking.propose import Neighbours, find_neighbours, propose_gaps, score_links
@@ -24,6 +25,7 @@ Ids = NDArray[np.int64]
 
 SAMPLES = (2_000, 6_000)  # detections from which the model is learnt, pass after pass
 ENDS = ((0.002, 0.05), (0.005, 0.05))  # of the cells, inside and at the border, that are taken to end meanwhile
+MANY_ENDS, PASSES_MORE = 0.015, 6  # of the cells inside, above which it is learnt on; at most so often
 SAMPLE_FRAMES = 5  # consecutive frames in a sample
 RARE = 0.002  # of the detections; if fewer are missed none is looked for: who vanishes has ended, who appears is new
 HISTORY = 1  # frames before a window that tell how its cells came
@@ -74,7 +76,7 @@ def decide(
     chosen = Hypotheses.join([sure, best])
     if limits.max_gap:
         chosen = part_fused(cells, model, join_turns(cells, model, chosen))
-    chosen = take_back_hasty(cells, model, chosen)
+    chosen = take_back_hasty(cells, model, take_back_flashes(cells, model, chosen))
     progress(len(windows) + 1, len(windows) + 1)
     for target in (chosen.target, chosen.second):
         link[target[target >= 0]] = chosen.source[target >= 0]
@@ -86,7 +88,8 @@ def learn(cells: Cells, population: Population, limits: Limits, near: Neighbours
 
     Links found with a first guess tell the scales; with these a part of the movie is linked, which tells them better,
     and then more of it. Ends are taken to be rare meanwhile: where steps are still taken for smaller than they are,
-    cells seem to end, and once ends are thought frequent, fewer steps are followed still.
+    cells seem to end, and once ends are thought frequent, fewer steps are followed still. Where many end all the same,
+    much of what is seen is no cell; then it is learnt on with the ends that were found, lest debris tell the steps.
     """
     samples = [_sample(cells, size, near) for size in SAMPLES]
     few, _, pairs = samples[0]
@@ -94,6 +97,9 @@ def learn(cells: Cells, population: Population, limits: Limits, near: Neighbours
     model = refine_scales(few, guess, score_links(few, guess, pairs).previous)
     for sample, ends in zip(samples, ENDS, strict=True):
         model = _relearn(*sample, replace(model, end=ends, start=ends, gap=guess.gap), limits)
+    for _ in range(PASSES_MORE):
+        if model.end[0] > MANY_ENDS:
+            model = _relearn(*samples[-1], model, limits)
     return model
 
 

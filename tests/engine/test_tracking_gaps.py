@@ -181,3 +181,58 @@ def test_two_cells_that_are_missed_in_turn_stay_two() -> None:
         found = row[np.arange(20) * 25 + cell]
         found = found[found >= 0]
         assert link[found].tolist() == [-1, *found[:-1].tolist()]
+
+
+@pytest.mark.parametrize("missing", [range(1, 20, 2), (11,), (7, 8, 9)])
+def test_cells_divide_across_empty_frames(missing: Sequence[int]) -> None:
+    """Where some frames hold no cell, or every second one, the others follow one another as if there were no more."""
+    places = walkers(step=1.0)
+    spots = [spot for spot in movie(places) if spot[0] <= 10 or spot[1:3] != tuple(places[spot[0], 12])]
+    spots += divides(10, *places[10, 12])
+    detections = table([spot for spot in spots if spot[0] not in missing])
+    link = track(detections)
+    mother = np.flatnonzero(np.bincount(link[link >= 0], minlength=len(link)) == 2)
+    last = max({*range(11)} - {*missing})
+    assert detections.frame[mother].tolist() == [last]
+    assert (link[detections.frame > 0] >= 0).all()
+
+
+def test_a_long_pause_is_no_step() -> None:
+    """Across more empty frames than a cell may be missing nothing is linked."""
+    spots = [spot for spot in movie(walkers()) if spot[0] not in range(8, 13)]
+    detections = table(spots)
+    link = track(detections, TrackingParameters(max_gap=4))
+    assert (link[detections.frame == 13] == -1).all()
+    assert (link[detections.frame == 14] >= 0).all()
+
+
+def test_specks_in_every_frame_are_not_linked_up() -> None:
+    """Of things seen once, a quarter as many as there are cells, less than a quarter are taken for cells."""
+    rng = np.random.default_rng(0)
+    specks = [(t, *rng.uniform(0, 600, 2), rng.uniform(20, 200)) for t in range(20) for _ in range(20)]
+    detections = table(movie(walkers(80)) + specks)
+    is_speck = np.isin(detections["area"], np.array([speck[3] for speck in specks], np.float32))
+    link = track(detections)
+    assert is_speck[link >= 0].sum() < 0.25 * len(specks)
+    assert (link[~is_speck & (detections.frame > 0)] >= 0).mean() > 0.99
+
+
+@pytest.mark.parametrize(("n_pieces", "n_divide", "are_daughters"), [(6, 40, False), (1, 40, True)])
+def test_pieces_cut_off_for_a_frame_are_no_daughters(n_pieces: int, n_divide: int, are_daughters: bool) -> None:
+    """Where many daughters are seen once, those are none; where it is one in forty, she may have died."""
+    places = np.roll(walkers(n_cells=49, n_frames=20, step=0.7), -15, axis=1)  # the first ones away from the border
+    spots: list[Spot] = []
+    for cell in range(n_pieces + n_divide):
+        is_cut, last = cell < n_pieces, 4 + cell % 12
+        for t in range(20 if is_cut else last + 1):
+            y, x = places[t, cell]
+            if is_cut and t == 8:
+                spots += [(t, y, x - 0.5 * RADIUS, AREA * 0.6), (t, y, x + 0.9 * RADIUS, AREA * 0.4)]
+            else:
+                spots.append((t, y, x, AREA * (0.6 if is_cut and t > 8 else 1.0)))
+        if not is_cut:
+            spots += divides(last, *places[last, cell])
+    vary = np.random.default_rng(0).uniform(0.95, 1.05, len(spots))
+    link = track(table([(t, y, x, area * by) for (t, y, x, area), by in zip(spots, vary, strict=True)]))
+    n_mothers = int((np.bincount(link[link >= 0]) == 2).sum())
+    assert n_mothers == n_divide + n_pieces * are_daughters
