@@ -141,7 +141,7 @@ class ReviewQueue(QWidget):
         self.mend.setToolTip(repair.words if repair else "mend it by hand, or accept it")
         self.mend.setEnabled(repair is not None and can_edit)
         n = len(queue.suggestions)
-        self.other.setText(f"Shift+J   other: {queue.choice + 1} of {n}" if n > 1 else "Shift+J   no other")
+        self.other.setText(f"Shift+J   {queue.choice + 1} of {n}" if n > 1 else "Shift+J   no other")
         self.other.setEnabled(n > 1 and can_edit)
         self.right.setEnabled(at >= 0 and can_edit)
         self.next.setEnabled(len(queue.shown) > 0 or bool(queue.problem))
