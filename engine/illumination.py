@@ -12,6 +12,8 @@ from engine.errors import InputError
 
 Image = NDArray[Any]
 Floats = NDArray[np.float32]
+Part = tuple[slice, slice]
+WHOLE: Part = (slice(None), slice(None))
 
 GRID = 24  # blocks along the longer side in which the background is measured
 SHADE = 0.04  # the most that fluorescence may darken, relative to what it brightens
@@ -66,9 +68,10 @@ def estimate_illumination(frames: Iterable[Image]) -> Illumination:
     return Illumination(_frozen(flat / flat.mean()))
 
 
-def correct(frame: Image, illumination: Illumination) -> Floats:
-    """The frame with even background of about 1, float32 (Y, X).
+def correct(frame: Image, illumination: Illumination, part: Part = WHOLE, level: float | None = None) -> Floats:
+    """The frame, or a part of it, with even background of about 1, float32 (Y, X).
 
+    part : of the frame; level : `light_level` of the whole frame, where it is known.
     Transmitted light: frame / flat / the frame's own baseline (flicker). Fluorescence: 1 + (frame - background - the
     frame's own baseline) / scale. Integer images are read as fractions of their type's range, so that the 8-bit and the
     16-bit version of a picture give the same numbers.
@@ -77,15 +80,29 @@ def correct(frame: Image, illumination: Illumination) -> Floats:
         raise InputError(
             f"correcting a frame: found shape {frame.shape}, expected {illumination.flat.shape} as in the illumination"
         )
-    image = unit_range(frame)
+    level = light_level(frame, illumination) if level is None else level
+    image = _evened(frame, illumination, part)
     if illumination.background is not None:
-        image -= illumination.background
-        image -= np.float32(baseline(image))
+        image -= np.float32(level)
         image /= np.float32(illumination.scale)
         image += np.float32(1.0)
         return image
-    image /= illumination.flat
-    image /= np.float32(max(baseline(image), 1e-6))
+    image /= np.float32(max(level, 1e-6))
+    return image
+
+
+def light_level(frame: Image, illumination: Illumination) -> float:
+    """The frame's own baseline, once it is lit evenly."""
+    every = slice(None, None, _thinning(frame))
+    return baseline(_evened(frame, illumination, (every, every)))
+
+
+def _evened(frame: Image, illumination: Illumination, part: Part) -> Floats:
+    image = unit_range(frame[part])
+    if illumination.background is not None:
+        image -= illumination.background[part]
+    else:
+        image /= illumination.flat[part]
     return image
 
 
@@ -98,9 +115,14 @@ def unit_range(frame: Image) -> Floats:
     return np.nan_to_num(frame.astype(np.float32))
 
 
+def _thinning(image: Image) -> int:
+    """Of so many rows and columns one is enough to see its baseline."""
+    return max(1, int(min(image.shape)) // 256)
+
+
 def baseline(image: Floats) -> float:
     """The background level of one image: its median after clipping cells, dirt and walls."""
-    step = max(1, min(image.shape) // 256)
+    step = _thinning(image)
     values = np.sort(image[::step, ::step], axis=None)
     for _ in range(8):
         middle = float(values[len(values) // 2])

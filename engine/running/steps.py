@@ -26,6 +26,7 @@ from engine.movie import Movie, open_array
 from engine.progress import Progress, no_progress
 from engine.project import Project
 from engine.running.blocks import Block
+from engine.running.held import HeldFrame, handed_over
 from engine.running.threads import leave_off_if_told
 from engine.segmentation import SegmentationParameters, estimate_parameters, segment, segment_with_doubts
 from engine.segmenting.filling import fill_missed
@@ -133,32 +134,37 @@ def _found(
         return
     first, stop = imaged.index(own[0]), imaged.index(own[-1]) + 1
     start = max(0, first - MARGIN_FRAMES)
-    labels, n_cells, images = zip(
-        *(_plain(block, t, light, channel, parameters) for t in imaged[start : stop + MARGIN_FRAMES]), strict=True
-    )
-    yield from agree_over_time(fill_missed(labels, n_cells), images)[first - start : stop - start]
+    plain = [_plain(block, t, light, channel, parameters) for t in imaged[start : stop + MARGIN_FRAMES]]
+    yield from _agreed(plain)[first - start : stop - start]
+
+
+def _agreed(plain: list[tuple[NDArray[Any], int, HeldFrame]]) -> list[NDArray[np.integer]]:
+    """The label images of consecutive frames, agreed over time; takes them out of the list, so that they go early."""
+    labels, images = fill_missed([one[0] for one in plain], [one[1] for one in plain]), [one[2] for one in plain]
+    plain.clear()
+    return agree_over_time(handed_over(labels), images)
 
 
 def _plain(
     block: Block, t: int, light: Illumination, channel: str, parameters: SegmentationParameters
-) -> tuple[NDArray[Any], int, NDArray[np.float16]]:
-    """The label image of one frame by itself, with doubtful ones after so many cells, and the corrected frame; both as
-    small as will do.
+) -> tuple[NDArray[Any], int, HeldFrame]:
+    """The label image of one frame by itself, with doubtful ones after so many cells, and the frame; both as small as
+    will do.
 
     What the block before or after needs too is kept beside the parts, so that it is segmented once.
     """
     leave_off_if_told()
-    image = correct(_movie(block).frame(t, channel), light)
+    frame = HeldFrame.of(_movie(block).frame(t, channel), light)
     kept = block.part.with_name(f"{block.position}-{t:06d}.npz")
     if kept.exists():
         with np.load(kept) as file:
-            return file["labels"], int(file["n_cells"]), image.astype(np.float16)
-    labels, n_cells = segment_with_doubts(image, parameters)
+            return file["labels"], int(file["n_cells"]), frame
+    labels, n_cells = segment_with_doubts(correct(frame.frame, light, level=frame.level), parameters)
     small = labels.astype(np.uint16) if labels.max(initial=0) < MOST_SMALL else labels
     if not block.first + MARGIN_FRAMES <= t < block.stop - MARGIN_FRAMES:
         with atomic(kept) as temporary, open(temporary, "wb") as file:
             np.savez_compressed(file, labels=small, n_cells=n_cells)
-    return small, n_cells, image.astype(np.float16)
+    return small, n_cells, frame
 
 
 def measure_block(block: Block, grey_range: tuple[float, ...], parameters: MeasureParameters) -> None:

@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import CancelledError
 from pathlib import Path
 
-HELD_PER_PIXEL = 420  # bytes of a thread for each pixel of a frame, at most: a block whose masks are made to agree
+HELD_PER_PIXEL = 300  # bytes of a thread for each pixel of a frame, at most: a block whose masks are made to agree
 MEMORY = Path("/proc/meminfo")
 CONTAINER = Path("/sys/fs/cgroup/memory.max")
 

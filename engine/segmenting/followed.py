@@ -1,6 +1,6 @@
 """Clusters of cells followed through the frames of a window, found as one mask here and as several there."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,7 @@ class Window:
     """The label images of consecutive frames, and how their masks overlap. Labels are changed only by `relabel`, which
     gives every changed mask a label that was never used in its frame."""
 
-    def __init__(self, labels: Sequence[NDArray[np.integer]]) -> None:
+    def __init__(self, labels: Iterable[NDArray[np.integer]]) -> None:
         self.labels = [image.astype(np.promote_types(image.dtype, np.uint16)) for image in labels]
         self._next = [int(image.max(initial=0)) + 1 for image in self.labels]
         self.area: list[NDArray[np.int64]] = [np.zeros(0, np.int64)] * len(self.labels)

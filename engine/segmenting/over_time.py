@@ -7,8 +7,9 @@ parts looks, what was found, and how often the count changes, which is dear down
 mask is cut as it was parted in the frame before or after.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -27,6 +28,12 @@ FUSION = 4.0  # cost of several becoming one
 HOPELESS = -2.0  # sum of the evidence on either side, beyond which no cut is tried further away
 PASSES = 4
 MARGIN = 5  # px around a cluster, where its ground is seen
+
+
+class Seen(Protocol):
+    """A corrected frame: an array, or what makes the part that is asked for."""
+
+    def __getitem__(self, box: Box, /) -> Image: ...
 
 
 @dataclass(frozen=True)
@@ -48,10 +55,11 @@ class _Change:
     gain: float
 
 
-def agree_over_time(labels: Sequence[NDArray[np.integer]], images: Sequence[Image]) -> list[NDArray[np.integer]]:
+def agree_over_time(labels: Iterable[NDArray[np.integer]], images: Sequence[Seen]) -> list[NDArray[np.integer]]:
     """The label images of consecutive frames with clusters parted alike, each (Y, X), 1..n, at least 16 bit.
 
-    labels, images : (Y, X) each; the corrected frames in which the masks were found. Masks that no cluster holds stay
+    labels, images : (Y, X) each; the corrected frames in which the masks were found,
+    of which boxes are looked at. Masks that no cluster holds stay
     as they are. Every cluster is decided on frames of this window alone.
     """
     window = Window(labels)
@@ -69,7 +77,7 @@ def agree_over_time(labels: Sequence[NDArray[np.integer]], images: Sequence[Imag
     return window.labels
 
 
-def _changes(window: Window, images: Sequence[Image], area: float, kept: set[Chain]) -> Iterator[_Change]:
+def _changes(window: Window, images: Sequence[Seen], area: float, kept: set[Chain]) -> Iterator[_Change]:
     """What to change; the chains that stay as they are go to `kept` and are not looked at again."""
     for chain in find_chains(window):
         if chain in kept:
@@ -99,7 +107,7 @@ def _is_guessed(
     return 0 in owners or len(set(owners)) < len(owners)
 
 
-def _cuts(window: Window, images: Sequence[Image], chain: Chain, area: float) -> list[_Cut]:
+def _cuts(window: Window, images: Sequence[Seen], chain: Chain, area: float) -> list[_Cut]:
     """The chain, parted in every frame: as found, or as in the frame beside it, outwards from where it was found so."""
     known: dict[int, _Cut] = {}
     for k, stage in enumerate(chain):
@@ -120,7 +128,7 @@ def _cuts(window: Window, images: Sequence[Image], chain: Chain, area: float) ->
     return [known[k] for k in range(len(chain))]
 
 
-def _best_cut(window: Window, images: Sequence[Image], stage: Stage, guides: list[_Cut], area: float) -> _Cut:
+def _best_cut(window: Window, images: Sequence[Seen], stage: Stage, guides: list[_Cut], area: float) -> _Cut:
     """The mask of a stage cut as one of its neighbours in time is."""
     box = window.crop(stage, MARGIN)
     mask = window.labels[stage.frame][box] == stage.labels[0]
@@ -135,7 +143,7 @@ def _best_cut(window: Window, images: Sequence[Image], stage: Stage, guides: lis
     return best
 
 
-def _seen(window: Window, images: Sequence[Image], stage: Stage, box: Box, parts: Labels, area: float) -> _Cut:
+def _seen(window: Window, images: Sequence[Seen], stage: Stage, box: Box, parts: Labels, area: float) -> _Cut:
     image = images[stage.frame][box].astype(np.float32)
     return _Cut(box, parts, evidence(parts, image, window.labels[stage.frame][box] == 0, area))
 
