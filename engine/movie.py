@@ -114,19 +114,22 @@ class Movie:
         if not 0 <= t < self.n_frames or (listed is not None and t not in listed):
             raise InputError(f"position {self.name}: channel {self.channels[index]} has no frame {t}")
         if window is None:
-            return self._images.read(t, index, level)
-        return _inside(window, self.shape, self._images.read(t, index, 0, window))
+            return _still_there(self.image_path, self._images.read(t, index, level))
+        read = _still_there(self.image_path, self._images.read(t, index, 0, window))
+        return _inside(window, self.shape, read)
 
     def labels(self, t: int, level: int = 0, window: Window | None = None) -> NDArray[np.int32]:
         """(Y, X) int32, 0 = background, 1..n; with an overlay, labels may have holes. window : as in `frame`."""
         if window is not None:
-            read = _pixels(self._labels[0], (t, *window)).astype(np.int32, copy=False)
-            labels = _inside(window, self.shape, read)
+            labels = _inside(window, self.shape, self._labels_found(0, (t, *window)))
             return labels if self.overlay is None else self.overlay(t, labels)
         if self.overlay is None:
-            return _pixels(self._labels[level], t).astype(np.int32, copy=False)
-        curated = self.overlay(t, _pixels(self._labels[0], t).astype(np.int32, copy=False))
-        return curated[:: 2**level, :: 2**level]
+            return self._labels_found(level, t)
+        return self.overlay(t, self._labels_found(0, t))[:: 2**level, :: 2**level]
+
+    def _labels_found(self, level: int, at: Any) -> NDArray[np.int32]:
+        """The label image without edits, or a part of it."""
+        return _still_there(self.labels_path, _pixels(self._labels[level], at)).astype(np.int32, copy=False)
 
     def write_frame(self, t: int, channel: int | str, image: NDArray[Any]) -> None:
         """Write one (Y, X) frame at every resolution."""
@@ -275,6 +278,13 @@ def _pixels(array: Any, at: Any) -> NDArray[Any]:
             f"{Path(array.store.root, array.path)}: frame {frame} is damaged ({what}); restore it from a copy, or make "
             "the project anew"
         ) from error
+
+
+def _still_there(path: Path, read: NDArray[Any]) -> NDArray[Any]:
+    """What was read; raises InputError where its folder is gone meanwhile, for then it is 0 without a word."""
+    if not path.is_dir():
+        raise InputError(f"{path}: moved or removed while it was open, or its drive is gone; put it back")
+    return read
 
 
 def _inside(window: Window, shape: tuple[int, int], part: NDArray[Any]) -> NDArray[Any]:

@@ -65,6 +65,9 @@ class Columns(Mapping[str, Array]):
     def __contains__(self, name: object) -> bool:
         return name in self._found
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (dict(self),)  # to another process goes what is in them, not how it is made
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._found)
 

@@ -1,5 +1,6 @@
 """Curated projects: tracked again, segmented again, exported, measured; masks drawn, split and merged."""
 
+import pickle
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -96,6 +97,17 @@ def test_a_painted_mask_takes_no_pixel_of_another_cell(project: Project) -> None
         before = project.movie("p0001").labels(0)
         assert np.array_equal(labels[before > 0], before[before > 0])
         assert lineage.detections["area"][len(lineage) - 1] == np.count_nonzero(painted & (before == 0))
+
+
+def test_edited_genealogies_go_to_another_process(project: Project) -> None:
+    """All that was added and redrawn goes with them."""
+    with curate(project) as curation:
+        curation.do("add", gestures.add_at(project, curation.lineage, "p0001", 5, 50, 60))
+        lineage = curation.lineage
+        other = pickle.loads(pickle.dumps(lineage))
+    assert np.array_equal(other.link, lineage.link) and np.array_equal(other.detections.yx, lineage.detections.yx)
+    for name, column in lineage.detections.columns.items():
+        assert np.array_equal(other.detections.columns[name], column, equal_nan=True)
 
 
 def test_measures_of_a_redrawn_mask_are_those_of_the_step_measure(project: Project) -> None:

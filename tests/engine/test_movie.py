@@ -101,6 +101,22 @@ def test_another_programs_image_is_read_in_any_order_of_axes(tmp_path: Path) -> 
     assert np.array_equal(made.frame(1), pixels[1, 0, 0])
 
 
+def test_a_movie_that_is_gone_is_not_black(tmp_path: Path) -> None:
+    """Moved, or on a drive that is gone: that is said, and no empty picture given; put back it is read again."""
+    made = movie(tmp_path)
+    made.write_frame(2, "brightfield", np.full(made.shape, 7, "uint16"))
+    made.write_labels(2, np.ones(made.shape, np.int32))
+    window = (slice(0, 9), slice(0, 9))
+    assert made.frame(2).all() and made.labels(2).all()
+    made.store.rename(tmp_path / "elsewhere")
+    for read in (made.frame, made.labels):
+        for part in (None, window):
+            with pytest.raises(InputError, match="removed while it was open"):
+                read(2, window=part)
+    (tmp_path / "elsewhere").rename(made.store)
+    assert made.frame(2).all() and made.labels(2).all()
+
+
 def test_a_movie_without_labels_says_what_to_do(tmp_path: Path) -> None:
     """The remedy is in the message."""
     made = Movie(tmp_path / "i.zarr", "a", 2, (5, 7), (), 1.0, 1.0)
