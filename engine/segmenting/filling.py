@@ -1,8 +1,8 @@
 """Cells that were missed for a few frames between two in which they were found, filled in.
 
 Below what is taken for a cell, where a frame is seen by itself, lies what may be one. Cells and doubtful objects are
-followed from frame to frame, each to the nearest that has it for its own nearest; a line of doubtful ones that begins
-and ends in a cell is that cell.
+followed from frame to frame, one to one, the nearest pairs first; a line of doubtful ones that begins and ends in a
+cell is that cell.
 """
 
 from collections.abc import Sequence
@@ -62,12 +62,17 @@ def _places(image: Labels) -> tuple[Floats, Floats]:
 
 
 def _partners(here: tuple[Floats, Floats], there: tuple[Floats, Floats], n: int) -> Ids:
-    """(N,) for each place the row of the nearest in the next frame whose nearest it is, too, or -1; n : cells here."""
+    """(N,) row in the next frame of what each place is there, or -1; n : cells here. The nearest pairs come first."""
     (places, area), (others, _) = here, there
-    if not n or not len(others):
-        return np.full(len(places), -1, np.int64)
-    reach = REACH * float(np.sqrt(4 / np.pi * np.median(area[:n])))
-    distance, nearest = map(np.asarray, cKDTree(others).query(places, distance_upper_bound=reach))
-    back = np.asarray(cKDTree(places).query(others)[1])
-    is_mutual = np.isfinite(distance) & (back[np.minimum(nearest, len(others) - 1)] == np.arange(len(places)))
-    return np.where(is_mutual, nearest, -1).astype(np.int64)
+    partner = np.full(len(places), -1, np.int64)
+    reach = REACH * float(np.sqrt(4 / np.pi * np.median(area[:n]))) if n else 0.0
+    free, left = np.arange(len(places)), np.arange(len(others))
+    while reach and len(free) and len(left):
+        distance, nearest = map(np.asarray, cKDTree(others[left]).query(places[free], distance_upper_bound=reach))
+        back = np.asarray(cKDTree(places[free]).query(others[left])[1])
+        is_pair = np.isfinite(distance) & (back[np.minimum(nearest, len(left) - 1)] == np.arange(len(free)))
+        if not is_pair.any():
+            break
+        partner[free[is_pair]] = left[nearest[is_pair]]
+        free, left = free[~is_pair], np.delete(left, nearest[is_pair])
+    return partner

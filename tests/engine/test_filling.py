@@ -55,6 +55,13 @@ def test_a_place_too_far_away_is_another() -> None:
     assert [image.max() for image in fill_missed([cell, both, cell], [1, 0, 1])] == [1, 0, 1]
 
 
+def test_a_neighbour_that_is_nearer_but_taken_does_not_hide_the_cell() -> None:
+    """Its place is nearest to another cell, which has moved elsewhere."""
+    before, after = np.array([[20.0, 20.0], [20.0, 32.0]]), np.array([[20.0, 14.0], [28.0, 25.0]])
+    frames = [discs(places, RADIUS, SHAPE) for places in (before, after, after)]
+    assert [image.max() for image in fill_missed(frames, [2, 1, 2])] == [2, 2, 2]
+
+
 def test_frames_without_cells_or_doubts_stay() -> None:
     """Nothing to follow, nothing changed."""
     empty, cell = np.zeros(SHAPE, np.uint16), discs(np.array([[20.0, 20.0]]), RADIUS, SHAPE)
