@@ -118,5 +118,5 @@ def test_every_colouring_colours_all_cells(workspace, name: str) -> None:
     assert colouring is workspace.genealogies.colouring
     assert colouring.name == name
     assert len(colouring.of_detection) == len(workspace.document.lineage)
-    assert colouring.of_detection.max() < len(colouring.palette)
+    assert np.max(colouring.of_detection) < len(colouring.palette)
     workspace.grab()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
 from engine.fates.words import NOT_KNOWN, in_words, with_said
+from engine.lineage import Lineage
 from lineage_app.app.document import Document
 from lineage_app.app.look.fate_caller import Fates
 from lineage_app.app.look.theme import CATEGORIES, GENERATIONS, GM, MEGE
@@ -32,6 +33,23 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class AsItsCell:
+    """(N,) of each detection what its cell has, looked up for those that are asked for."""
+
+    lineage: Lineage
+    of_cell: Indices
+
+    def __len__(self) -> int:
+        return len(self.lineage)
+
+    def __getitem__(self, ids: Any) -> Any:
+        return np.append(self.of_cell, np.uint8(0))[self.lineage.cell_of(ids)]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[np.arange(len(self))], dtype)
+
+
+@dataclass(frozen=True)
 class Colouring:
     """name; palette : (K,) #rrggbb; of_detection : (N,) and of_cell : (C,) index into it; legend : (text, colour).
 
@@ -40,7 +58,7 @@ class Colouring:
 
     name: str
     palette: tuple[str, ...]
-    of_detection: Indices
+    of_detection: Indices | AsItsCell
     of_cell: Indices
     legend: tuple[tuple[str, str], ...]
     varies: bool = False
@@ -197,9 +215,8 @@ def fates(document: Document, called: Fates | None = None) -> NDArray[np.str_]:
     return with_said(lineage, words)
 
 
-def _spread(document: Document, of_cell: Indices) -> Indices:
-    """(N,) that of each detection's cell."""
-    return np.append(of_cell, np.uint8(0))[document.lineage.cell]
+def _spread(document: Document, of_cell: Indices) -> AsItsCell:
+    return AsItsCell(document.lineage, of_cell)
 
 
 def _measured(document: Document, name: str, shades: tuple[str, ...], values: NDArray[Any], unit: str) -> Colouring:
