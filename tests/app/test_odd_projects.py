@@ -18,6 +18,7 @@ from engine.lineage import save_links
 from engine.pipeline import run
 from engine.project import Position, Project
 from lineage_app.app.commands.actions import ACTIONS
+from tests.app.conftest import N_FRAMES
 from tests.app.hand import show_project
 from tests.movies import SHAPE, disc_image, disc_labels, disc_project
 
@@ -107,6 +108,19 @@ def test_masks_alone_are_not_segmented(qtbot, window, tmp_path: Path) -> None:
     window.actions_["segment"].trigger()
     assert "no picture to find cells in" in window.statusBar().currentMessage()
     assert not [dialog for dialog in window.findChildren(QDialog) if dialog.isVisible()]
+
+
+def test_frames_of_a_project_that_was_moved_are_not_black(hand) -> None:
+    """It is said once for the frame; what was seen stays, and after the project is back all is as before."""
+    path, shown = hand.workspace.document.project.path, hand.workspace.movie.frame
+    path.rename(path.with_name("elsewhere"))
+    hand.workspace.loader.forget(0, range(N_FRAMES))
+    hand.workspace.navigation.go(20)
+    hand.qtbot.waitUntil(lambda: any("frame 20: " in said and "while it was open" in said for said in hand.said))
+    assert hand.workspace.movie.frame is shown
+    path.with_name("elsewhere").rename(path)
+    hand.go(21)
+    assert hand.workspace.movie.frame.images
 
 
 def test_a_project_removed_under_the_app_takes_no_edit(hand) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
+from engine.errors import InputError
 from lineage_app.app.document import Document
 
 KEPT_BYTES = 400_000_000
@@ -58,8 +59,13 @@ class Frame:
 
 
 def read_frame(document: Document, position: int, number: int) -> Frame:
-    """Read a frame: a channel not imaged then is shown as last imaged before."""
+    """Read a frame: a channel not imaged then is shown as last imaged before.
+
+    Raises InputError where the project is gone: its frame is not one without images and cells.
+    """
     movie = document.movies[position]
+    if not document.project.path.is_dir():
+        raise InputError(f"{document.project.path}: moved or removed while it was open; put it back")
     images, imaged = {}, {}
     for channel in movie.channels if movie.has_images else ():
         frames = movie.frames(channel)
