@@ -3,9 +3,9 @@
     python -m benchmarks.pixels [--data DIR] [--sets psc,sim] [--frames A:B] [--method threshold] [--json]
 
 Each movie is imported and run with the defaults, twice: the cells of every frame found alone, and touching cells
-parted as in the frames around. Truth: TRA markers for links, reference masks for SEG where there are any; of HeLa, for
-which no gold truth is here, the masks and links of a published tracker. Seconds a frame are those of a processor, for
-the step `segment`.
+parted and missed ones filled in as in the frames around. Truth: TRA markers for links, reference masks for SEG where
+there are any; of HeLa, for which no gold truth is here, the masks and links of a published tracker. Seconds a frame
+are those of a processor, for the step `segment`.
 """
 
 import argparse
@@ -41,6 +41,12 @@ COLUMNS = (
 )
 MEASURES = ("DET", "SEG", "detection_f1", "TRA", "LNK", "division_f1_0", "division_f1_1")
 
+CROWD = {"founders": 60, "crowding": 0.4, "gap_um": 0.3, "frames": 100, "seed": 12}  # closer together than in the demo
+SIMULATED = {
+    "demo": SimulationParameters.demo(),
+    "crowd": replace(SimulationParameters.demo(), **CROWD),  # type: ignore[arg-type]
+}
+
 
 @dataclass(frozen=True)
 class Movie:
@@ -65,8 +71,8 @@ def movies(data: Path, work: Path) -> dict[str, Movie]:
     if hela.is_dir():
         known["hela"] = Movie("Fluo-N2DL-HeLa/01", hela / "01", _hela_truth(hela, work), 0.645, 1800.0)
     known = {name: movie for name, movie in known.items() if movie.images.is_dir()}
-    known["demo"] = Movie("simulated demo", work / "demo" / "images", work / "demo" / "truth")
-    return known
+    simulated = {name: Movie(f"simulated {name}", work / name / "images", work / name / "truth") for name in SIMULATED}
+    return known | simulated
 
 
 def _hela_truth(hela: Path, work: Path) -> Path:
@@ -83,8 +89,9 @@ def run_movie(
     movie: Movie, work: Path, frames: tuple[int, int] | None, wanted: SegmentationParameters, is_over_time: bool
 ) -> dict[str, Any]:
     """One row: the measures of a movie run from its pixels."""
-    if movie.name == "simulated demo" and not movie.images.is_dir():
-        simulate(movie.images.parent, SimulationParameters.demo())
+    is_simulated = movie.name.startswith("simulated")
+    if is_simulated and not movie.images.is_dir():
+        simulate(movie.images.parent, SIMULATED[movie.images.parent.name])
     place = work / f"{movie.name.replace('/', '-')}-{is_over_time}.lineage"
     project = import_movie(
         place, images=movie.images, um_per_px=movie.um_per_px, frame_interval_s=movie.frame_interval_s
@@ -96,7 +103,7 @@ def run_movie(
     project, _ = run(project, given, threads, until="segment")
     seconds = time.process_time() - start
     project, _ = run(project, given, threads)
-    truth = next(movie.truth.glob("*_GT")) if movie.name == "simulated demo" else movie.truth
+    truth = next(movie.truth.glob("*_GT")) if is_simulated else movie.truth
     scores = evaluate_tracks(project, truth)
     n_frames = scores["n_frames"]
     return {"set": movie.name, "over time": is_over_time, "seconds": seconds / n_frames, **scores}
@@ -117,7 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     default = Path(os.environ.get("LINEAGE_SHARED", Path(__file__).resolve().parents[2] / "shared")) / "data"
     parser.add_argument("--data", type=Path, default=default, help="folder of the real movies")
-    parser.add_argument("--sets", help="psc, sim, gowt1, hela, demo, separated by commas; all where not given")
+    parser.add_argument("--sets", help="psc, sim, gowt1, hela, demo, crowd, separated by commas; all where not given")
     parser.add_argument("--frames", help="A:B, only those")
     parser.add_argument("--method", help="how cells are found; the default of Lineage where not given")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")

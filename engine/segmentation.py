@@ -62,7 +62,8 @@ class SegmentationParameters:
     looked for. sensitivity : above 1 finds fainter cells, below 1 only stronger ones. um_per_px : scale of the
     images. split : above 1 cuts touching cells at wider necks too, below 1 only at narrower ones (not "mser").
     lone_summit : height, in the network's field, from which on it alone makes a cell (of "joint").
-    over_time : whether touching cells are parted as in the frames around (for movies; see engine.segmenting.over_time).
+    over_time : whether touching cells are parted and missed ones filled in as in the frames around (for movies; see
+    engine.segmenting.over_time and filling).
     """
 
     method: Literal["joint", "threshold", "mser", "network"] = "joint"
@@ -245,7 +246,7 @@ def _segmented(corrected: Image, parameters: SegmentationParameters) -> tuple[La
     if parameters.method != "mser" and parameters.contrast == "phase" and parameters.bright_centre:
         diameter = parameters.cell_diameter_um / parameters.um_per_px
         labels = numbered(cut_valleys(labels, image, diameter, bounds[0], parameters.split), *bounds)
-    return labels, numbered(lone(labels, doubtful), *bounds)
+    return labels, numbered(lone(labels, doubtful), *bounds) if doubtful.any() else doubtful
 
 
 def _joined(
