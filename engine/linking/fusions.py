@@ -75,8 +75,10 @@ def _find(cells: Cells, chosen: Hypotheses) -> Fusions:
     found: list[tuple[int, int, int, int, int]] = []
     if len(division) and len(ended):
         mother = chosen.source[division]
-        reach = TOUCH * (radius[mother] + radius[ended].max())
-        near = cKDTree(cells.yx[ended]).query_ball_point(cells.yx[mother], reach)
+        reach = TOUCH * (radius[mother].max() + radius[ended].max())
+        unit = np.array([reach, reach, LONGEST / 2])
+        ends, mothers = (np.column_stack([cells.yx[rows], cells.frame[rows]]) / unit for rows in (ended, mother))
+        near = cKDTree(ends).query_ball_point(mothers - [0, 0, 1], 1 + 1e-9, p=np.inf)
         for row, at, places in zip(division.tolist(), mother.tolist(), near, strict=True):
             lost = ended[places]
             frames = cells.frame[at] - cells.frame[lost]
