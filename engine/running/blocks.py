@@ -33,6 +33,12 @@ class Block:
     def frames(self) -> range:
         return range(self.first, self.stop)
 
+    def check_wanted(self) -> None:
+        """Raises CancelledError where the folder of the parts is gone: the step was begun anew, with other parameters,
+        while a worker of a cluster still had this block under way."""
+        if not self.part.parent.is_dir():
+            raise CancelledError
+
 
 @dataclass(frozen=True)
 class Workers:

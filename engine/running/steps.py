@@ -116,6 +116,7 @@ def segment_block(block: Block, channel: str, parameters: SegmentationParameters
     counts = []
     for t in block.frames:
         labels = next(found) if t in own else np.zeros(movie.shape, np.int32)
+        block.check_wanted()
         movie.write_labels(t, labels)
         counts.append(int(labels.max(initial=0)))
     with atomic(block.part) as temporary:

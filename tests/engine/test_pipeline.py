@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from engine.importing import import_movie
 from engine.measure import MeasureParameters
 from engine.pipeline import STEPS, RunParameters, recorded, run
 from engine.project import Project
+from engine.running import steps
+from engine.running.blocks import Block
+from engine.segmentation import SegmentationParameters
 from engine.tracking import TrackingParameters
 from tests.movies import disc_labels, disc_project
 from tests.small_movies import write_tiffs
@@ -108,6 +112,18 @@ def test_changed_parameters_redo_their_step_and_those_after(tmp_path: Path) -> N
     project, outcome = run(project, replace(wider, track=TrackingParameters(tracker="trackpy")))
     assert list(outcome.values()) == ["up to date", "up to date", "up to date", "done"]
     assert recorded(project).track.tracker == "trackpy"
+
+
+def test_a_block_of_a_step_begun_anew_writes_no_labels(tmp_path: Path) -> None:
+    """A worker that is late leaves the label images to those who make them with other parameters."""
+    project, _ = run(disc_project(tmp_path / "a.lineage", 4), until="segment")
+    name, channel = project.positions[0].name, project.channels[0]
+    before = project.movie(name).labels(1)
+    parameters = steps.resolve(project, [name], channel, SegmentationParameters(method="threshold", over_time=False))
+    late = Block(project.path, name, 0, 4, tmp_path / "gone" / "part.json")
+    with pytest.raises(CancelledError):
+        steps.segment_block(late, channel, replace(parameters, minimum_area_um2=1e4, maximum_area_um2=2e4))
+    assert before.any() and np.array_equal(project.movie(name).labels(1), before)
 
 
 def test_part_of_a_movie_can_be_run(tmp_path: Path) -> None:
