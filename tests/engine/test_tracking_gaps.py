@@ -119,7 +119,7 @@ def divides(t: int, y: float, x: float) -> list[Spot]:
 
 @pytest.mark.parametrize(("n_pairs", "n_divide"), [(2, 20), (1, 38)])
 def test_cells_found_as_one_for_a_moment_do_not_divide_among_those_that_do(n_pairs: int, n_divide: int) -> None:
-    """Where one division in twenty-five or more looks so, two that were one for a frame part again; else it may be
+    """Where one division in twenty or more looks so, two that were one for a frame part again; else it may be
     chance."""
     places = walkers(n_cells=49, n_frames=20, step=0.7)
     side, spots = np.array([0.0, 1.05 * RADIUS]), []
