@@ -65,7 +65,7 @@ def _partners(here: tuple[Floats, Floats], there: tuple[Floats, Floats], n: int)
     """(N,) row in the next frame of what each place is there, or -1; n : cells here. The nearest pairs come first."""
     (places, area), (others, _) = here, there
     partner = np.full(len(places), -1, np.int64)
-    reach = REACH * float(np.sqrt(4 / np.pi * np.median(area[:n]))) if n else 0.0
+    reach = REACH * float(np.sqrt(4 / np.pi * np.median(area[: n or None]))) if len(area) else 0.0
     free, left = np.arange(len(places)), np.arange(len(others))
     while reach and len(free) and len(left):
         distance, nearest = map(np.asarray, cKDTree(others[left]).query(places[free], distance_upper_bound=reach))

@@ -49,10 +49,11 @@ def test_what_does_not_continue_a_cell_on_both_sides_is_dropped(found: str) -> N
     assert filled(found) == [2 if kind == "c" else 1 for kind in found]
 
 
-def test_a_place_too_far_away_is_another() -> None:
-    """A doubtful object two diameters from where the cell was and will be."""
-    cell, both = discs(np.array([[20.0, 20.0]]), RADIUS, SHAPE), discs(np.array([[20.0, 44.0]]), RADIUS, SHAPE)
-    assert [image.max() for image in fill_missed([cell, both, cell], [1, 0, 1])] == [1, 0, 1]
+@pytest.mark.parametrize(("x", "after"), [(26.0, 1), (44.0, 0)])
+def test_a_place_too_far_away_is_another(x: float, after: int) -> None:
+    """A doubtful object half a diameter or two from where the only cell was and will be."""
+    cell, doubtful = (discs(np.array([[20.0, at]]), RADIUS, SHAPE) for at in (20.0, x))
+    assert [image.max() for image in fill_missed([cell, doubtful, cell], [1, 0, 1])] == [1, after, 1]
 
 
 def test_a_neighbour_that_is_nearer_but_taken_does_not_hide_the_cell() -> None:
