@@ -28,6 +28,7 @@ from lineage_app.app.movie.frames import FrameLoader
 from lineage_app.app.movie.movie_view import MovieView
 from lineage_app.app.movie.picture import Channel
 from lineage_app.app.navigation import Navigation
+from lineage_app.app.start import garbage_in_this_thread
 from lineage_app.app.window import Window
 from lineage_app.app.workspace import Workspace
 from lineage_app.demo import TRAINED_ON
@@ -260,10 +261,10 @@ def main() -> None:
             "app-train": lambda: train_picture(project, settings),
             "app-start": lambda: start_picture(settings),
         }
-        for name, take in pictures.items():
-            if args.only and name not in args.only:
-                continue
-            take().save(str(IMAGES / f"{name}.png"))
+        with garbage_in_this_thread():
+            for name, take in pictures.items():
+                if not args.only or name in args.only:
+                    take().save(str(IMAGES / f"{name}.png"))
 
 
 if __name__ == "__main__":

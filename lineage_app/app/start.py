@@ -1,11 +1,15 @@
 """Starting the app."""
 
+import gc
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 
+from pyqtgraph.util.garbage_collector import GarbageCollector
 from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication
 
@@ -25,10 +29,22 @@ def start(project: Path | None) -> int:
     sys.excepthook = partial(tell, window)
     if project is not None:
         window.open_project(project)
-    code = int(application.exec())
+    with garbage_in_this_thread():
+        code = int(application.exec())
     signal.signal(signal.SIGINT, before)
     sys.excepthook = sys.__excepthook__
     return code
+
+
+@contextmanager
+def garbage_in_this_thread() -> Iterator[None]:
+    """Collect garbage by a timer of this thread alone: windows that another thread lets go of can stop the app."""
+    collector = GarbageCollector()
+    try:
+        yield
+    finally:
+        collector.timer.stop()
+        gc.enable()
 
 
 def tell(window: Window, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -1,0 +1,36 @@
+"""How the app runs."""
+
+import gc
+import threading
+import weakref
+
+from PySide6.QtCore import QObject
+from pytestqt.qtbot import QtBot
+
+from lineage_app.app.start import garbage_in_this_thread
+
+
+def test_garbage_is_collected_by_the_thread_of_the_window_alone(qtbot: QtBot) -> None:
+    """However much another thread makes, what is let go of is destroyed here, and before long."""
+    destroyed_in: list[threading.Thread] = []
+
+    def leave_garbage() -> None:
+        cycle = QObject()
+        cycle.itself = cycle  # type: ignore[attr-defined]
+        weakref.finalize(cycle, lambda: destroyed_in.append(threading.current_thread()))
+
+    kept: list[list[int]] = []
+
+    def make_much() -> None:
+        kept.extend([] for _ in range(200_000))
+
+    gc.collect()
+    with garbage_in_this_thread():
+        leave_garbage()
+        other = threading.Thread(target=make_much)
+        other.start()
+        other.join()
+        assert not destroyed_in
+        qtbot.waitUntil(lambda: bool(destroyed_in), timeout=10_000)
+    assert destroyed_in == [threading.current_thread()]
+    assert gc.isenabled()
