@@ -12,7 +12,7 @@ import pytest
 import tifffile
 
 from engine import edits
-from engine.curation import Curation, curate, curated_lineage, retracked
+from engine.curation import Curation, curate, curated_lineage
 from engine.editing import gestures
 from engine.editing.changes import END, EditError
 from engine.editing.resegment import resegment
@@ -20,13 +20,12 @@ from engine.errors import InputError
 from engine.evaluate import evaluate_tracks
 from engine.export import export
 from engine.journal import FILE
-from engine.lineage import load_lineage, load_links, project_end_reasons, save_links
+from engine.lineage import load_lineage, load_links, project_end_reasons
 from engine.pipeline import RunParameters, run
 from engine.project import Project
 from engine.report import write_report
 from engine.segmentation import SegmentationParameters
 from engine.tracking import TrackingParameters
-from tests.genealogies import forest, project_of
 from tests.movies import disc_labels, disc_project
 
 FRAMES = 24
@@ -314,58 +313,6 @@ def test_tracking_again_keeps_what_people_said(project: Project) -> None:
         assert "curated links kept: 2" in entry.words
         curation.undo()
         assert curation.lineage.link.tolist() == before
-
-
-def test_new_links_give_way_to_curated_ones(tmp_path: Path) -> None:
-    r"""
-    Tracked as 0-2, 1-3; a person linked 0-3 and cut 2. The tracker then says 0-2 and 1-3 again, and 3-4.
-    """
-    lineage = forest([(0, 2), (1, 3)], frames={1: 0, 4: 2})
-    project = project_of(lineage, tmp_path / "a.lineage")
-    with curate(project) as curation:
-        curation.do("cut", edits.cut(curation.lineage, 2))
-        curation.do("link", edits.link(curation.lineage, 0, 3, force=True))
-    save_links(project.table("links"), np.array([-1, -1, 0, 1, 3]))
-    assert project.lineage().link.tolist() == [-1, -1, -1, 0, 3]
-    save_links(project.table("links"), np.array([-1, -1, 1, 1, 2]))
-    assert project.lineage().link.tolist() == [-1, -1, -1, 0, 2]
-
-
-def test_reviewed_cells_stay_whole_when_tracking_again(tmp_path: Path) -> None:
-    """Their links, births and divisions, and that nothing else follows on them."""
-    lineage = forest([(0, 1), (1, 2), (1, 3)], frames={4: 2})
-    project = project_of(lineage, tmp_path / "a.lineage")
-    with curate(project) as curation:
-        curation.do("review", edits.review(curation.lineage, [0]))
-    save_links(project.table("links"), np.array([-1, -1, 0, 0, 1]))
-    assert project.lineage().link.tolist() == [-1, 0, 1, 1, -1]
-
-
-def test_links_of_the_tracker_skip_deleted_detections(tmp_path: Path) -> None:
-    """A gap stays where a cell was taken away."""
-    project = project_of(forest([(0, 1)], frames={2: 2}), tmp_path / "a.lineage")
-    with curate(project) as curation:
-        curation.do("delete", edits.delete(curation.lineage, 1))
-    save_links(project.table("links"), np.array([-1, 0, 1]))
-    assert curated_lineage(project).link.tolist() == [-1, -1, 0]
-
-
-def test_links_that_crowd_after_a_deletion_give_way() -> None:
-    r"""
-    The daughter 1, who divides at once, was deleted: her two daughters and her sister cannot all follow on 0.
-
-    frame 0  1  2
-             /--3
-          0--1--4
-           \-2
-    """
-    lineage = forest([(0, 1), (0, 2), (1, 3), (1, 4)])
-    tracked = lineage.link
-    lineage.apply(edits.delete(lineage, 1))
-    found = retracked(lineage, tracked, np.zeros(0, np.int64))
-    assert len(found.dropped) == 1
-    lineage.apply(found.changes)
-    assert np.count_nonzero(lineage.link == 0) == 2
 
 
 def test_finding_cells_anew_is_refused_while_there_is_curation(project: Project) -> None:
