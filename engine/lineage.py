@@ -130,6 +130,10 @@ class Lineage:
         """The index of the cells of one or (n,) detections; -1 where deleted."""
         return self._forest.cell_of(ids)
 
+    def start_of(self, ids: Any) -> Any:
+        """The first detection of the cells of one or (n,) detections; -1 where deleted. Cheaper than `cell_of`."""
+        return self._forest.start.array[ids]
+
     @property
     def cells(self) -> Cells:
         """The cells with all that follows from their links."""
@@ -162,6 +166,10 @@ class Lineage:
     def ids(self) -> Ids:
         """(N,) the id of each row: its own number, but for a settled lineage those in the one it was made from."""
         return np.arange(len(self)) if self._settled_from is None else self._settled_from[0]
+
+    def id_of(self, row: int) -> int:
+        """The id of one row."""
+        return row if self._settled_from is None else int(self._settled_from[0][row])
 
     @cached_property
     def overlay(self) -> Overlay:

@@ -128,14 +128,13 @@ def is_open(lineage: Lineage, detections: Ids, of_fate: NDArray[np.bool_] | None
     of_fate : (D,) which are about fates, that a review of the tracking has not settled.
     """
     open = np.asarray(lineage.present[detections])
-    ids = lineage.ids
     accepted = [
         row
         for row, links in lineage.facts[ACCEPTED].items()
-        if links == [int(ids[link]) if link >= 0 else -1 for link in _links(lineage, row)]
+        if links == [lineage.id_of(link) if link >= 0 else -1 for link in _links(lineage, row)]
     ]
-    reviewed = [int(lineage.cell_of(id)) for id in lineage.facts[REVIEWED]]
-    is_reviewed = np.isin(lineage.cell_of(detections), reviewed)
+    reviewed = lineage.start_of(np.array(list(lineage.facts[REVIEWED]), np.int64))
+    is_reviewed = np.isin(lineage.start_of(detections), reviewed)
     if of_fate is not None:
         is_reviewed &= ~of_fate
     return open & ~np.isin(detections, accepted) & ~is_reviewed

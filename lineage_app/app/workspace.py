@@ -242,9 +242,9 @@ class Workspace(QWidget):
 
     def _take_doubts(self) -> None:
         """The doubtful places are others."""
-        scores = self.queue.scores()
+        doubtful = self.queue.doubtful()
         for view in (self.colouring, self.table, self.transport):
-            view.set_doubts(scores)
+            view.set_doubts(doubtful)
         self._show_links()
 
     def _take_fates(self, fates: Fates) -> None:

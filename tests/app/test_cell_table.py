@@ -17,6 +17,7 @@ from engine.lineage import Lineage
 from engine.project import Project
 from lineage_app.app.cells.cell_columns import Column, columns_of, matching
 from lineage_app.app.document import document_of, open_document
+from lineage_app.app.look.doubtful import Doubtful
 from lineage_app.app.look.fate_caller import fates_of
 from tests.app.invented_scores import write_scores
 
@@ -149,9 +150,7 @@ def test_fates_stand_in_the_table(qtbot, workspace) -> None:
 def test_doubts_stand_in_the_table(qtbot, workspace) -> None:
     """The worst of a cell."""
     table = show_table(qtbot, workspace)
-    doubts = np.zeros(len(workspace.document.lineage))
-    doubts[workspace.document.lineage.members(2)[[3, 7]]] = 0.4, 0.9
-    table.set_doubts(doubts)
+    table.set_doubts(Doubtful(workspace.document.lineage.members(2)[[3, 7]], np.array([0.4, 0.9])))
     qtbot.waitUntil(lambda: "0.90" in texts(table, "doubt"))
     table.search.setText("doubt>=0.9")
     assert table.model.shown.tolist() == [2]

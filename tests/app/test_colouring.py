@@ -13,6 +13,7 @@ from engine.lineage import Lineage
 from engine.project import Position, Project
 from lineage_app.app.document import Document, open_document
 from lineage_app.app.look.colouring import BOTH, DIM, DOUBT_SHADES, FATES, SHADES, Colours, blend, colour_by, names
+from lineage_app.app.look.doubtful import Doubtful
 from lineage_app.app.look.fate_caller import fates_of
 from lineage_app.app.look.legend import Legend
 from lineage_app.app.look.theme import DARK, GM, LIGHT, MEGE
@@ -21,6 +22,11 @@ from tests.app.test_picture import DEUTAN, PROTAN, lab, linear
 from tests.genealogies import forest
 
 SIGHTS = {"all colours": np.eye(3), "deutan": DEUTAN, "protan": PROTAN}
+
+
+def doubtful(*ids: int) -> Doubtful:
+    """Nothing is more so."""
+    return Doubtful(np.array(ids), np.ones(len(ids)))
 
 
 def family() -> Lineage:
@@ -91,18 +97,26 @@ def test_fates_called_by_markers_are_shown_even_while_new_ones_are_called(tmp_pa
 
 def test_doubt_lies_on_its_detection_and_just_before(tmp_path) -> None:
     """A cell is as doubtful as its worst detection; one looked at in time warns before the place."""
-    lineage, scores = family(), np.zeros(8)
-    scores[4] = 1.0
-    colouring = colour_by(document(lineage, tmp_path), "doubt", scores)
+    lineage = family()
+    colouring = colour_by(document(lineage, tmp_path), "doubt", doubtful(4))
     assert colouring.of_detection[[4, 2, 1, 0, 5]].tolist() == [SHADES - 1, SHADES - 1, SHADES - 1, 0, 0]
     worst = int(lineage.cell[4])
     assert [cell for cell, index in enumerate(colouring.of_cell) if index] == [worst]
 
 
-def test_doubts_of_fewer_detections_are_taken(tmp_path) -> None:
-    """Those added since they were computed are not doubtful."""
-    colouring = colour_by(document(family(), tmp_path), "doubt", np.ones(3))
-    assert colouring.of_detection[-1] == 0
+def test_doubts_of_more_detections_are_taken(tmp_path) -> None:
+    """Those of detections that were taken back since do no harm, nor do those of deleted ones."""
+    lineage = family()
+    lineage.apply([Change("link", 7, 6, None), Change("present", 7, True, False)])
+    colouring = colour_by(document(lineage, tmp_path), "doubt", doubtful(5, 7, 8))
+    assert np.flatnonzero(np.asarray(colouring.of_detection)).tolist() == [1, 3, 5]
+
+
+def test_of_several_doubts_the_worst_is_shown(tmp_path) -> None:
+    """Of one detection, and of one that it foreshadows."""
+    doubts = Doubtful(np.array([4, 2, 4]), np.array([0.2, 0.1, 1.0]))
+    colouring = colour_by(document(family(), tmp_path), "doubt", doubts)
+    assert colouring.of_detection[[4, 2]].tolist() == [SHADES - 1, SHADES - 1]
 
 
 def test_one_colouring_is_given_to_all_views(tmp_path) -> None:
@@ -112,8 +126,8 @@ def test_one_colouring_is_given_to_all_views(tmp_path) -> None:
     colours.changed.connect(given.append)
     colours.set_name("doubt")
     assert colours.colouring is given[-1]
-    colours.set_doubts(np.ones(8))
-    assert given[-1].of_detection.tolist() == [SHADES - 1] * 8
+    colours.set_doubts(doubtful(*range(8)))
+    assert np.asarray(given[-1].of_detection).tolist() == [SHADES - 1] * 8
     colours.set_name("cell")
     before = given[-1]
     colours.set_document(document(family(), tmp_path))

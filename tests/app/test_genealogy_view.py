@@ -13,6 +13,8 @@ from PySide6.QtWidgets import QApplication
 from engine import edits
 from lineage_app.app.genealogies.layout import founders_by_size, founders_kept
 from lineage_app.app.genealogies.relinking import offer_for
+from lineage_app.app.look.doubtful import Doubtful
+from lineage_app.app.movie.seekbar import MARKS, Marks, Seekbar
 from tests.app.invented_scores import write_scores
 from tests.genealogies import forest, three_generations, two_positions
 
@@ -219,10 +221,27 @@ def test_the_slider_marks_what_happens_in_the_focused_genealogy(qtbot, workspace
     onset = int(workspace.document.lineage.members(4)[2])
     workspace.transport.set_onsets({onset: "GATA1"})
     assert [frame for frame, _ in marks().onsets] == [22]
-    doubts = np.zeros(len(workspace.document.lineage))
-    doubts[workspace.document.lineage.members(0)[7]] = 0.8
-    workspace.transport.set_doubts(doubts)
+    workspace.transport.set_doubts(Doubtful(workspace.document.lineage.members(0)[[7]], np.array([0.8])))
     assert np.flatnonzero(marks().doubts).tolist() == [7]
     workspace.navigation.focus_cell(0)
     assert not marks().divisions and not marks().onsets
     assert not workspace.transport.grab().isNull()
+
+
+def test_of_frames_that_share_a_pixel_of_the_slider_the_worst_doubt_shows(qtbot) -> None:
+    """Many slight doubts side by side do not add up to a grave one."""
+    slider = Seekbar()
+    qtbot.addWidget(slider)
+    slider.resize(300, 40)
+    slider.setRange(0, 9999)
+    y = slider.height() - MARKS // 2
+
+    def shown(doubts) -> list[int]:
+        slider.set_marks(Marks(doubts=doubts))
+        image = slider._draw_marks().toImage()
+        return [image.pixelColor(x, y).alpha() for x in range(100, 200)]
+
+    slight, one = np.full(10_000, 0.4), np.full(10_000, 0.4)
+    one[5000] = 1.0
+    assert max(shown(slight)) < 200
+    assert max(shown(one)) == 255

@@ -13,6 +13,7 @@ from engine.editing.changes import FATE, NOTE, REVIEWED
 from engine.onset import ANNOTATED, LATENT
 from lineage_app.app.cells.cell_curves import displacement, displacement_unit
 from lineage_app.app.document import Document
+from lineage_app.app.look.doubtful import Doubtful
 from lineage_app.app.look.fate_caller import Fates
 
 CONDITION = re.compile(r"([^<>=]+?)(<=|>=|<|>|=)(.+)")
@@ -50,10 +51,8 @@ class Column:
         return np.concatenate([known[::-1] if is_descending else known, order[is_none[order]]])
 
 
-def columns_of(
-    document: Document, fates: Fates | None = None, doubts: NDArray[Any] | None = None
-) -> tuple[Column, ...]:
-    """The columns of a document's cells. doubts : (N,) how doubtful each detection is, in [0, 1]."""
+def columns_of(document: Document, fates: Fates | None = None, doubts: Doubtful | None = None) -> tuple[Column, ...]:
+    """The columns of a document's cells."""
     cells, project = document.lineage.cells, document.project
     columns = [
         number_column(document),
@@ -124,11 +123,10 @@ def _score_columns(document: Document) -> list[Column]:
     ]
 
 
-def _doubt(document: Document, doubts: NDArray[Any]) -> Column:
+def _doubt(document: Document, doubts: Doubtful) -> Column:
     lineage, worst = document.lineage, np.zeros(len(document.lineage.cells))
-    rows = np.flatnonzero(doubts[: len(lineage)] > 0)
-    rows = rows[lineage.present[rows]]
-    np.maximum.at(worst, lineage.cell_of(rows), doubts[rows])
+    known = doubts.among(lineage.present)
+    np.maximum.at(worst, lineage.cell_of(known.ids), known.scores)
     return Column("doubt", worst, ".2f", "how doubtful its worst place is, 0 to 1")
 
 

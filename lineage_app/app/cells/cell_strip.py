@@ -150,10 +150,11 @@ class CellStrip(QWidget):
             return NOTHING
         return self.way.nearest(self._frame_at(point.x()))
 
-    def x_of(self, frame: float) -> float:
-        """px of a frame; the middle where there is only one."""
+    def x_of(self, frame: Any) -> Any:
+        """px of one or (n,) frames; the middle where there is only one."""
         first, last = self._span()
-        return self._left + ((frame - first) / (last - first) if last > first else 0.5) * self._wide
+        share = (frame - first) / (last - first) if last > first else 0.5 + 0 * frame
+        return self._left + share * self._wide
 
     def _frame_at(self, x: float) -> float:
         first, last = self._span()

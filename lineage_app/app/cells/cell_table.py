@@ -28,6 +28,7 @@ from PySide6.QtWidgets import (
 
 from lineage_app.app.cells.cell_columns import Column, columns_of, matching, number_column
 from lineage_app.app.document import Document
+from lineage_app.app.look.doubtful import Doubtful
 from lineage_app.app.look.fate_caller import Fates
 from lineage_app.app.navigation import NOTHING, Navigation
 from lineage_app.app.work.jobs import REST, Latest
@@ -158,7 +159,9 @@ class CellTable(QWidget):
     def __init__(self, document: Document, navigation: Navigation) -> None:
         super().__init__()
         self.navigation = navigation
-        self._document, self._fates, self._doubts = document, None, None  # type: Document, Fates | None, Any
+        self._document = document
+        self._fates: Fates | None = None
+        self._doubts: Doubtful | None = None
         self._is_stale = True  # what is shown is not all that is known now
         self._shown = document
         self.model = CellModel((number_column(document),))
@@ -201,8 +204,8 @@ class CellTable(QWidget):
         self._fates = fates
         self._refresh()
 
-    def set_doubts(self, doubts: NDArray[Any]) -> None:
-        """Show how doubtful cells are; (N,) of the detections, in [0, 1]."""
+    def set_doubts(self, doubts: Doubtful) -> None:
+        """Show how doubtful cells are."""
         self._doubts = doubts
         self._refresh()
 

@@ -22,11 +22,11 @@ DOT = 6.0  # px, of a curve with one value
 
 @dataclass(frozen=True)
 class Sheet:
-    """Where curves are drawn. x_of : px of a frame; left : px of the words, left of the curves."""
+    """Where curves are drawn. x_of : px of frames; left : px of the words, left of the curves."""
 
     way: Way
     cells: Cells
-    x_of: Callable[[float], float]
+    x_of: Callable[[Any], Any]
     left: float
     theme: Theme
     font: QFont
@@ -53,14 +53,15 @@ def draw_curve(painter: QPainter, sheet: Sheet, curve: Curve, box: QRectF) -> No
     if low == high:  # all alike: in the middle, but nothing lies at the bottom
         low, high = (low - 1, high + 1) if low else (0.0, 1.0)
 
-    def y_of(value: float) -> float:
+    def y_of(value: Any) -> Any:
         return box.bottom() - (value - low) / (high - low) * (box.height() - 2)
 
     if curve.is_doubtful is not None:
         _draw_unlike(painter, sheet, curve.is_doubtful, box)
     if curve.band is not None:
         _draw_bands(painter, sheet, curve.band, y_of)
-    points = [QPointF(sheet.x_of(frame), y_of(float(v))) for frame, v in zip(frames.tolist(), values, strict=True)]
+    x, y = sheet.x_of(frames).tolist(), y_of(values.astype(np.float64)).tolist()
+    points = [QPointF(*point) for point in zip(x, y, strict=True)]
     if curve.band is not None:
         _draw_dots(painter, sheet, points, values, None if curve.is_doubtful is None else curve.is_doubtful[is_known])
         return

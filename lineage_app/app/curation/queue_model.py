@@ -19,6 +19,7 @@ from engine.lineage import Lineage
 from lineage_app.app.curation.looking import looked_through, names_any, touched
 from lineage_app.app.document import Document
 from lineage_app.app.look.colouring import fates
+from lineage_app.app.look.doubtful import Doubtful
 from lineage_app.app.look.fate_caller import fates_of
 from lineage_app.app.work.apart import Apart
 from lineage_app.app.work.jobs import REST, Latest
@@ -128,11 +129,9 @@ class Queue(QObject):
         settled = ~self._open & ~self._is_gone
         return int((settled if self.slight_shown else settled & is_worth_a_look(self.doubts)).sum()) + len(self._mended)
 
-    def scores(self) -> NDArray[np.float64]:
-        """(N,) how doubtful each detection is, by the places that are open."""
-        found = np.zeros(len(self.lineage))
-        np.maximum.at(found, self.doubts.detection[self._open], self.doubts.score[self._open])
-        return found
+    def doubtful(self) -> Doubtful:
+        """The detections of the places that are open, and how doubtful they are."""
+        return Doubtful(self.doubts.detection[self._open], self.doubts.score[self._open])
 
     def kinds(self) -> dict[str, int]:
         """How many open places there are of each kind, the most frequent first."""

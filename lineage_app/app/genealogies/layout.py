@@ -108,11 +108,10 @@ def founders_kept(founders: NDArray[Any], before: Lineage, after: Lineage, posit
 
 def _same_cells(before: Lineage, after: Lineage) -> Indices:
     """(C,) the index before of each cell that begins where one began then, else NEW."""
-    first = after.cells.first
-    was = np.full(len(first), NEW, np.int64)
-    known = np.flatnonzero(first < len(before))
-    was[known] = before.cell_of(first[known])
-    was[known[before.cells.first[was[known]] != first[known]]] = NEW
+    old, new = before.cells.first, after.cells.first
+    was = np.full(len(new), NEW, np.int64)
+    known = new[: np.searchsorted(new, len(before))]
+    was[np.flatnonzero(before.start_of(known) == known)] = np.flatnonzero(after.start_of(old) == old)
     return was
 
 

@@ -15,6 +15,7 @@ from PySide6.QtCore import QObject, Signal
 from engine.fates.words import NOT_KNOWN, in_words, with_said
 from engine.lineage import Lineage
 from lineage_app.app.document import Document
+from lineage_app.app.look.doubtful import Doubtful
 from lineage_app.app.look.fate_caller import Fates
 from lineage_app.app.look.theme import CATEGORIES, GENERATIONS, GM, MEGE
 
@@ -50,6 +51,26 @@ class AsItsCell:
 
 
 @dataclass(frozen=True)
+class Few:
+    """(n,) 0 of each detection, but of some: ids ascending, indices what these have."""
+
+    n: int
+    ids: NDArray[np.int64]
+    indices: Indices
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, ids: Any) -> Any:
+        at = np.searchsorted(self.ids, ids)
+        found = np.append(self.ids, -1)[at] == ids
+        return np.where(found, np.append(self.indices, np.uint8(0))[at], np.uint8(0))[()]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[np.arange(len(self))], dtype)
+
+
+@dataclass(frozen=True)
 class Colouring:
     """name; palette : (K,) #rrggbb; of_detection : (N,) and of_cell : (C,) index into it; legend : (text, colour).
 
@@ -58,7 +79,7 @@ class Colouring:
 
     name: str
     palette: tuple[str, ...]
-    of_detection: Indices | AsItsCell
+    of_detection: Indices | AsItsCell | Few
     of_cell: Indices
     legend: tuple[tuple[str, str], ...]
     varies: bool = False
@@ -77,7 +98,7 @@ class Colours(QObject):
     def __init__(self, document: Document, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.document, self.name = document, "genealogy"
-        self.doubts = np.zeros(0)
+        self.doubts = Doubtful()
         self.fates: Fates | None = None
         self._made: dict[str, Colouring] = {}
 
@@ -100,9 +121,9 @@ class Colours(QObject):
         self.document = document
         self.changed.emit(self.colouring)
 
-    def set_doubts(self, scores: NDArray[Any]) -> None:
-        """How doubtful each detection is, (N,) in [0, 1]."""
-        self.doubts = np.asarray(scores, np.float64)
+    def set_doubts(self, doubts: Doubtful) -> None:
+        """How doubtful detections are."""
+        self.doubts = doubts
         self._make_anew("doubt")
 
     def set_fates(self, fates: Fates) -> None:
@@ -125,15 +146,15 @@ def names(document: Document) -> list[str]:
     return ["genealogy", "cell", "generation", "fate", *scores, "doubt", *area, *markers]
 
 
-def colour_by(document: Document, name: str, doubts: Floats | None = None, called: Fates | None = None) -> Colouring:
-    """The colours of all cells. doubts : (N,) in [0, 1] of the detections; called : fates by markers."""
+def colour_by(document: Document, name: str, doubts: Doubtful | None = None, called: Fates | None = None) -> Colouring:
+    """The colours of all cells. called : fates by markers."""
     known: dict[str, Callable[[Document], Colouring]] = {
         "generation": _by_generation,
         "genealogy": partial(_by_number, name="genealogy"),
         "cell": partial(_by_number, name="cell"),
         "fate": partial(_by_fate, called=called),
         "fate score": _by_score,
-        "doubt": partial(_by_doubt, doubts=np.zeros(0) if doubts is None else doubts),
+        "doubt": partial(_by_doubt, doubts=doubts or Doubtful()),
         "area": _by_area,
     }
     return known.get(name, partial(_by_marker, name=name))(document)
@@ -171,21 +192,23 @@ def _by_score(document: Document) -> Colouring:
     assert document.fate_scores is not None and document.cell_scores is not None
     values = document.fate_scores.at("frame", np.arange(len(lineage)))
     ends = (("MegE", MEGE), ("", SCORE_SHADES[1]), ("GM", GM))
-    return _graded("fate score", SCORE_SHADES, values, document.cell_scores.score, ends)
+    return _graded("fate score", SCORE_SHADES, shades_of(values), shades_of(document.cell_scores.score), ends)
 
 
-def _by_doubt(document: Document, doubts: Floats) -> Colouring:
+def _by_doubt(document: Document, doubts: Doubtful) -> Colouring:
     """A doubt shows in its own and the few frames before; a cell is as doubtful as its worst detection."""
-    lineage = document.lineage
-    values, of_cell = np.zeros(len(lineage)), np.zeros(len(lineage.cells))
-    n = min(len(doubts), len(values))
-    values[:n] = doubts[:n]
-    np.maximum.at(of_cell, lineage.cell[lineage.present], values[lineage.present])
+    lineage, known = document.lineage, doubts.among(document.lineage.present)
+    of_cell = np.zeros(len(lineage.cells))
+    np.maximum.at(of_cell, lineage.cell_of(known.ids), known.scores)
+    ids, values = known.ids, known.scores
     for _ in range(FORESEEN):
-        doubted = np.flatnonzero((lineage.link >= 0) & (values > 0))
-        np.maximum.at(values, lineage.link[doubted], values[doubted])
+        before = lineage.link[ids]
+        ids, values = np.append(ids, before[before >= 0]), np.append(values, values[before >= 0])
+    order = np.lexsort((values, ids))
+    worst = order[np.diff(ids[order], append=len(lineage)) > 0]
+    few = Few(len(lineage), ids[worst], shades_of(values[worst]))
     ends = (("sure", DOUBT_SHADES[0]), ("", DOUBT_SHADES[1]), ("doubtful", DOUBT_SHADES[2]))
-    return _graded("doubt", DOUBT_SHADES, values, of_cell, ends)
+    return _graded("doubt", DOUBT_SHADES, few, shades_of(of_cell), ends)
 
 
 def _by_area(document: Document) -> Colouring:
@@ -230,23 +253,25 @@ def _measured(document: Document, name: str, shades: tuple[str, ...], values: ND
     count = np.bincount(lineage.cell[known], minlength=n)
     mean = np.bincount(lineage.cell[known], share[known], n) / np.where(count > 0, count, np.nan)
     ends = ((f"{low:.3g}", shades[0]), ("", shades[len(shades) // 2]), (f"{high:.3g} {unit}".strip(), shades[-1]))
-    return _graded(name, shades, share, mean, ends)
+    return _graded(name, shades, shades_of(share), shades_of(mean), ends)
 
 
 def _graded(
     name: str,
     shades: tuple[str, ...],
-    of_detection: NDArray[Any],
-    of_cell: NDArray[Any],
+    of_detection: Indices | Few,
+    of_cell: Indices,
     legend: tuple[tuple[str, str], ...],
 ) -> Colouring:
-    """Shares in [0, 1] as colours along the shades; NaN is dim."""
+    """Colours along the shades, by `shades_of`."""
     ramp = blend(shades, SHADES)
-    indices = [
-        np.where(np.isfinite(share), np.round(np.nan_to_num(share) * (SHADES - 1)), SHADES).astype(np.uint8)
-        for share in (of_detection, of_cell)
-    ]
-    return Colouring(name, (*ramp, DIM), *indices, legend, varies=True, ramp=ramp)
+    return Colouring(name, (*ramp, DIM), of_detection, of_cell, legend, varies=True, ramp=ramp)
+
+
+def shades_of(share: NDArray[Any]) -> Indices:
+    """The index of the colour of shares in [0, 1]; dim where NaN."""
+    known = np.isfinite(share)
+    return np.where(known, np.round(np.where(known, share, 0) * (SHADES - 1)), SHADES).astype(np.uint8)
 
 
 def _carried(values: NDArray[Any], link: NDArray[np.int64]) -> NDArray[Any]:

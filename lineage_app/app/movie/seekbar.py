@@ -1,6 +1,7 @@
 """The slider over the frames, with marks where something happens."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,10 +40,10 @@ class Seekbar(QSlider):
 
     def x_of(self, frame: int) -> float:
         """px of a frame."""
-        return self._along(frame)[0]
+        return float(self._along(frame))
 
-    def _along(self, *frames: int) -> list[float]:
-        """px of frames."""
+    def _along(self, frames: Any) -> Any:
+        """px of one or (n,) frames, as Qt's `sliderPositionFromValue` has them."""
         option = QStyleOptionSlider()
         self.initStyleOption(option)
         style, slider = self.style(), QStyle.ComplexControl.CC_Slider
@@ -50,7 +51,7 @@ class Seekbar(QSlider):
         handle = style.subControlRect(slider, option, QStyle.SubControl.SC_SliderHandle, self)
         room = groove.width() - handle.width()
         first, last, left = self.minimum(), self.maximum(), groove.x() + handle.width() / 2
-        return [left + QStyle.sliderPositionFromValue(first, last, frame, room) for frame in frames]
+        return left + np.floor((frames - first) * room / max(last - first, 1) + 0.5)
 
     def sizeHint(self) -> QSize:
         return super().sizeHint() + QSize(0, 2 * MARKS)
@@ -70,7 +71,7 @@ class Seekbar(QSlider):
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             self._draw_doubts(painter)
             painter.setPen(QPen(self.palette().placeholderText().color(), 1.4))
-            for x in self._along(*self.marks.divisions):
+            for x in self._along(np.array(self.marks.divisions)).tolist():
                 painter.drawLine(QPointF(x, 0), QPointF(x, MARKS - 2))
             painter.setPen(Qt.PenStyle.NoPen)
             for frame, colour in self.marks.onsets:
@@ -83,6 +84,9 @@ class Seekbar(QSlider):
         if doubts is None:
             return
         frames = np.flatnonzero(doubts >= LEAST_DOUBT)
-        for x, doubt in zip(self._along(*frames.tolist()), doubts[frames].tolist(), strict=True):
+        places, column = np.unique(self._along(frames), return_inverse=True)
+        worst = np.zeros(len(places))
+        np.maximum.at(worst, column, doubts[frames])
+        for x, doubt in zip(places.tolist(), worst.tolist(), strict=True):
             colour.setAlphaF(min(1.0, doubt))
             painter.fillRect(QRectF(x - 0.8, top, 1.6, MARKS - 2), colour)

@@ -1,7 +1,6 @@
 """The bar below the movie: play, the slider over the frames, the clock."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +8,7 @@ from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSpinBox, QToolButton, QWidget
 
+from lineage_app.app.look.doubtful import Doubtful
 from lineage_app.app.movie.seekbar import Marks, Seekbar
 from lineage_app.app.navigation import NOTHING, Navigation
 
@@ -25,7 +25,7 @@ class Transport(QWidget):
         super().__init__()
         self.navigation = navigation
         self.onsets: Mapping[int, str] = {}
-        self.doubts: NDArray[Any] = np.zeros(0)
+        self.doubts = Doubtful()
         self._worst = np.zeros(navigation.n_frames)  # doubt of each frame of the position
         self._genealogy = NOTHING  # the founder whose divisions are marked
         self.play_button, self.slider = QToolButton(), Seekbar()
@@ -83,8 +83,8 @@ class Transport(QWidget):
         self.onsets = onsets
         self.show_marks()
 
-    def set_doubts(self, doubts: NDArray[Any]) -> None:
-        """How doubtful detections are, (N,) in [0, 1]."""
+    def set_doubts(self, doubts: Doubtful) -> None:
+        """How doubtful detections are."""
         self.doubts = doubts
         self._weigh()
 
@@ -107,9 +107,9 @@ class Transport(QWidget):
     def _weigh(self, *_: object) -> None:
         """Find the worst doubt of each frame of the position."""
         document, worst = self.navigation.document, np.zeros(self.navigation.n_frames)
-        detections, ids = document.lineage.detections, np.flatnonzero(self.doubts[: len(document.lineage)] > 0)
-        ids = ids[detections.position[ids] == document.position_index(self.navigation.place.position)]
-        np.maximum.at(worst, detections.frame[ids], self.doubts[ids])
+        detections, doubts = document.lineage.detections, self.doubts.among(document.lineage.present)
+        here = detections.position[doubts.ids] == document.position_index(self.navigation.place.position)
+        np.maximum.at(worst, detections.frame[doubts.ids[here]], doubts.scores[here])
         self._worst = worst
         self.show_marks()
 
