@@ -35,7 +35,7 @@ from engine.segmenting.network import weights_fingerprint
 from engine.tracking import TrackingParameters
 
 STEPS = ("illumination", "segment", "measure", "track")
-STEP_VERSION = {"illumination": 1, "segment": 4, "measure": 1, "track": 5}  # raised when a step's result changes
+STEP_VERSION = {"illumination": 1, "segment": 4, "measure": 1, "track": 6}  # raised when a step's result changes
 CAME_LATER = (
     ("split", 1.0),
     ("weights", None),

@@ -1,7 +1,7 @@
 """What the linker knows of each detection."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -47,6 +47,11 @@ class Cells:
     def __getitem__(self, rows: slice | Ids) -> Self:
         columns = [getattr(self, field.name) for field in fields(self)]
         return type(self)(*(one[rows] if isinstance(rows, slice) else one.take(rows, 0) for one in columns))
+
+    def backwards(self) -> Self:
+        """The same in a movie that runs backwards, the last cell first."""
+        turned = self[::-1]
+        return replace(turned, frame=self.frame[-1] - turned.frame)
 
     def changes(self, source: Ids, target: Ids) -> Floats:
         """(E, D) of looks from one cell to the other."""

@@ -15,6 +15,7 @@ from engine.linking.exchanges import Exchanges, exchanges
 from engine.linking.fit import first_guess, refine, refine_scales
 from engine.linking.flashes import take_back_flashes
 from engine.linking.fusions import part_fused
+from engine.linking.mitosis import gains, take_back_unlike
 from engine.linking.model import Model
 from engine.linking.propose import Neighbours, find_neighbours, propose_gaps, score_links
 from engine.linking.turns import join_turns
@@ -40,14 +41,27 @@ class Limits:
     window: int = 100_000
 
 
-def link_cells(cells: Cells, population: Population, limits: Limits, progress: Progress = no_progress) -> Links:
-    """Which cell came from which. Memory: a few numbers per detection, and a window of frames."""
-    link, found = decide(cells, population, limits, progress)
+def link_cells(
+    cells: Cells,
+    population: Population,
+    limits: Limits,
+    progress: Progress = no_progress,
+    looks: NDArray[np.float32] | None = None,
+) -> Links:
+    """Which cell came from which. Memory: a few numbers per detection, and a window of frames.
+
+    looks (N, L): of each cell's patch, see `mitosis.profiles`, where there are patches.
+    """
+    link, found = decide(cells, population, limits, progress, looks)
     return Links(link, probabilities(cells, link, found), found.other)
 
 
 def decide(
-    cells: Cells, population: Population, limits: Limits, progress: Progress = no_progress
+    cells: Cells,
+    population: Population,
+    limits: Limits,
+    progress: Progress = no_progress,
+    looks: NDArray[np.float32] | None = None,
 ) -> tuple[Ids, Exchanges]:
     """(N,) predecessor of each cell or -1, and what else could be."""
     n = len(cells)
@@ -57,6 +71,27 @@ def decide(
     windows = list(_windows(cells.frame, limits.window))
     near = find_neighbours(cells) if len(windows) == 1 else None
     model = learn(cells, population, limits, near)
+    chosen, others = _choose(cells, model, limits, windows, near, progress)
+    if looks is not None and (chosen.second >= 0).any():
+        turned = cells.backwards()
+        again, _ = _choose(turned, model, limits, list(_windows(turned.frame, limits.window)))
+        chosen = take_back_unlike(cells, model, chosen, gains(turned, model, again), looks)
+    progress(len(windows) + 1, len(windows) + 1)
+    for target in (chosen.target, chosen.second):
+        link[target[target >= 0]] = chosen.source[target >= 0]
+    return link, exchanges(others, chosen, n)
+
+
+def _choose(
+    cells: Cells,
+    model: Model,
+    limits: Limits,
+    windows: list[tuple[int, int, int]],
+    near: Neighbours | None = None,
+    progress: Progress = no_progress,
+) -> tuple[Hypotheses, Hypotheses]:
+    """The hypotheses that are believed, and all that were weighed; near: of all cells, where known."""
+    n = len(cells)
     all_, certain, open_ = [], [], []
     for done, (start, first, stop) in enumerate(windows, start=1):
         window = cells[start:stop]
@@ -77,10 +112,7 @@ def decide(
     if limits.max_gap:
         chosen = part_fused(cells, model, join_turns(cells, model, chosen))
     chosen = take_back_hasty(cells, model, take_back_flashes(cells, model, chosen))
-    progress(len(windows) + 1, len(windows) + 1)
-    for target in (chosen.target, chosen.second):
-        link[target[target >= 0]] = chosen.source[target >= 0]
-    return link, exchanges(Hypotheses.join([*all_, gaps]), chosen, n)
+    return chosen, Hypotheses.join([*all_, gaps])
 
 
 def learn(cells: Cells, population: Population, limits: Limits, near: Neighbours | None = None) -> Model:
