@@ -116,7 +116,8 @@ def replayed(project: "Project", tracked: Lineage, journal: Journal) -> Lineage:
             f"{journal.path}: made for other cells than those found now; put back the former tables, or set the "
             f"journal aside with `lineage run {project.in_shell} --discard-curation`"
         )
-    lineage = Lineage(tracked.detections, links)
+    is_same = np.array_equal(links, tracked.tracked_link)
+    lineage = tracked.copy() if is_same else Lineage(tracked.detections, links)
     lineage.apply(journal.changes())
     return lineage
 

@@ -1,6 +1,7 @@
 """The detections table: one row per cell and frame."""
 
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,36 @@ from engine.errors import InputError
 from engine.files import atomic
 
 Array = NDArray[Any]
+PLACE = ("position", "frame", "label", "y", "x")  # columns of the table that are no measures
+
+
+class Columns(Mapping[str, Array]):
+    """Columns by name, each made when it is first asked for, and then kept. make : from its name."""
+
+    def __init__(self, names: Iterable[str], make: Callable[[str], Array]) -> None:
+        self._names, self._make = dict.fromkeys(names), make
+        self._made: dict[str, Array] = {}
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self._made:
+            if name not in self._names:
+                raise KeyError(name)
+            column = self._make(name)
+            column.flags.writeable = False
+            self._made[name] = column
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (dict(self),)  # to another process goes what is in them, not how it is made
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 @dataclass(frozen=True)
@@ -59,14 +90,15 @@ class Detections:
 
     def of_position(self, position: str) -> "Detections":
         """The detections of one position, ids counted from its first row."""
-        rows = self.span(position)
-        columns = {name: column[rows] for name, column in self.columns.items()}
+        rows, found = self.span(position), self.columns
+        columns = Columns(found, lambda name: found[name][rows])
         zeros = np.zeros(rows.stop - rows.start, np.int32)
         return Detections((position,), zeros, self.frame[rows], self.label[rows], self.yx[rows], columns)
 
     def take(self, rows: NDArray[np.int64]) -> "Detections":
         """These rows, in this order."""
-        columns = {name: column[rows] for name, column in self.columns.items()}
+        found = self.columns
+        columns = Columns(found, lambda name: found[name][rows])
         return Detections(
             self.positions, self.position[rows], self.frame[rows], self.label[rows], self.yx[rows], columns
         )
@@ -92,39 +124,68 @@ class Detections:
 
     @classmethod
     def load(cls, path: Path) -> "Detections":
-        """Read what `save` wrote, a column at a time, so that it is held once."""
-        with _damaged_named(path), pq.ParquetFile(path, memory_map=True) as file:
-            names = file.schema_arrow.names
-            position = file.read(["position"])["position"].combine_chunks()
-            columns = {name: _column(file, name) for name in names if name != "position"}
+        """Read what `save` wrote: where they are now, each measure when it is first asked for."""
+        file = _Table(path)
+        position = file.read("position").combine_chunks()
         return cls(
             positions=tuple(position.dictionary.to_pylist()),
-            position=position.indices.to_numpy(zero_copy_only=False).astype(np.int32),
-            yx=np.stack([columns.pop("y"), columns.pop("x")], axis=1),
-            frame=columns.pop("frame"),
-            label=columns.pop("label"),
-            columns=columns,
+            position=_values(position.indices).astype(np.int32),
+            yx=np.stack([file.column("y"), file.column("x")], axis=1),
+            frame=file.column("frame"),
+            label=file.column("label"),
+            columns=Columns((name for name in file.names if name not in PLACE), file.column),
         )
 
 
-def _column(file: pq.ParquetFile, name: str) -> Array:
-    """One column as an array of its own; what it was read into is given back at once."""
-    column: Array = file.read([name])[name].to_numpy().copy()
-    pa.default_memory_pool().release_unused()
-    return column
+class _Table:
+    """A table on disk, held open, so that its columns belong together even if another one takes its place."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._lock = path, threading.Lock()
+        with _damaged_named(path):
+            self._file = pq.ParquetFile(path)
+        self.names = self._file.schema_arrow.names
+
+    def read(self, name: str) -> pa.ChunkedArray:
+        """One column; raises InputError where it is damaged."""
+        with self._lock, _damaged_named(self._path):
+            return self._file.read([name])[name]
+
+    def column(self, name: str) -> Array:
+        """One column as an array of its own; what it was read into is given back at once."""
+        column = as_array(self.read(name))
+        pa.default_memory_pool().release_unused()
+        return column
+
+
+def as_array(column: pa.ChunkedArray) -> Array:
+    """A column as an array of its own; pyarrow itself would import pandas for it."""
+    none = np.zeros(0, column.type.to_pandas_dtype())
+    return np.concatenate([none, *map(_values, column.chunks)], dtype=none.dtype)
+
+
+def _values(chunk: pa.Array) -> Array:
+    """The numbers of an array without gaps."""
+    if not len(chunk):
+        return np.zeros(0, chunk.type.to_pandas_dtype())
+    if pa.types.is_boolean(chunk.type):
+        return _values(chunk.cast(pa.uint8())).astype(bool)
+    return np.frombuffer(chunk.buffers()[1], chunk.type.to_pandas_dtype())[chunk.offset :][: len(chunk)]
 
 
 def read_table(path: Path) -> pa.Table:
     """What `write_table` wrote; raises InputError where the file is damaged."""
-    with _damaged_named(path):
-        return pq.read_table(path, memory_map=True)
+    with _damaged_named(path), pq.ParquetFile(path, memory_map=True) as file:
+        return file.read()  # pyarrow's own read_table would import pandas
 
 
 @contextmanager
 def _damaged_named(path: Path) -> Iterator[None]:
     try:
         yield
-    except pa.ArrowInvalid as error:
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{path}: damaged; restore it from a copy, or delete it and run `lineage run`") from error
 
 

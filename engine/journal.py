@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -151,7 +152,11 @@ class Journal:
     @property
     def tracked(self) -> str:
         """Fingerprint of the tracker's links that the last entry was made on; of the base's without entries."""
-        return self.entries[-1].tracked if self.entries else links_fingerprint(self.base()[1])
+        return self.entries[-1].tracked if self.entries else self._of_base
+
+    @cached_property
+    def _of_base(self) -> str:
+        return links_fingerprint(self.base()[1])
 
     def entry(self, id: int) -> Entry:
         """The entry with that id; raises InputError where there is none."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.detections import Detections, read_table, write_table
+from engine.detections import Detections, as_array, read_table, write_table
 from engine.editing.changes import END, FACTS, Change
 from engine.editing.curated import Found
 from engine.editing.grafting import grafted
@@ -106,6 +106,11 @@ class Lineage:
                 forest, touched = self._edited
                 touched |= touched_in(before, changes) | touched_in(self._state, changes)
                 self._edited = (forest, touched) if len(touched) <= MOST_TOUCHED else None
+
+    def make_ready(self) -> None:
+        """Do now what the first edit would take longer for than those that follow it."""
+        for version in (self._state.link, self._state.successors, self._forest.start):
+            version.make_ready()
 
     def copy(self) -> "Lineage":
         """Another lineage in the same state, to try edits on, or to keep as it is; what was computed is shared."""
@@ -327,7 +332,7 @@ def save_links(path: Path, link: NDArray[Any]) -> None:
 
 def load_links(path: Path) -> Ids:
     """(N,) the links that `save_links` wrote."""
-    link: Ids = read_table(path)["predecessor"].to_numpy().astype(np.int64)
+    link: Ids = as_array(read_table(path)["predecessor"]).astype(np.int64, copy=False)
     return link
 
 

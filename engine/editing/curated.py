@@ -1,12 +1,12 @@
 """The detections with curated masks and those added by hand, made from those found, each column when it is read."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.detections import Detections
+from engine.detections import Columns, Detections
 from engine.editing.versions import Version
 
 PLACE = ("position", "frame", "label")
@@ -43,33 +43,8 @@ class Found:
             }
         middles = [(these.get("y", np.nan), these.get("x", np.nan)) for these in measured.values()]
         yx = self._edited("of place: yx", found.yx, list(measured), middles, n + len(added))
-        columns = Columns(found.columns, column)
+        columns = Columns(found.columns, lambda name: column(name, found.columns[name]))
         return Detections(found.positions, **places, yx=yx, columns=columns, n_table=n if added else found.n_table)
 
     def _edited(self, name: str, array: Array, rows: Sequence[int], values: Sequence[Any], length: int) -> Array:
         return self._versions.setdefault(name, Version(array)).edited(rows, values, length).array
-
-
-class Columns(Mapping[str, Array]):
-    """Columns by name, each made when it is first asked for. make : from its name and the column as found."""
-
-    def __init__(self, found: Mapping[str, Array], make: Callable[[str, Array], Array]) -> None:
-        self._found, self._make = found, make
-        self._made: dict[str, Array] = {}
-
-    def __getitem__(self, name: str) -> Array:
-        if name not in self._made:
-            self._made[name] = self._make(name, self._found[name])
-        return self._made[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._found
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return dict, (dict(self),)  # to another process goes what is in them, not how it is made
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._found)
-
-    def __len__(self) -> int:
-        return len(self._found)

@@ -54,6 +54,11 @@ class Version:
         version._rows, version._values, version.__dict__["_file"] = all_rows, all_values, self._file
         return version
 
+    def make_ready(self) -> None:
+        """Do now what the first edit would take time for."""
+        if self.array.nbytes >= SHARED_FROM:
+            self._file  # noqa: B018
+
     @cached_property
     def _file(self) -> "_File":
         return _File(self.array)

@@ -24,6 +24,7 @@ PERCENTILES = (0.1, 99.95)  # black and white of the first channel
 MARKER_PERCENTILES = (16.0, 50.0, 99.95)  # most of a marker's picture is empty,
 NOISE = 2.5  # and black up to so many standard deviations of its noise over the median
 SAMPLED_FRAMES = 5
+BOX = ("y0", "x0", "y1", "x1")  # measures: within these px are the outlines that are drawn
 UNCHANGED = ("patches", "signal_ranges", "fate_scores", "doubles", "_starts", "_long_steps")  # by edits
 
 
@@ -206,6 +207,8 @@ def document_of(project: Project, lineage: Lineage) -> Document:
     document.layout(document.position_index(0)), document.ids(0, 0)
     for name in ("end_reasons", "signal_ranges", "fate_scores", "doubles"):
         getattr(document, name)
+    for name in BOX:
+        lineage.detections.columns.get(name)
     lineage.overlay  # noqa: B018
     return document
 

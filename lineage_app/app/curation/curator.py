@@ -56,6 +56,7 @@ def open_curated(path: Path) -> Opened:
         held.close()
         return Opened(open_document(path), why=str(error), is_elsewhere=isinstance(error, InUse))
     document = document_of(project, curation.lineage)
+    curation.lineage.make_ready()
     return Opened(document.edited(curation.lineage.copy()), curation, held)
 
 
