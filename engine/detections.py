@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,10 @@ class Detections:
             return self.columns[name]
         except KeyError:
             raise InputError(f"no measure {name!r}; there are {', '.join(self.columns)}") from None
+
+    def only(self, measures: Iterable[str]) -> "Detections":
+        """With these of the measures alone."""
+        return replace(self, columns=Columns(measures, self.columns.__getitem__))
 
     def span(self, position: str) -> slice:
         """The rows of one position, without those added by hand; none where nothing was found in any."""

@@ -118,6 +118,13 @@ class Lineage:
         other.__dict__.update(self.__dict__)
         return other
 
+    def with_measures(self, names: Iterable[str]) -> "Lineage":
+        """The same with these measures of its detections alone, to be sent to another process."""
+        other, names = self.copy(), list(names)
+        found = Found(self._state.base.only(names))
+        other._state = replace(self._state, found=found, detections=self.detections.only(names))
+        return other
+
     @cached_property
     def _forest(self) -> Forest:
         if self._edited is not None:

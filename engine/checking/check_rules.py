@@ -1,6 +1,6 @@
 """The rules that find doubtful places in a tracked movie: each for one kind of place, with the reason in words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from engine.checking.better_links import better_mothers
 from engine.checking.usual import MAD_TO_SIGMA, RAYLEIGH_90, Floats, Scene, robust_scale, shared
 from engine.forest import Ids
-from engine.lineage import LOST
+from engine.lineage import LOST, Lineage
 from engine.linking.runner_up import rival
 from engine.links import UNKNOWN
 
@@ -166,10 +166,22 @@ def _fusions(scene: Scene) -> Found:
     return Found(FUSED, after[nearest[found]], np.full(len(found), 0.7), reason, lost[found])
 
 
+def looked_at(lineage: Lineage) -> list[str]:
+    """The measures that rules and repairs look at, of those that there are."""
+    columns = lineage.detections.columns
+    channel = _first_channel(columns)
+    wanted = ("area", "touches_border", f"mean_{channel}", f"background_{channel}")
+    return [name for name in columns if name in wanted]
+
+
+def _first_channel(columns: Iterable[str]) -> str | None:
+    return next((name.removeprefix("mean_") for name in columns if name.startswith("mean_")), None)
+
+
 def _brightness_changes(scene: Scene) -> Found:
     """In the first channel, against the cell's surroundings, beyond what all cells of the frame share."""
     columns = scene.lineage.detections.columns
-    channel = next((name.removeprefix("mean_") for name in columns if name.startswith("mean_")), None)
+    channel = _first_channel(columns)
     if channel is None or f"background_{channel}" not in columns:
         return nothing(BRIGHTNESS)
     contrast = columns[f"mean_{channel}"].astype(np.float64) - columns[f"background_{channel}"]

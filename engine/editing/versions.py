@@ -54,6 +54,9 @@ class Version:
         version._rows, version._values, version.__dict__["_file"] = all_rows, all_values, self._file
         return version
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Version, (self.array,)  # to another process goes the array, not the file of this one
+
     def make_ready(self) -> None:
         """Do now what the first edit would take time for."""
         if self.array.nbytes >= SHARED_FROM:

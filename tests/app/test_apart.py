@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from engine.errors import InputError
@@ -62,3 +63,12 @@ def test_the_window_does_not_bring_torch():
     """It would hold up its start for seconds."""
     code = "import sys, lineage_app.app.window; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_arrays_come_whole_and_can_be_written_into(apart):
+    """Of any size, shape and order, also none; what is sent stays as it is."""
+    given = [np.arange(300_000).reshape(3, -1), np.zeros((0, 2)), np.arange(6.0).reshape(2, 3).T, np.array(["µm", ""])]
+    there = apart.do(stub_training.same, given)
+    assert all(np.array_equal(one, other) and one.dtype == other.dtype for one, other in zip(given, there, strict=True))
+    there[0][0, 0] = 7
+    assert given[0][0, 0] == 0

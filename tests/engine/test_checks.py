@@ -1,13 +1,15 @@
 """Doubtful places: each rule finds what it is for, and a calm movie raises no doubt."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from engine import checks
+from engine.checking.check_rules import looked_at
 from engine.checks import CheckParameters, Doubts, doubts
-from engine.detections import Detections
+from engine.detections import Columns, Detections
 from engine.lineage import DIED, LOST, Lineage, guess_end_reasons
 
 SIZE = 600
@@ -178,6 +180,19 @@ def test_a_cell_cut_by_the_border_may_change_its_area():
     areas = {("cell 3", t): 3 * AREA for t in range(9, FRAMES)}
     touches = {"touches_border": lambda rows: np.array([name == "cell 3" for _, name, *_ in rows])}
     assert checks.AREA not in Movie(calm(), areas=areas, columns=touches).doubts().kind
+
+
+def test_no_measures_are_looked_at_but_those_that_are_said():
+    """So that no others need to be read, or sent to the process that looks."""
+    some = dict.fromkeys(("mean_a", "background_a", "mean_b", "round"), lambda rows: np.ones(len(rows), np.float32))
+    tracks, mothers = families()
+    tracks["0.0.0"] = tracks["0.0.0"][:-3]
+    movie = Movie(tracks, mothers, columns=some | {"touches_border": lambda rows: np.zeros(len(rows), bool)})
+    found, read = movie.lineage.detections, []
+    columns = Columns(found.columns, lambda name: read.append(name) or found[name].copy())
+    movie.lineage = Lineage(replace(found, columns=columns), movie.lineage.link)
+    assert len(movie.doubts())
+    assert sorted(read) == sorted(looked_at(movie.lineage)) == ["area", "background_a", "mean_a", "touches_border"]
 
 
 def test_a_flash_of_one_cell_is_doubtful_and_of_all_is_not():

@@ -1,5 +1,6 @@
 """Versions of large arrays: each stays as it is, and an edit copies no more than it touches."""
 
+import pickle
 import tracemalloc
 from collections.abc import Callable
 
@@ -94,3 +95,29 @@ def _done_and_undone(lineage: Lineage, changes: Changes, id: int) -> None:
     assert lineage.detections.yx[id, 0] >= 0
     lineage.apply(inverse(changes))
     assert len(lineage.cells) == N_CELLS
+
+
+@pytest.mark.usefixtures("shared")
+def test_a_version_of_another_process_is_edited_as_here() -> None:
+    """What it shares memory with stays behind: a process has files of its own."""
+    version = Version(np.arange(9)).edited([1], [7])
+    there = pickle.loads(pickle.dumps(version))
+    assert "_file" not in there.__dict__
+    assert there.edited([2], [8]).array.tolist() == [0, 7, 8, 3, 4, 5, 6, 7, 8]
+
+
+def test_a_lineage_with_fewer_measures_is_edited_as_all_are(large: Lineage) -> None:
+    """It knows its cells already, and has no measure but those that it was to keep."""
+    few = large.with_measures(["area"])
+    assert few.cells is large.cells
+    few.apply(edits.cut(few, N_CELLS * 7))
+    assert list(few.detections.columns) == ["area"] and list(large.detections.columns) == ["area", "y0"]
+    assert len(few.cells) == N_CELLS + 1 == len(large.cells) + 1
+
+
+def test_a_lineage_made_ready_is_edited_at_once(large: Lineage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first edit makes no array fit to be shared any more."""
+    lineage = Lineage(large.detections, large.link)
+    lineage.make_ready()
+    monkeypatch.setattr(versions, "_unnamed_file", lambda: pytest.fail("made at the first edit"))
+    _done_and_undone(lineage, edits.cut(lineage, N_CELLS * 7), N_CELLS * 7)

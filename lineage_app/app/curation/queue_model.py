@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from engine import edits
 from engine.checking import review
+from engine.checking.check_rules import looked_at
 from engine.checking.repairs import Repair, Scales, changes_of, repairs
 from engine.checks import Doubts, is_worth_a_look, merged
 from engine.editing.changes import FATE, ONSET, REVIEWED
@@ -48,9 +49,12 @@ def look(document: Document, before: Doubts | None, edited: set[int], apart: Apa
 
     apart : the process in which large projects are looked through, so that the views do not wait meanwhile.
     """
-    given = document.project, document.lineage, before, edited
-    is_large = apart is not None and len(document.lineage) >= APART_FROM
-    new, scales = apart.do(looked_through, *given) if is_large else looked_through(*given)
+    project, lineage = document.project, document.lineage
+    if apart is not None and len(lineage) >= APART_FROM:
+        sent = lineage.with_measures(looked_at(lineage))
+        new, scales = apart.do(looked_through, project, sent, before, edited)
+    else:
+        new, scales = looked_through(project, lineage, before, edited)
     all = with_fates(document, new)
     names = np.array(sorted(set(all.kind.tolist())), np.str_)
     return Answer(document.lineage, all, new, scales, names, np.searchsorted(names, all.kind))

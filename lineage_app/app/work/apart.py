@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -82,12 +83,27 @@ class Apart:
             self._process = self._connection = None
 
 
+def _send(connection: Connection, thing: Any) -> None:
+    """Arrays go one after the other, so that all of them are never held twice."""
+    arrays: list[pickle.PickleBuffer] = []
+    rest = pickle.dumps(thing, protocol=5, buffer_callback=arrays.append)
+    connection.send(len(arrays))
+    for part in (rest, *(array.raw() for array in arrays)):
+        connection.send_bytes(part)
+
+
+def _received(connection: Connection) -> Any:
+    """What `_send` sent."""
+    rest, *arrays = [bytearray(connection.recv_bytes()) for _ in range(1 + connection.recv())]
+    return pickle.loads(rest, buffers=arrays)
+
+
 def _answer_to(connection: Connection, asked: Any, tell: Tell) -> tuple[int, Any]:
-    connection.send(asked)
+    _send(connection, asked)
     while True:
         while not connection.poll(_POLL_S):
             tell()
-        kind, found = connection.recv()
+        kind, found = _received(connection)
         if kind != _SAID:
             return kind, found
         tell(*found)
@@ -100,15 +116,17 @@ def _serve(connection: Connection) -> None:
         os.nice(NICENESS)
     try:
         while True:
-            function, arguments = connection.recv()
-            connection.send(_answer(connection, function, arguments))
+            function, arguments = _received(connection)
+            answer = _answer(connection, function, arguments)
+            del arguments
+            _send(connection, answer)
     except (EOFError, OSError, KeyboardInterrupt):
         return
 
 
 def _answer(connection: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[int, Any]:
     try:
-        return _DONE, function(*arguments, tell=lambda *said: connection.send((_SAID, said)))
+        return _DONE, function(*arguments, tell=lambda *said: _send(connection, (_SAID, said)))
     except InputError as error:
         return _REFUSED, str(error)
     except BrokenPipeError:  # nobody is there to be told
