@@ -19,8 +19,8 @@ import numpy as np
 from benchmarks import linking
 from benchmarks.linking import detect, read_truth
 from benchmarks.planting import Planted, plant
-from engine.checking.repairs import Repair, Scales, repairs
-from engine.checking.usual import CheckParameters, Scene
+from engine.checking.repairs import Repair, repairs
+from engine.checking.usual import CheckParameters, Scales, Scene
 from engine.checks import Doubts, doubts
 from engine.ctc import read_table, tracklets_of_table
 from engine.detections import Detections

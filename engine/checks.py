@@ -35,7 +35,7 @@ from engine.checking.check_rules import (
     Found,
     nothing,
 )
-from engine.checking.repairs import CERTAIN, Scales, repairs
+from engine.checking.repairs import CERTAIN, repairs
 from engine.checking.usual import CheckParameters, Floats, Scene
 from engine.forest import Ids
 from engine.lineage import Lineage, guess_end_reasons, project_end_reasons
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 __all__ = [
     "APPEARS", "AREA", "BETTER", "BRIGHTNESS", "BROKEN", "CLEAR", "EARLY_DIVISION", "FAR_DAUGHTER", "FUSED", "GAP",
     "JUMP", "KINDS", "LOOK_AHEAD", "LOST_DAUGHTER", "SHORT", "SWAP", "THIRD", "UNEQUAL", "UNSURE", "VANISHES",
-    "WORTH", "CheckParameters", "Doubts", "Found", "doubts", "is_worth_a_look", "merged", "project_doubts",
+    "WORTH", "CheckParameters", "Doubts", "Found", "doubts", "doubts_in", "is_worth_a_look", "merged", "project_doubts",
     "project_scene", "ranked",
 ]  # fmt: skip
 
@@ -104,13 +104,16 @@ def doubts(
     """
     if end_reasons is None:
         end_reasons = guess_end_reasons(lineage, shapes)
-    scene = Scene(lineage, um_per_px, frame_interval_s, shapes, end_reasons, parameters, tracked)
-    return ranked(scene, merged([rule(scene) for rule in RULES]))
+    return doubts_in(Scene(lineage, um_per_px, frame_interval_s, shapes, end_reasons, parameters, tracked))
 
 
 def project_doubts(project: "Project", lineage: Lineage, parameters: CheckParameters = DEFAULTS) -> Doubts:
     """The doubtful places in a project."""
-    scene = project_scene(project, lineage, parameters)
+    return doubts_in(project_scene(project, lineage, parameters))
+
+
+def doubts_in(scene: Scene) -> Doubts:
+    """The doubtful places in a movie, worst first."""
     return ranked(scene, merged([rule(scene) for rule in RULES]))
 
 
@@ -128,7 +131,7 @@ def ranked(scene: Scene, doubts: Doubts, most: int = MOST_WEIGHED) -> Doubts:
     Else first the places that an edit would make likelier, then those that none would. Only the `most` doubtful ones
     are weighed so; the others keep their scores.
     """
-    lineage, scales, score = scene.lineage, Scales.of(scene), chances(scene, doubts)
+    lineage, scales, score = scene.lineage, scene.scales, chances(scene, doubts)
     is_known = scene.wrong[doubts.detection] > 0
     for row in np.flatnonzero(~is_known)[:most]:
         found = repairs(lineage, scales, int(doubts.detection[row]), int(doubts.other[row]))

@@ -10,8 +10,8 @@ import typer
 
 from engine import edits
 from engine.checking import review
-from engine.checking.repairs import CUT, SPLIT, SWAP, Repair, Scales, repairs
-from engine.checks import WORTH, is_worth_a_look, project_doubts, project_scene
+from engine.checking.repairs import CUT, SPLIT, SWAP, Repair, repairs
+from engine.checks import WORTH, doubts_in, is_worth_a_look, project_doubts, project_scene
 from engine.ctc import read_mask
 from engine.curation import Curation, curate, curated_lineage
 from engine.editing import gestures
@@ -275,7 +275,8 @@ def _doubtful(project: Project, curated: Lineage, most: int, slight: bool) -> tu
     slight : count and list the slight ones among them.
     """
     lineage = curated.settled()
-    found, detections = project_doubts(project, lineage), lineage.detections
+    scene, detections = project_scene(project, lineage), lineage.detections
+    found = doubts_in(scene)
     n_table = curated.detections.n_table
     if scores := read_scores(project, len(curated) if n_table is None else n_table):
         fates = with_said(lineage, in_words(project_labels(project, lineage)))
@@ -284,7 +285,7 @@ def _doubtful(project: Project, curated: Lineage, most: int, slight: bool) -> tu
     is_worth = is_worth_a_look(found)
     n_slight = int((~is_worth).sum())
     found = found if slight else found.take(np.flatnonzero(is_worth))
-    worst, scales = found.take(np.arange(min(most, len(found)))), Scales.of(project_scene(project, lineage))
+    worst = found.take(np.arange(min(most, len(found))))
     return (
         len(found),
         n_slight,
@@ -298,7 +299,7 @@ def _doubtful(project: Project, curated: Lineage, most: int, slight: bool) -> tu
                 "score": round(float(score), 4),
                 "kind": str(kind),
                 "reason": str(reason),
-                "edits": _edits(lineage, repairs(lineage, scales, int(row), int(other))[:1]),
+                "edits": _edits(lineage, repairs(lineage, scene.scales, int(row), int(other))[:1]),
             }
             for row, score, kind, reason, other in zip(
                 worst.detection, worst.score, worst.kind, worst.reason, worst.other, strict=True

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
-from engine.checking.repairs import CERTAIN, LEAST_GAIN, Place, Scales
+from engine.checking.repairs import CERTAIN, LEAST_GAIN, Place
 from engine.checking.usual import Floats, Scene
 from engine.edits import link
 from engine.forest import Ids
@@ -19,7 +19,7 @@ def better_mothers(scene: Scene) -> tuple[Ids, Ids, Floats]:
     """
     lineage = scene.lineage
     child, parent = _pairs(scene)
-    place = Place(lineage, Scales.of(scene))
+    place = Place(lineage, scene.scales)
     gain = np.array(
         [place.gain(link(lineage, p, c, True)) for c, p in zip(child.tolist(), parent.tolist(), strict=True)]
     )

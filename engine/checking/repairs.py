@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine import edits
-from engine.checking.usual import RAYLEIGH_90, Scene, robust_scale
+from engine.checking.usual import Scales
 from engine.editing.changes import LINK, Change, EditError
 from engine.edits import Changes
-from engine.forest import Ids
 from engine.lineage import Lineage
 from engine.linking.runner_up import CUT, LINK_UP, SWAP, instead
-from engine.links import Links
 
 if TYPE_CHECKING:
     from engine.project import Project
@@ -51,53 +49,6 @@ class Repair:
     words: str
     gain: float
     changes: Changes | None
-
-
-@dataclass(frozen=True)
-class Scales:
-    """What is usual in a movie: lengths in px, times in frames. step, area : standard deviations of a step along each
-    axis, and of the log of the area; apart : of a daughter from her mother; life : cycle time, NaN where not known;
-    margin : to the border, within which cells come and go; area_known : whether there are areas; shapes, first, last :
-    of each position, its size and the frames that have cells; tracked : how sure the tracker was, where it told; from
-    this chance of a wrong link on (unsure) its next best is what is suggested.
-    """
-
-    step: float
-    area: float
-    apart: float
-    life: float
-    margin: float
-    area_known: bool
-    shapes: tuple[tuple[int, int], ...]
-    first: Ids
-    last: Ids
-    tracked: Links | None = None
-    unsure: float = 0.0
-
-    @classmethod
-    def of(cls, scene: Scene) -> "Scales":
-        """Estimated robustly from a movie."""
-        detections, um = scene.lineage.detections, scene.um_per_px
-        area = detections.columns.get("area")
-        size = np.ones(len(detections)) if area is None else np.maximum(area.astype(np.float64), 1.0)
-        change = np.log(size[scene.child] / size[scene.parent])[~scene.is_division]
-        step = max(scene.long_step / um / RAYLEIGH_90, 0.5)
-        radius = float(np.median(scene.radius[scene.child]) / um) if len(scene.child) else 1.0
-        last = np.zeros(max(len(scene.shapes), 1), np.int64)
-        np.maximum.at(last, detections.position, detections.frame)
-        return cls(
-            step=step,
-            area=max(robust_scale(change)[1], 0.08),
-            apart=max(radius, step),
-            life=scene.usual_life,
-            margin=2 * radius + step * RAYLEIGH_90,
-            area_known=area is not None,
-            shapes=tuple(scene.shapes),
-            first=scene.first_frame,
-            last=last,
-            tracked=scene.tracked,
-            unsure=scene.parameters.unsure,
-        )
 
 
 def changes_of(project: "Project", lineage: Lineage, repair: Repair) -> Changes:

@@ -32,10 +32,9 @@ def detection_facts(project: Project, lineage: Lineage) -> dict[str, NDArray[np.
     facts |= {kind: lineage.facts[kind] for kind in SAID}
     columns = {}
     for kind, values in facts.items():
-        told = [""] * len(lineage)
-        for detection, value in values.items():
-            told[detection] = str(value)
-        columns[kind] = np.array(told, dtype=np.str_)
+        told = {detection: str(value) for detection, value in values.items()}
+        columns[kind] = np.full(len(lineage), "", f"<U{max(map(len, told.values()), default=1)}")
+        columns[kind][list(told)] = list(told.values())
     return columns
 
 

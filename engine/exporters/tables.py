@@ -14,6 +14,8 @@ from engine.links import project_links
 from engine.progress import Progress
 from engine.project import Project
 
+BLOCK = 2**17  # rows
+
 
 def write_csv(
     project: Project, lineage: Lineage, keep: NDArray[np.bool_], temporary: Path, out: Path, progress: Progress
@@ -100,4 +102,15 @@ def _names(lineage: Lineage, position: NDArray[Any]) -> pa.DictionaryArray:
 
 
 def _write(path: Path, columns: dict[str, Any], keep: NDArray[np.bool_]) -> None:
-    pa_csv.write_csv(pa.table(columns).filter(pa.array(keep)), path, pa_csv.WriteOptions(quoting_style="needed"))
+    """Block by block, so that no second table of all rows is held."""
+    first, *others = range(0, max(len(keep), 1), BLOCK)
+    table = _block(columns, keep, first)
+    with pa_csv.CSVWriter(path, table.schema, write_options=pa_csv.WriteOptions(quoting_style="needed")) as writer:
+        writer.write_table(table)
+        for start in others:
+            writer.write_table(_block(columns, keep, start).cast(table.schema))
+
+
+def _block(columns: dict[str, Any], keep: NDArray[np.bool_], start: int) -> pa.Table:
+    rows = slice(start, start + BLOCK)
+    return pa.table({name: column[rows] for name, column in columns.items()}).filter(pa.array(keep[rows]))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from engine.exporters import tables
 from tests import genealogies
 from tests.engine.exported import EVERY_FOREST, Named, exported
 
@@ -49,3 +50,18 @@ def test_cells_csv_is_exact_after_many_generations(tmp_path: Path) -> None:
     """Cell numbers past 64 bits are written out in full."""
     cells = pd.read_csv(exported(genealogies.deep_line(70), tmp_path, "csv") / "cells.csv", dtype={"cell_number": str})
     assert cells.cell_number.iloc[-1] == str(2**70 + 1)
+
+
+@EVERY_FOREST
+def test_tables_are_written_block_by_block(named: Named, tmp_path: Path, monkeypatch) -> None:
+    """With the same bytes as all at once, and never more rows in hand than a block has."""
+    for folder in ("whole", "parts"):
+        (tmp_path / folder).mkdir()
+    whole, asked = exported(named(), tmp_path / "whole", "csv"), []
+    monkeypatch.setattr(tables, "BLOCK", 3)
+    block = tables._block
+    monkeypatch.setattr(tables, "_block", lambda *given: asked.append(block(*given)) or asked[-1])
+    parts = exported(named(), tmp_path / "parts", "csv")
+    assert max(len(table) for table in asked) <= 3
+    for name in ("tracks.csv", "cells.csv"):
+        assert (parts / name).read_bytes() == (whole / name).read_bytes()

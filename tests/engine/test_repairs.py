@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from engine import checks, edits
-from engine.checking.repairs import CERTAIN, Scales, repairs
-from engine.checking.usual import CheckParameters, Scene
+from engine.checking.repairs import CERTAIN, repairs
+from engine.checking.usual import CheckParameters, Scales, Scene
 from engine.lineage import Lineage, guess_end_reasons
 from tests.engine.test_checks import AREA, FRAMES, SIZE, Movie, calm, families
 

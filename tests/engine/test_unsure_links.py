@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine import checks, edits
-from engine.checking.repairs import Scales, repairs
+from engine.checking.repairs import repairs
 from engine.checking.usual import CheckParameters, Scene
 from engine.checks import Doubts, doubts
 from engine.lineage import Lineage, guess_end_reasons
@@ -37,7 +37,7 @@ class Tracked:
         lineage = self.lineage.copy()
         reasons, tracked = guess_end_reasons(lineage, [(SIZE, SIZE)]), self.links.standing(lineage)
         scene = Scene(lineage, 1.0, 3600.0, [(SIZE, SIZE)], reasons, CheckParameters(), tracked)
-        lineage.apply(repairs(lineage, Scales.of(scene), id, other)[0].changes or ())
+        lineage.apply(repairs(lineage, scene.scales, id, other)[0].changes or ())
         return lineage.link.tolist()
 
 

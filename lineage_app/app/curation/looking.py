@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.checking.check_rules import RULES
-from engine.checking.repairs import Scales
-from engine.checking.usual import Scene
+from engine.checking.usual import Scales, Scene
 from engine.checks import Doubts, merged, project_scene, ranked
 from engine.editing.changes import DETECTION, END, LINK, MASK, PRESENT, Change
 from engine.lineage import Lineage
@@ -24,7 +23,7 @@ def looked_through(
     scene = project_scene(project, lineage)
     found = merged([rule(scene) for rule in RULES])
     new = ranked(scene, found) if before is None else renewed(before, found, scene, edited)
-    return new, Scales.of(scene)
+    return new, scene.scales
 
 
 def touched(changes: Iterable[Change]) -> set[int]:

@@ -10,7 +10,8 @@ from PySide6.QtCore import QObject, Signal
 from engine import edits
 from engine.checking import review
 from engine.checking.check_rules import looked_at
-from engine.checking.repairs import Repair, Scales, changes_of, repairs
+from engine.checking.repairs import Repair, changes_of, repairs
+from engine.checking.usual import Scales
 from engine.checks import Doubts, is_worth_a_look, merged
 from engine.editing.changes import FATE, ONSET, REVIEWED
 from engine.edits import Changes
