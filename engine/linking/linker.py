@@ -76,6 +76,9 @@ def decide(
         turned = cells.backwards()
         again, _ = _choose(turned, model, limits, list(_windows(turned.frame, limits.window)))
         chosen = take_back_unlike(cells, model, chosen, gains(turned, model, again), looks)
+    if limits.max_gap:
+        chosen = part_fused(cells, model, chosen)
+    chosen = take_back_hasty(cells, model, take_back_flashes(cells, model, chosen))
     progress(len(windows) + 1, len(windows) + 1)
     for target in (chosen.target, chosen.second):
         link[target[target >= 0]] = chosen.source[target >= 0]
@@ -110,8 +113,7 @@ def _choose(
         best = choose_best(Hypotheses.join(open_), n)
     chosen = Hypotheses.join([sure, best])
     if limits.max_gap:
-        chosen = part_fused(cells, model, join_turns(cells, model, chosen))
-    chosen = take_back_hasty(cells, model, take_back_flashes(cells, model, chosen))
+        chosen = join_turns(cells, model, chosen)
     return chosen, Hypotheses.join([*all_, gaps])
 
 

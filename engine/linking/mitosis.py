@@ -3,8 +3,8 @@ masks only part, is learnt from the movie itself.
 
 In a movie that runs backwards nothing divides, but masks part as often as they fuse: the divisions found in it tell how
 many of those found forwards are none, and how sure such seem. What sets a mother in her last frames apart from other
-cells is a linear discriminant of the brightness of her patches, ring by ring, learnt in turns with which divisions are
-true: those that look right to it count. Divisions that are likelier none become links to the likelier daughter.
+cells, and from masks that part, is a linear discriminant of the brightness of her patches, ring by ring, learnt in
+turns with which divisions are believed. Those that are likelier none become links to the likelier daughter.
 """
 
 import numpy as np
@@ -104,22 +104,28 @@ def _sequences(looks: NDArray[np.float32], chosen: Hypotheses, n: int) -> tuple[
 def _odds_by_looks(odds: Floats, mothers: Floats, others: Floats) -> Floats:
     """(D,) log odds of divisions, given those without looks, and what their mothers (D, L) and others (O, L) look like.
 
-    The discriminant that judges a mother was learnt from all others.
+    The discriminant tells mothers that are believed from others and from those that are not, half and half.
     """
     middle = others.mean(axis=0)
     x, o = mothers - middle, others - middle
     cov = o.T @ o / len(o)
     cov += RIDGE * np.trace(cov) / len(cov) * np.eye(len(cov))
     along = np.linalg.solve(cov, x.T).T
-    own = (along * x).sum(axis=1)
-    belief = special.expit(odds)
     result = odds
     for _ in range(ROUNDS):
-        total = belief @ along
-        mine = (x @ total - belief * own) / (belief.sum() - belief + PRIOR)
-        result = odds + _ratio(mine, o @ total / (belief.sum() + PRIOR), belief)
         belief = special.expit(result)
+        for_, against = _likeness(x, o, along, belief), _likeness(x, o, along, 1 - belief)
+        mine, theirs = (yes - no / 2 for yes, no in zip(for_, against, strict=True))
+        result = odds + _ratio(mine, theirs, belief)
     return result
+
+
+def _likeness(x: Floats, o: Floats, along: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """How much each mother (D, L) and other (O, L) is like the weighed mean of the mothers, her own part left out;
+    along (D, L): the mothers, in units of how others vary."""
+    total, n = weight @ along, weight.sum() + PRIOR
+    own = weight * (along * x).sum(axis=1)
+    return (x @ total - own) / (n - weight), o @ total / n
 
 
 def _ratio(mothers: Floats, others: Floats, belief: Floats) -> Floats:
