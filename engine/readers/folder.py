@@ -6,11 +6,16 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engine.errors import InputError
-from engine.readers.file_names import FileName, natural_key, parse_names
+from engine.readers.file_names import natural_key, parse_names
 from engine.readers.image_file import holds_stack, is_image, read_image
+from engine.readers.known_names import CLOCK, FileName, is_light, is_thumbnail, is_time_folder
 from engine.readers.makers import MAKERS
 from engine.readers.source import Image, Source, SourcePosition, joined
 from engine.readers.tiff_stack import open_stacks
@@ -27,28 +32,32 @@ def open_folder(path: Path, channels: Mapping[str, str] | None = None) -> Source
     channels : name -> glob pattern, relative to the folder or to each position's folder.
     """
     if channels:
-        return _source(path, *_by_pattern(path, channels))
+        return _source(path, _by_pattern(path, channels))
     path = _with_masks(path)
     images = images_in(path)
     if images and holds_stack(images[0]):
         _refuse_volumes(images)
         return open_stacks(path, images)
     if images:
-        return _source(path, *_named_channels({_position_name(path): images}))
+        return _source(path, _named_channels({_position_name(path): images}))
     if made := [p for p in path.iterdir() if p.suffix.lower() in MAKERS and p.is_file() and p.name[0] != "."]:
         made.sort(key=lambda p: natural_key(p.name))
         return joined(path, [MAKERS[p.suffix.lower()](p) for p in made])
     folders = [_with_masks(folder) for folder in _position_folders(path)]
+    if folders and all(is_time_folder(folder) for folder in folders):
+        times = [image for folder in folders for image in images_in(folder)]
+        return _source(path, _named_channels({_position_name(path): times}))
     found = {_position_name(folder): images_in(folder) for folder in folders if images_in(folder)}
     if not found:
         raise InputError(f"{path}: {_what_is_there(path)}; expected TIFF, PNG or JPEG images, or sub-folders of them")
-    return _source(path, *_named_channels(found))
+    return _source(path, _named_channels(found))
 
 
 def images_in(folder: Path) -> list[Path]:
     """The image files of a folder, t2 before t10."""
     with os.scandir(folder) as entries:  # tells files from folders without asking for each: thousands over a network
         names = [entry.name for entry in entries if is_image(entry.name) and entry.is_file()]
+    names = [name for name in names if not is_thumbnail(name)] or names
     return [folder / name for name in sorted(names, key=natural_key)]
 
 
@@ -111,14 +120,42 @@ def _reader(files: Sequence[Files], first: int) -> Callable[[int, int], Image]:
     return lambda t, channel: read_image(files[channel][t + first])
 
 
-def _source(path: Path, channels: Sequence[str], positions: Mapping[str, Sequence[Files]]) -> Source:
-    positions = _by_ones(path, positions)
-    found = tuple(position_of_files(name, channels, files) for name, files in positions.items())
+@dataclass(frozen=True)
+class _Found:
+    """The files of each channel of each position, and how their names were understood."""
+
+    channels: Sequence[str]
+    positions: Mapping[str, Sequence[Files]]
+    understood: str = ""
+
+
+def _source(path: Path, movie: _Found) -> Source:
+    positions = _by_ones(path, _by_clock(path, movie.positions))
+    found = tuple(position_of_files(name, movie.channels, files) for name, files in positions.items())
     for position, files in zip(found, positions.values(), strict=True):
         for index, numbered in enumerate(files):
             if numbered:
                 position.frame(position.frames[index][0], index)
-    return Source(path=path, kind="folder of images", channels=tuple(channels), positions=found)
+    return Source(path, "folder of images", tuple(movie.channels), found, understood=movie.understood)
+
+
+def _by_clock(path: Path, positions: Mapping[str, Sequence[Files]]) -> Mapping[str, Sequence[Files]]:
+    """The files numbered 0, 1, 2... where their numbers are dates and times.
+
+    The images of the first channel follow each other; those of others belong to that of it nearest in time.
+    """
+    if min(min(channels[0], default=0) for channels in positions.values()) < CLOCK:
+        return positions
+    times = {name: np.array(sorted(channels[0])) for name, channels in positions.items()}
+    step = float(np.median(np.concatenate([np.diff(t) for t in times.values()] or [np.zeros(1)])))
+    _LOG.warning("%s: named by date and time, about %g s apart; taken for frames that follow each other", path, step)
+    return {name: [_nearest(times[name], numbered) for numbered in channels] for name, channels in positions.items()}
+
+
+def _nearest(times: NDArray[np.int64], numbered: Files) -> Files:
+    """The files by the frame whose time is nearest; raises InputError where two have the same."""
+    near = {t: int(np.argmin(np.abs(times - t))) for t in numbered}
+    return by_number([FileName(file, "", "", near[t]) for t, file in numbered.items()])
 
 
 def _by_ones(path: Path, positions: Mapping[str, Sequence[Files]]) -> Mapping[str, Sequence[Files]]:
@@ -149,17 +186,23 @@ def _refuse_volumes(stacks: Sequence[Path]) -> None:
         )
 
 
-def _named_channels(folders: Mapping[str, Sequence[Path]]) -> tuple[list[str], dict[str, list[Files]]]:
-    """Channels and positions of folders of images, as their file names have them."""
+def _named_channels(folders: Mapping[str, Sequence[Path]]) -> _Found:
+    """Channels and positions of folders of images, as their file names have them; transmitted light comes first."""
     positions: dict[str, dict[str, Files]] = {}
+    understood = ""
     for folder, images in folders.items():
-        names = parse_names(images, str(images[0].parent))
-        for position, channel, chosen in _grouped(names):
+        parsed = parse_names(images, str(images[0].parent))
+        understood = parsed.understood
+        for position, channel, chosen in _grouped(parsed.names):
             name = "_".join(part for part in (folder, position) if part)
             positions.setdefault(name, {})[channel] = by_number(chosen)
-    channels = sorted({channel for found in positions.values() for channel in found}, key=natural_key)
+    channels = sorted(
+        {channel for found in positions.values() for channel in found},
+        key=lambda channel: (not is_light(channel), natural_key(channel)),
+    )
     labels = [channel or "brightfield" for channel in channels]
-    return labels, {name: [found.get(channel, {}) for channel in channels] for name, found in positions.items()}
+    files = {name: [found.get(channel, {}) for channel in channels] for name, found in positions.items()}
+    return _Found(labels, files, understood)
 
 
 def _grouped(names: Sequence[FileName]) -> list[tuple[str, str, list[FileName]]]:
@@ -169,7 +212,7 @@ def _grouped(names: Sequence[FileName]) -> list[tuple[str, str, list[FileName]]]
     return [(*key, groups[key]) for key in sorted(groups, key=lambda key: (natural_key(key[0]), natural_key(key[1])))]
 
 
-def _by_pattern(path: Path, channels: Mapping[str, str]) -> tuple[list[str], dict[str, list[Files]]]:
+def _by_pattern(path: Path, channels: Mapping[str, str]) -> _Found:
     """Channels given by patterns, in the folder itself or in each of its sub-folders."""
     folders = [path] if any(_match(path, p) for p in channels.values()) else _position_folders(path)
     positions: dict[str, dict[str, Files]] = {}
@@ -182,11 +225,12 @@ def _by_pattern(path: Path, channels: Mapping[str, str]) -> tuple[list[str], dic
     for channel, pattern in channels.items():
         if not any(channel in found for found in positions.values()):
             raise InputError(f"{path}: no image fits --channel {channel}={pattern}; {_examples(path)}")
-    return list(channels), {name: [found.get(channel, {}) for channel in channels] for name, found in positions.items()}
+    files = {name: [found.get(channel, {}) for channel in channels] for name, found in positions.items()}
+    return _Found(list(channels), files)
 
 
 def _without_channels(images: Sequence[Path], what: str) -> list[FileName]:
-    names = parse_names(images, what) if images else []
+    names = parse_names(images, what).names if images else ()
     return [FileName(name.path, name.position, "", name.number) for name in names]
 
 

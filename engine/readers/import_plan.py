@@ -63,6 +63,11 @@ def plan_import(request: dict[str, Any]) -> Plan:
     if labels is not None:
         _check_labels(labels)
     channels = images.channels if images else ()
+    if images is not None and images.understood:
+        _LOG.warning(
+            "%s: %s; %d positions, channels %s, cells are found in %s",
+            *(images.path, images.understood, len(images.positions), _listed(channels), channels[0]),
+        )
     for channel in request["markers"]:
         if channel not in channels:
             raise InputError(

@@ -52,7 +52,8 @@ class SourcePosition:
 class Source:
     """A movie found on disk. um_per_px and frame_interval_s are None where its files do not say.
 
-    `metadata` is the file where scale and interval were looked for; `aliases` are other names of each channel.
+    `metadata` is the file where scale and interval were looked for; `aliases` are other names of each channel;
+    `understood` says how the names of its files were read, '' where there is nothing to say.
     """
 
     path: Path
@@ -63,6 +64,7 @@ class Source:
     frame_interval_s: float | None = None
     metadata: Path | None = None
     aliases: tuple[tuple[str, ...], ...] = ()
+    understood: str = ""
 
 
 def select_channels(source: Source, channels: Mapping[str, str]) -> Source:

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import InputError
-from engine.readers.file_names import FileName
 from engine.readers.folder import Files, by_number, images_in, position_of_files, subfolders
+from engine.readers.known_names import FileName
 from engine.readers.source import Source, SourcePosition, one_line, unique_names
 
 _NAME = re.compile(

@@ -146,7 +146,7 @@ def in_words(found: Found) -> str:
     sizes = sorted({position.shape for position in main.positions})
     n = len(main.positions)
     parts = [
-        main.kind,
+        f"{main.kind} {main.understood}" if main.understood.startswith("named") else main.kind,
         f"{n:,} position{'s' if n > 1 else ''}",
         f"{frames[0]:,} frames" if len(frames) == 1 else f"{frames[0]:,} to {frames[-1]:,} frames",
         " or ".join(f"{x} × {y} px" for y, x in sizes[:3]),
