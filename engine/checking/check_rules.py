@@ -51,7 +51,7 @@ def _jumps(scene: Scene) -> Found:
     limit = np.maximum(limit, scene.parameters.jump_radii * scene.radius[scene.parent])
     found = np.flatnonzero(plain & (speed > limit))
     reason = [
-        f"jumped {um:.3g} um in {'one frame' if n == 1 else _frames(n)}{_times(v, u)}"
+        f"{um:.3g} um jumped in {'one frame' if n == 1 else _frames(n)}{_times(v, u)}"
         for um, n, v, u in zip(scene.step[found], scene.frames[found], speed[found], usual[found], strict=True)
     ]
     return Found(JUMP, scene.child[found], _graded(speed[found] / limit[found], 0.45, 0.9), reason, _none(found))
@@ -80,7 +80,7 @@ def _swaps(scene: Scene) -> Found:
         gain -= one * other / spread**2
     found = np.flatnonzero(nearer & (gain > scene.parameters.swap_gain))
     beside = scene.lineage.cell[child[pairs[found, 1]]] + 1
-    reason = [f"fits better the other way round with cell {cell} beside it" for cell in beside]
+    reason = [f"cell {cell} beside it: fits better the other way round" for cell in beside]
     score = _graded(gain[found] / scene.parameters.swap_gain, 0.5, 0.85)
     return Found(SWAP, child[pairs[found, 0]], score, reason, child[pairs[found, 1]])
 
@@ -120,7 +120,7 @@ def _third_daughters(scene: Scene) -> Found:
         np.asarray(away) < scene.radius[daughters[nearest]] + scene.radius[born] + 2 * scene.long_step
     )
     mothers = cells.mother[scene.lineage.cell[daughters[nearest[found]]]] + 1
-    reason = [f"appears as cell {mother} beside it divides: which two are the daughters?" for mother in mothers]
+    reason = [f"cell {mother} beside it divides as this appears: which two are the daughters?" for mother in mothers]
     return Found(THIRD, born[found], np.full(len(found), 0.6), reason, daughters[nearest[found]])
 
 
@@ -139,8 +139,8 @@ def _area_changes(scene: Scene) -> Found:
 
 def _area_words(fold: float) -> str:
     if fold < 1:
-        return f"area fell to {100 * fold:.2g} %"
-    return "area doubled" if 1.9 <= fold <= 2.1 else f"area grew {fold:.1f} times"
+        return f"{100 * fold:.2g} % of its area is left"
+    return f"{fold:.1f} times its area before"
 
 
 def _fusions(scene: Scene) -> Found:
@@ -161,7 +161,7 @@ def _fusions(scene: Scene) -> Found:
     found = np.flatnonzero(fits & near)
     found = found[np.unique(nearest[found], return_index=True)[1]]
     reason = [
-        f"grew as cell {cell} beside it vanished: two cells found as one?" for cell in lineage.cell[lost[found]] + 1
+        f"cell {cell} beside it vanished as it grew: two cells found as one?" for cell in lineage.cell[lost[found]] + 1
     ]
     return Found(FUSED, after[nearest[found]], np.full(len(found), 0.7), reason, lost[found])
 
@@ -193,7 +193,7 @@ def _brightness_changes(scene: Scene) -> Found:
     limit = scene.parameters.brightness_sigmas * max(sigma, 1e-9)
     found = np.flatnonzero(plain & (np.abs(change - middle) > limit)) if sigma > 0 else np.zeros(0, np.int64)
     reason = [
-        f"turned {'brighter' if by > 0 else 'darker'} by {abs(by) / sigma:.0f} times the usual change"
+        f"{abs(by) / sigma:.0f} times the usual change: turned {'brighter' if by > 0 else 'darker'}"
         for by in change[found]
     ]
     return Found(
@@ -209,14 +209,14 @@ def _gaps(scene: Scene) -> Found:
 
 def _appearances(scene: Scene) -> Found:
     first = scene.lineage.cells.first[scene.appearing]
-    reason = [f"appears {um:.3g} um away from the border" for um in scene.to_border[first]]
+    reason = [f"{um:.3g} um away from the border it appears" for um in scene.to_border[first]]
     score = _graded(scene.to_border[first] / scene.margin[first], 0.4, 0.55)
     return Found(APPEARS, first, score, reason, _none(first))
 
 
 def _vanishings(scene: Scene) -> Found:
     last = scene.lineage.cells.last[scene.vanishing]
-    reason = [f"vanishes {um:.3g} um away from the border" for um in scene.to_border[last]]
+    reason = [f"{um:.3g} um away from the border it vanishes" for um in scene.to_border[last]]
     score = _graded(scene.to_border[last] / scene.margin[last], 0.4, 0.55)
     return Found(VANISHES, last, score, reason, _none(last))
 
@@ -239,7 +239,7 @@ def _broken_tracks(scene: Scene) -> Found:
     row = np.arange(len(born))
     away, cell = distance[row, at], scene.lineage.cell[gone[nearest[row, at]]] + 1
     reason = [
-        f"begins {away[i]:.2g} um from where cell {cell[i]} vanished {_frames(waited[i, at[i]])} before: the same cell?"
+        f"cell {cell[i]} vanished {away[i]:.2g} um away, {_frames(waited[i, at[i]])} before this begins: the same cell?"
         for i in found
     ]
     return Found(BROKEN, born[found], np.full(len(found), 0.6), reason, gone[nearest[row, at]][found])
@@ -255,7 +255,7 @@ def _places(scene: Scene, ids: Ids, in_frame: bool = False) -> Floats:
 def _short_tracks(scene: Scene) -> Found:
     cells = scene.lineage.cells
     found = np.flatnonzero(scene.is_isolated)
-    reason = [f"track of {_frames(n)}: debris, or a piece of another cell" for n in cells.n_detections[found]]
+    reason = [f"{_frames(n)} long: debris, or a piece of another cell" for n in cells.n_detections[found]]
     score = _graded(scene.short / cells.n_detections[found], 0.5, 0.75)
     return Found(SHORT, cells.first[found], score, reason, _none(found))
 
@@ -265,14 +265,14 @@ def _early_divisions(scene: Scene) -> Found:
     found = np.flatnonzero(cells.is_complete & (scene.life < limit))
     hours = scene.life[found] * scene.frame_interval_s / 3600
     usual = scene.usual_life * scene.frame_interval_s / 3600
-    reason = [f"divides {h:.2g} h after birth, usual are {usual:.2g} h" for h in hours]
+    reason = [f"{h:.2g} h after birth it divides, usual are {usual:.2g} h" for h in hours]
     return Found(EARLY_DIVISION, cells.last[found], _graded(limit / scene.life[found], 0.5, 0.9), reason, _none(found))
 
 
 def _lost_daughters(scene: Scene) -> Found:
     cells = scene.lineage.cells
     found = np.flatnonzero(scene.is_lost_daughter)
-    reason = [f"daughter lost after {_frames(n)}: no division?" for n in scene.life[found]]
+    reason = [f"lost {_frames(n)} after birth: no division?" for n in scene.life[found]]
     score = _graded(scene.short / scene.life[found], 0.6, 0.8)
     return Found(LOST_DAUGHTER, cells.first[found], score, reason, cells.first[cells.sister[found]])
 
@@ -289,7 +289,7 @@ def _unequal_daughters(scene: Scene) -> Found:
     smaller, larger = (
         np.where((fold[found] > 0) == is_first, pairs[found, 1], pairs[found, 0]) for is_first in (True, False)
     )
-    reason = [f"sister has {times:.1f} times its area: no division?" for times in np.exp(np.abs(fold[found]))]
+    reason = [f"{times:.1f} times smaller than its sister: no division?" for times in np.exp(np.abs(fold[found]))]
     return Found(UNEQUAL, smaller, _graded(np.abs(fold[found]) / limit, 0.4, 0.7), reason, larger)
 
 
@@ -299,7 +299,7 @@ def _far_daughters(scene: Scene) -> Found:
     if int(scene.is_division.sum()) >= scene.parameters.fewest:
         limit = np.maximum(limit, middle + scene.parameters.jump_sigmas * max(sigma, 0.2 * middle))
     found = np.flatnonzero(scene.is_division & (scene.step > np.maximum(limit, scene.long_step)))
-    reason = [f"daughter {um:.3g} um from her mother{_times(um, middle)}" for um in scene.step[found]]
+    reason = [f"{um:.3g} um from her mother{_times(um, middle)}" for um in scene.step[found]]
     limits = np.maximum(limit, scene.long_step)[found]
     score = _graded(scene.step[found] / limits, 0.5, 0.9)
     heirs = scene.lineage.successors[scene.parent[found]]
@@ -310,7 +310,7 @@ def _far_daughters(scene: Scene) -> Found:
 def _better_links(scene: Scene) -> Found:
     """Cells that begin, by birth or not, and fit better to another cell before."""
     born, mother, clearly = better_mothers(scene)
-    reason = [f"fits better to cell {cell} before" for cell in scene.lineage.cell[mother] + 1]
+    reason = [f"cell {cell} before: fits better to it" for cell in scene.lineage.cell[mother] + 1]
     return Found(BETTER, born, 0.3 + 0.3 * clearly, reason, mother)
 
 

@@ -128,7 +128,7 @@ def _leaps(lineage: Lineage, scores: FateScores) -> Found:
     best = order[np.unique(cell[at][order], return_index=True)[1]]
     best = best[(leap[best] > limit) & crosses[best]]
     reason = [
-        f"the score leaps from {a:.2f} to {b:.2f}: still the same cell?"
+        f"from {a:.2f} to {b:.2f} leaps the score: still the same cell?"
         for a, b in zip(before[best], after[best], strict=True)
     ]
     return Found(LEAP, rows[at[best]], np.clip(0.2 + 0.7 * leap[best], 0, 0.9), reason, np.full(len(best), -1))

@@ -108,6 +108,15 @@ def test_what_cannot_be_is_said_before_it_begins(window, dialog) -> None:
     assert dialog.request is None and "at least" in dialog.problem.text()
 
 
+def test_train_waits_for_a_choice(dialog) -> None:
+    """With no project ticked Train is greyed out, and says what it waits for."""
+    assert dialog.train.isEnabled()
+    dialog.list.topLevelItem(0).setCheckState(0, Qt.CheckState.Unchecked)
+    assert not dialog.train.isEnabled() and "tick a project" in dialog.train.toolTip()
+    dialog.list.topLevelItem(0).setCheckState(0, Qt.CheckState.Checked)
+    assert dialog.train.isEnabled()
+
+
 def test_unless_a_number_is_given_a_network_learns_as_long_as_by_the_command(dialog, monkeypatch) -> None:
     """Each of them as long as it is usually given, or as a person says."""
     from models import train

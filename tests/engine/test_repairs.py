@@ -145,5 +145,5 @@ def test_a_birth_that_fits_better_to_another_cell_is_doubtful_at_the_border_too(
     lineage = relinked(movie, **{f"d{stolen}": movie.at("left", 9)})
     result = checks.doubts(lineage, 1.0, 3600.0, [(SIZE, SIZE)])
     row = result.detection.tolist().index(stolen)
-    assert "fits better to cell" in result.reason[row] and result.other[row] == movie.at("right", 9)
+    assert "before: fits better to it" in result.reason[row] and result.other[row] == movie.at("right", 9)
     assert edits.link(lineage, movie.at("right", 9), stolen, True) == first(lineage, stolen).changes

@@ -266,6 +266,8 @@ class TrainDialog(QDialog):
         for widget in (self.list, self.more, self.preset, self.members, self.epochs, self.seed, self.out):
             widget.setEnabled(not is_running)
         self.members.setEnabled(not is_running and self.preset.currentData() == OURS)
+        self.train.setEnabled(bool(self.chosen()))
+        self.train.setToolTip("" if self.chosen() else "tick a project to learn from")
         is_done = training is not None and training.outcome is not None
         self.use.setVisible(is_done)
         self.progress.setVisible(is_running)
