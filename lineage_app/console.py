@@ -44,7 +44,12 @@ def progress_bars() -> Iterator[Bars]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=messages) as bars:
-        yield Bars(bars)
+        try:
+            yield Bars(bars)
+        except BaseException:
+            for task in bars.tasks:
+                bars.update(task.id, visible=task.completed > 0)  # a step that never began has nothing to show
+            raise
 
 
 def say(text: str) -> None:

@@ -157,6 +157,12 @@ def test_wrong_words_end_with_code_2_and_a_plain_message(
     assert (project.path / "project.json").read_bytes() == before
 
 
+def test_a_step_that_never_began_leaves_no_bar(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the movie is not there the error stands alone, also where stderr is a file."""
+    code, _, err = call(capsys, "import", tmp_path / "p.lineage", "--images", tmp_path / "none")
+    assert code == 2 and "no such file" in err and "0/?" not in err
+
+
 def test_a_message_for_the_person_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """File, what was expected, remedy."""
     code, _, err = call(capsys, "info", tmp_path / "none.lineage")
