@@ -94,15 +94,15 @@ def without_doubt(lineage: Lineage, doubtful: Ids, scores: Any, limit: float) ->
 
     doubtful, scores : detections of this lineage and how doubtful they are. A doubtful birth makes the mother doubtful.
     """
-    cells = lineage.cells
     places = np.asarray(doubtful)[np.asarray(scores) >= limit]
-    is_doubtful = np.zeros(len(cells), bool)
-    is_doubtful[lineage.cell_of(places)] = True
-    births = places[np.isin(places, cells.first)]
-    mothers = cells.mother[lineage.cell_of(births)]
-    is_doubtful[mothers[mothers >= 0]] = True
-    is_doubtful[lineage.cell_of(list(lineage.facts[REVIEWED]))] = True
-    return cells.first[~is_doubtful]
+    starts = lineage.start_of(places)
+    mothers = lineage.link[places[starts == places]]
+    others = [*mothers[mothers >= 0].tolist(), *lineage.facts[REVIEWED]]
+    starts = np.concatenate([starts, lineage.start_of(np.array(others, np.int64))])
+    is_doubtful = np.zeros(len(lineage), bool)  # by the first detection of each cell
+    is_doubtful[starts[starts >= 0]] = True
+    first = lineage.cells.first
+    return first[~is_doubtful[first]]
 
 
 def accept(lineage: Lineage, doubts: Doubts, ids: Ids, limit: float) -> Changes:

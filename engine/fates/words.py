@@ -24,7 +24,7 @@ def in_words(labels: FateLabels) -> Words:
 def with_said(lineage: Lineage, words: Words) -> Words:
     """The same where people said the fate of a cell: it counts for its progeny too, and its ancestors become so."""
     words = words.astype("<U16")
-    said = [(int(lineage.cell[id]), fate) for id, fate in lineage.facts[FATE].items() if fate in SEEN]
+    said = [(int(lineage.cell_of(id)), fate) for id, fate in lineage.facts[FATE].items() if fate in SEEN]
     for cell, fate in said:
         words[lineage.progeny(cell)] = fate
     for cell, fate in said:

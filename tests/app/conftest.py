@@ -1,5 +1,6 @@
 """A small tracked project, and the window with it."""
 
+import gc
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +49,17 @@ def disc_lineage(n_frames: int = N_FRAMES, positions: int = 1) -> Lineage:
             rows = np.arange(start[index], start[index] + n[index])
             link[rows] = start[index - 1] + np.minimum(label[rows], n[index - 1]) - 1
     return Lineage(detections, link)
+
+
+@pytest.fixture(autouse=True)
+def garbage_between_tests() -> Iterator[None]:
+    """No other thread collects garbage, as in the app: windows that it lets go of there can stop the program."""
+    gc.disable()
+    yield
+    for generation, (count, most) in enumerate(zip(gc.get_count(), gc.get_threshold(), strict=True)):
+        if count > most:
+            gc.collect(generation)
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -34,3 +34,8 @@ def test_garbage_is_collected_by_the_thread_of_the_window_alone(qtbot: QtBot) ->
         qtbot.waitUntil(lambda: bool(destroyed_in), timeout=10_000)
     assert destroyed_in == [threading.current_thread()]
     assert gc.isenabled()
+
+
+def test_tests_of_the_app_leave_no_garbage_to_other_threads() -> None:
+    """As the app itself: none is collected while a test runs, unless it asks."""
+    assert not gc.isenabled()

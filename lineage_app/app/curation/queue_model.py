@@ -84,6 +84,7 @@ class Queue(QObject):
         self.curator = curator
         self.doubts = self._of_tracking = merged([])
         self._names, self._number = np.zeros(0, np.str_), np.zeros(0, np.intp)  # kinds, and which each doubt is of
+        self._by_id = np.zeros(0, np.intp)  # the rows of the doubts in order of detection
         self._is_gone = np.zeros(0, bool)  # what edits since were about
         self.shown = np.zeros(0, np.int64)  # rows of the doubts that are listed and of the kind chosen
         self.slight_shown = False  # also the places that are hardly worth a look
@@ -136,7 +137,8 @@ class Queue(QObject):
 
     def doubtful(self) -> Doubtful:
         """The detections of the places that are open, and how doubtful they are."""
-        return Doubtful(self.doubts.detection[self._open], self.doubts.score[self._open])
+        rows = self._by_id[self._open[self._by_id]]
+        return Doubtful(self.doubts.detection[rows], self.doubts.score[rows])
 
     def kinds(self) -> dict[str, int]:
         """How many open places there are of each kind, the most frequent first."""
@@ -297,7 +299,7 @@ class Queue(QObject):
         self._mended -= set(new.detection.tolist())
         self.doubts, self._scales, self._edited, self.is_ready = new, answer.scales, set(), True
         self._of_tracking, self._names, self._number = answer.of_tracking, answer.names, answer.number
-        self._is_gone = np.zeros(len(new), bool)
+        self._is_gone, self._by_id = np.zeros(len(new), bool), np.argsort(new.detection)
         self._suggested = (None, [])
         self._arrange()
 

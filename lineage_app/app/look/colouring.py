@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
-from engine.fates.words import NOT_KNOWN, in_words, with_said
+from engine.fates.words import NOT_KNOWN, with_said
 from engine.lineage import Lineage
 from lineage_app.app.document import Document
 from lineage_app.app.look.doubtful import Doubtful
@@ -44,7 +44,8 @@ class AsItsCell:
         return len(self.lineage)
 
     def __getitem__(self, ids: Any) -> Any:
-        return np.append(self.of_cell, np.uint8(0))[self.lineage.cell_of(ids)]
+        cell = self.lineage.cell_of(ids)
+        return np.where(cell >= 0, self.of_cell[cell], np.uint8(0))[()]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self[np.arange(len(self))], dtype)
@@ -62,9 +63,10 @@ class Few:
         return self.n
 
     def __getitem__(self, ids: Any) -> Any:
-        at = np.searchsorted(self.ids, ids)
-        found = np.append(self.ids, -1)[at] == ids
-        return np.where(found, np.append(self.indices, np.uint8(0))[at], np.uint8(0))[()]
+        if not len(self.ids):
+            return np.zeros(np.shape(ids), np.uint8)[()]
+        at = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
+        return np.where(self.ids[at] == ids, self.indices[at], np.uint8(0))[()]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self[np.arange(len(self))], dtype)
@@ -180,9 +182,9 @@ def _by_number(document: Document, name: str) -> Colouring:
 
 def _by_fate(document: Document, called: Fates | None) -> Colouring:
     words = fates(document, called)
-    texts = list(FATES)
-    index = np.array([texts.index(word) for word in np.unique(words)], np.uint8)
-    of_cell = index[np.unique(words, return_inverse=True)[1]] if len(words) else np.zeros(0, np.uint8)
+    of_cell = np.zeros(len(words), np.uint8)
+    for index, text in enumerate(FATES):
+        of_cell[words == text] = index
     return Colouring("fate", tuple(FATES.values()), _spread(document, of_cell), of_cell, tuple(FATES.items()))
 
 
@@ -234,7 +236,7 @@ def fates(document: Document, called: Fates | None = None) -> NDArray[np.str_]:
     if called is not None:
         first = np.minimum(lineage.cells.first, len(called.lineage) - 1)
         before = called.lineage.cell_of(first)
-        words = np.where(before >= 0, in_words(called.labels)[before], NOT_KNOWN)
+        words = np.where(before >= 0, called.words[before], NOT_KNOWN)
     return with_said(lineage, words)
 
 

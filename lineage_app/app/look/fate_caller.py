@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from PySide6.QtCore import QObject, Signal
 
+from engine.fates.words import Words, in_words
 from engine.lineage import Lineage
 from engine.onset import FateLabels, fate_labels, project_onsets
 from lineage_app.app.document import Document
@@ -18,6 +20,11 @@ class Fates:
     lineage: Lineage
     onsets: Mapping[int, str]
     labels: FateLabels
+
+    @cached_property
+    def words(self) -> Words:
+        """(C,) the fate of each cell, by the markers alone."""
+        return in_words(self.labels)
 
 
 def fates_of(document: Document) -> Fates:

@@ -59,8 +59,8 @@ def as_polygon(points: NDArray[np.float32]) -> QPolygonF:
 
 def draw_polygons(painter: QPainter, scene: Scene, seen: Ids, colouring: Colouring) -> None:
     """The outlines as lines."""
-    for detection in seen.tolist():
-        painter.setPen(QPen(QColor(colouring.palette[colouring.of_detection[detection]]), 1.5))
+    for detection, shade in zip(seen.tolist(), colouring.of_detection[seen].tolist(), strict=True):
+        painter.setPen(QPen(QColor(colouring.palette[shade]), 1.5))
         painter.drawPolygon(scene.polygon(detection))
 
 
