@@ -167,3 +167,9 @@ def test_parameters_given_before_are_shown_again(qtbot, window, raw) -> None:
     parameters = replace(recorded(raw), segment=given)
     project, _ = run(raw, parameters, until="segment")
     assert opened(qtbot, window, project).parameters == given
+
+
+def test_the_method_is_readable_however_small_the_window(dialog) -> None:
+    """The dialog is never narrower than the longest name of a method needs."""
+    dialog.resize(dialog.minimumSize())
+    assert dialog.method.width() >= dialog.method.sizeHint().width()

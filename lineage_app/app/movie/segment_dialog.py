@@ -103,7 +103,7 @@ class SegmentDialog(QDialog):
             spin.valueChanged.connect(self.ask)
         for slider in (self.sensitivity, self.split):
             slider.valueChanged.connect(self.ask)
-        self.setMinimumWidth(42 * self.fontMetrics().horizontalAdvance("n"))
+        self.setMinimumWidth(max(self.minimumSizeHint().width(), 42 * self.fontMetrics().horizontalAdvance("n")))
 
     def _buttons(self) -> QVBoxLayout:
         self.warning, self.use = QLabel(), QPushButton("Use for all frames")
