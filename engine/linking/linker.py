@@ -15,7 +15,7 @@ from engine.linking.exchanges import Exchanges, exchanges
 from engine.linking.fit import first_guess, refine, refine_scales
 from engine.linking.flashes import take_back_flashes
 from engine.linking.fusions import part_fused
-from engine.linking.mitosis import gains, take_back_unlike
+from engine.linking.mitosis import take_back_unlike
 from engine.linking.model import Model
 from engine.linking.propose import Neighbours, find_neighbours, propose_gaps, score_links
 from engine.linking.turns import join_turns
@@ -75,7 +75,7 @@ def decide(
     if looks is not None and (chosen.second >= 0).any():
         turned = cells.backwards()
         again, _ = _choose(turned, model, limits, list(_windows(turned.frame, limits.window)))
-        chosen = take_back_unlike(cells, model, chosen, gains(turned, model, again), looks)
+        chosen = take_back_unlike(cells, model, chosen, again, looks)
     if limits.max_gap:
         chosen = part_fused(cells, model, chosen)
     chosen = take_back_hasty(cells, model, take_back_flashes(cells, model, chosen))

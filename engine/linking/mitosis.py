@@ -1,21 +1,23 @@
 """Dividing cells look like it for some frames before; masks that only part do not. What that looks like, and how often
 masks only part, is learnt from the movie itself.
 
-In a movie that runs backwards nothing divides, but masks part as often as they fuse: the divisions found in it tell how
-many of those found forwards are none, and how sure such seem. What sets a mother in her last frames apart from other
-cells, and from masks that part, is a linear discriminant of the brightness of her patches, ring by ring, learnt in
-turns with which divisions are believed. Those that are likelier none become links to the likelier daughter.
+In a movie that runs backwards nothing divides, but masks part as often as they fuse: the divisions found in it show
+how many of those found forwards are none, and which. What tells the two apart is how sure each division is, and how far
+the mother looks like one in her last frames: by a linear discriminant of the brightness of her patches, ring by ring,
+between mothers that are believed, and other cells and mothers that are not, learnt in turns with which are believed.
+Divisions that are far likelier none become links to the likelier daughter.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
+from scipy.optimize import minimize
 
 from engine.linking.assign import Hypotheses
-from engine.linking.cells import POPULATION_TAIL, Cells
+from engine.linking.cells import Cells
 from engine.linking.cycles import link_score
 from engine.linking.model import Model
-from engine.linking.student import fit_scale_and_tail, log_density, robust_scale, update
+from engine.linking.student import robust_scale
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -23,12 +25,13 @@ Floats = NDArray[np.float64]
 FRAMES = 3  # of a mother that are looked at, her last one among them
 RINGS = 9  # around the middle of a patch
 LEAST = 20  # divisions from which it is learnt
-USUAL, MORE = 0.05, 2.0  # of the divisions, and so many more: if no more are found backwards, masks do not part here
+USUAL, MORE = 0.2, 2.0  # of the divisions, and so many more: if no more are found backwards, what they show is chance
 ORDINARY = 6_000  # cells that tell what others look like
 ROUNDS = 3
 RIDGE = 0.1  # of the mean variance, added to each
-PRIOR = 10.0  # divisions that count for looking like any other cell
-LEAST_ODDS = 0.1  # of a division where as many are found backwards
+PRIOR = 10.0  # divisions that count for what is known beforehand
+DOUBT = 3.0  # times likelier none, from which a division is taken back: that costs as much where it was one
+MOST_ODDS = 50.0  # nats
 
 
 def profiles(patches: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -51,18 +54,19 @@ def gains(cells: Cells, model: Model, chosen: Hypotheses) -> Floats:
 
 
 def take_back_unlike(
-    cells: Cells, model: Model, chosen: Hypotheses, backwards: Floats, looks: NDArray[np.float32]
+    cells: Cells, model: Model, chosen: Hypotheses, again: Hypotheses, looks: NDArray[np.float32]
 ) -> Hypotheses:
     """The hypotheses, with divisions that are likelier none turned into links.
 
-    backwards (B,): the gains of the divisions found in the movie backwards; looks (N, L): of each cell.
+    again: those chosen in `cells.backwards()`; looks (N, L): of each cell.
     """
     rows = np.flatnonzero(chosen.second >= 0)
-    if len(rows) < LEAST or len(backwards) <= USUAL * len(rows) + MORE:
+    if len(rows) < LEAST or (again.second >= 0).sum() <= USUAL * len(rows) + MORE:
         return chosen
-    odds = _odds(gains(cells, model, chosen), backwards)
-    odds = _odds_by_looks(odds, *_sequences(looks, chosen, len(cells)))
-    taken = rows[odds < 0]
+    found, back = _gains(cells, model, chosen), _gains(cells.backwards(), model, again)
+    mothers, others = _sequences(looks, chosen, len(cells))
+    partings, _ = _sequences(looks[::-1], again, len(cells))
+    taken = rows[_odds(found, back, mothers, partings, others) < -np.log(DOUBT)]
     mother, first, second = chosen.source[taken], chosen.target[taken], chosen.second[taken]
     to_first, to_second = (link_score(cells, model, mother, heir) for heir in (first, second))
     links = Hypotheses.links(mother, np.where(to_first >= to_second, first, second), np.maximum(to_first, to_second))
@@ -71,15 +75,11 @@ def take_back_unlike(
     return Hypotheses.join([chosen[kept], links])
 
 
-def _odds(gain: Floats, backwards: Floats) -> Floats:
-    """(D,) log odds of divisions by their gains, against masks that part, of which there are as many backwards: two
-    normal distributions of the same spread."""
-    n, m = len(gain), len(backwards)
-    spread = (n * gain.var() + m * backwards.var()) / (n + m) + 1.0
-    apart, middle = gain.mean() - backwards.mean(), (gain.mean() + backwards.mean()) / 2
-    log_ratio = np.log(n / m) + apart / spread * (gain - middle)
-    odds: Floats = np.log(np.maximum(np.expm1(log_ratio), LEAST_ODDS))
-    return odds
+def _gains(cells: Cells, model: Model, chosen: Hypotheses) -> Floats:
+    """(D,) by how much each division chosen outweighs the better link to one of its daughters."""
+    divided = chosen[chosen.second >= 0]
+    links = [link_score(cells, model, divided.source, heir) for heir in (divided.target, divided.second)]
+    return divided.score - np.maximum(*links)
 
 
 def _sequences(looks: NDArray[np.float32], chosen: Hypotheses, n: int) -> tuple[Floats, Floats]:
@@ -101,38 +101,53 @@ def _sequences(looks: NDArray[np.float32], chosen: Hypotheses, n: int) -> tuple[
     return found[0], found[1]
 
 
-def _odds_by_looks(odds: Floats, mothers: Floats, others: Floats) -> Floats:
-    """(D,) log odds of divisions, given those without looks, and what their mothers (D, L) and others (O, L) look like.
-
-    The discriminant tells mothers that are believed from others and from those that are not, half and half.
-    """
+def _odds(found: Floats, back: Floats, mothers: Floats, partings: Floats, others: Floats) -> Floats:
+    """(D,) log odds of the divisions found (D,), (D, L), against masks that part, as found backwards (B,), (B, L): by
+    gain and looks; others (O, L): what any cell looks like."""
     middle = others.mean(axis=0)
-    x, o = mothers - middle, others - middle
-    cov = o.T @ o / len(o)
+    mothers, partings, others = mothers - middle, partings - middle, others - middle
+    cov = others.T @ others / len(others)
     cov += RIDGE * np.trace(cov) / len(cov) * np.eye(len(cov))
-    along = np.linalg.solve(cov, x.T).T
-    result = odds
+    along = np.asarray(np.linalg.solve(cov, mothers.T).T, np.float64)
+    rest = np.concatenate([partings, others])
+    odds = _compared(found[:, None], back[:, None])
     for _ in range(ROUNDS):
-        belief = special.expit(result)
-        for_, against = _likeness(x, o, along, belief), _likeness(x, o, along, 1 - belief)
+        for_, against = (_likeness(mothers, rest, along, special.expit(side)) for side in (odds, -odds))
         mine, theirs = (yes - no / 2 for yes, no in zip(for_, against, strict=True))
-        result = odds + _ratio(mine, theirs, belief)
-    return result
+        usual, spread = robust_scale(theirs[len(back) :])
+        mine, theirs = (np.arcsinh((values - usual) / spread) for values in (mine, theirs[: len(back)]))
+        odds = _compared(np.stack([found, mine], axis=1), np.stack([back, theirs], axis=1))
+    return odds
 
 
-def _likeness(x: Floats, o: Floats, along: Floats, weight: Floats) -> tuple[Floats, Floats]:
-    """How much each mother (D, L) and other (O, L) is like the weighed mean of the mothers, her own part left out;
-    along (D, L): the mothers, in units of how others vary."""
+def _likeness(mothers: Floats, rest: Floats, along: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """How much each mother (D, L) and each of the rest (R, L) is like the weighed mean of the mothers, a mother's own
+    part left out; along (D, L): the mothers, in units of how other cells vary."""
     total, n = weight @ along, weight.sum() + PRIOR
-    own = weight * (along * x).sum(axis=1)
-    return (x @ total - own) / (n - weight), o @ total / n
+    own = weight * (along * mothers).sum(axis=1)
+    return (mothers @ total - own) / (n - weight), rest @ total / n
 
 
-def _ratio(mothers: Floats, others: Floats, belief: Floats) -> Floats:
-    """(D,) log likelihood ratio of the discriminant in mothers, each believed so far, against that in others (O,)."""
-    middle, spread = (float(value) for value in robust_scale(others))
-    mean, scale = update(middle, spread, mothers, POPULATION_TAIL, share=belief)
-    usual, tail = fit_scale_and_tail((others - middle) ** 2, 1)
-    ratio = log_density(((mothers - mean) / scale) ** 2, 1, POPULATION_TAIL, np.log(scale))
-    ratio -= log_density(((mothers - middle) / usual) ** 2, 1, tail, np.log(usual))
-    return np.where(mothers > mean, np.maximum(ratio, 0), ratio)
+def _compared(found: Floats, back: Floats) -> Floats:
+    """(D,) log odds of divisions (D, K) against masks that part, seen backwards (B, K).
+
+    To each one found backwards there are, with such values, `more` of masks that part, and exp(a + b values) divisions;
+    a, b and more are those that make what was found likeliest, b and log more held back a little.
+    """
+    values, n = np.concatenate([found, back]), len(found)
+    units = (values - values.mean(axis=0)) / (values.std(axis=0) + 1e-9)
+    x = np.concatenate([np.ones((len(units), 1)), units], axis=1)
+
+    def cost(w: Floats) -> tuple[float, Floats]:
+        divisions, more = np.exp(np.minimum(x @ w[:-1], MOST_ODDS)), np.exp(w[-1])
+        forwards = more + divisions
+        share = 1 / (1 + forwards)
+        share[:n] -= 1 / forwards[:n]  # of the slope of the cost
+        held = np.append(0.0, w[1:])
+        total = np.log1p(forwards).sum() - np.log(forwards[:n]).sum() + held @ held / 2
+        return total, np.append(x.T @ (share * divisions), share.sum() * more) + held
+
+    start = np.zeros(x.shape[1] + 1)
+    best = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=[(None, None)] * x.shape[1] + [(0, None)]).x
+    odds: Floats = x[:n] @ best[:-1] - best[-1]
+    return odds

@@ -68,22 +68,15 @@ def robust_scale(values: Floats) -> tuple[Floats, Floats]:
 
 
 def update(
-    mean: float,
-    scale: float,
-    values: Floats,
-    tail: float,
-    weight: float = _PRIOR_WEIGHT,
-    share: Floats | None = None,
+    mean: float, scale: float, values: Floats, tail: float, weight: float = _PRIOR_WEIGHT
 ) -> tuple[float, float]:
-    """Mean and scale after seeing values (N,): what was known counts for `weight` of them, outliers for little; share
-    (N,): how far each counts."""
+    """Mean and scale after seeing values (N,): what was known counts for `weight` of them, outliers for little."""
     new_mean, new_scale = mean, scale
-    share = np.ones(len(values)) if share is None else share
     for _ in range(5 if len(values) else 0):
-        w = share * (tail + 1) / (tail + ((values - new_mean) / new_scale) ** 2)
+        w = (tail + 1) / (tail + ((values - new_mean) / new_scale) ** 2)
         new_mean = (weight * mean + w @ values) / (weight + w.sum())
         total = weight * scale**2 + w @ (values - new_mean) ** 2
-        new_scale = float(np.sqrt(total / (weight + share.sum())))
+        new_scale = float(np.sqrt(total / (weight + len(values))))
     return float(new_mean), new_scale
 
 

@@ -19,14 +19,16 @@ from engine.tracking import TrackingParameters, track, track_weighed
 from tests.engine.walking_cells import AREA, RADIUS, Spot, chains, movie, table, walkers
 
 N_FRAMES = 24
-DIVIDES, FUSES, PARTS = 12, 4, 20  # first frame of daughters, of fused masks, of parted ones
-N_DIVIDING, N_FUSING = 40, 24
+DIVIDES, FUSES, PARTS = 9, 2, 17  # first frame of daughters, of fused masks, of parted ones, or a few later
+LATER = 5
+N_DIVIDING, N_FUSING = 40, 40
 SISTERS = 2.6 * RADIUS  # apart
 
 
 def spots(site: int, place: NDArray[np.float64], t: int) -> Iterator[Spot]:
     """The masks of a site in a frame: a cell that divides, or two that are one mask for a while."""
-    is_pair = t >= DIVIDES if site < N_DIVIDING else not FUSES <= t < PARTS
+    later = site % LATER
+    is_pair = t >= DIVIDES + later if site < N_DIVIDING else not FUSES + later <= t < PARTS + later
     y, x = place
     if is_pair:
         for side in (-1, 1):
@@ -48,7 +50,8 @@ def looks(crowd: tuple[Detections, NDArray[np.int64]]) -> NDArray[np.float32]:
     """Noise, but mothers are bright in their last three frames."""
     detections, site = crowd
     seen = np.random.default_rng(0).normal(0, 1, (len(site), 4)).astype(np.float32)
-    last = (site < N_DIVIDING) & (detections.frame < DIVIDES) & (detections.frame >= DIVIDES - 3)
+    left = DIVIDES + site % LATER - detections.frame
+    last = (site < N_DIVIDING) & (left > 0) & (left <= 3)
     seen[last, 0] += 8
     return seen
 
@@ -59,10 +62,12 @@ def dividing_sites(link: NDArray[np.int64], site: NDArray[np.int64]) -> set[int]
 
 
 def test_masks_that_part_are_no_divisions(crowd: tuple[Detections, NDArray[np.int64]]) -> None:
-    """Mothers look like mothers; masks that part, and that fuse as often, do not, and are told apart by it."""
+    """Mothers look like mothers; masks that part, and fuse as often, do not: half are seen to be no divisions."""
     detections, site = crowd
     assert dividing_sites(track(detections), site) == set(range(N_DIVIDING + N_FUSING))
-    assert dividing_sites(track_weighed(detections, looks=looks(crowd)).link, site) == set(range(N_DIVIDING))
+    found = dividing_sites(track_weighed(detections, looks=looks(crowd)).link, site)
+    assert found >= set(range(N_DIVIDING))
+    assert len(found) <= N_DIVIDING + N_FUSING / 2
 
 
 def test_looks_that_tell_nothing_take_back_few(crowd: tuple[Detections, NDArray[np.int64]]) -> None:
@@ -92,8 +97,9 @@ def test_looks_go_with_their_rows(crowd: tuple[Detections, NDArray[np.int64]]) -
     """Detections in another order, with their looks, are linked all the same."""
     detections, site = crowd
     order = np.random.default_rng(2).permutation(len(site))
-    link = track_weighed(_rows(detections, order), looks=looks(crowd)[order]).link
-    assert dividing_sites(link, site[order]) == set(range(N_DIVIDING))
+    found = dividing_sites(track_weighed(_rows(detections, order), looks=looks(crowd)[order]).link, site[order])
+    assert found >= set(range(N_DIVIDING))
+    assert len(found) <= N_DIVIDING + N_FUSING / 2
 
 
 @pytest.mark.parametrize("window", [1, 300])
