@@ -8,7 +8,17 @@ pytest.importorskip("PySide6")
 
 from lineage_app.app.genealogies.branches import Branches, Window
 from lineage_app.app.genealogies.layout import founders_by_size, lay_out
-from tests.genealogies import CATALOGUE, deep_line, forest, no_cells, random_forests, three_generations, two_positions
+from lineage_app.app.look.colouring import Colouring
+from tests.genealogies import (
+    CATALOGUE,
+    deep_line,
+    forest,
+    lone_detection,
+    no_cells,
+    random_forests,
+    three_generations,
+    two_positions,
+)
 
 
 def all_of(lineage, position: int = 0):
@@ -92,3 +102,13 @@ def test_what_is_out_of_view_is_not_drawn() -> None:
     assert len(branches.in_view(Window(0, 0, 0.0, 0.0, 10.0, 10.0), 40, 40)) == 5
     assert not len(branches.in_view(Window(0, 0, 50.0, 0.0, 10.0, 10.0), 40, 40))
     assert not len(branches.in_view(Window(0, 0, 0.0, 50.0, 10.0, 10.0), 40, 40))
+
+
+def test_a_cell_of_one_frame_is_drawn_in_every_colouring() -> None:
+    """Also where branches change their colour along their life: it is what doubts are about most of all."""
+    lineage = lone_detection()
+    branches, window = Branches(lineage, all_of(lineage)), Window(0.0, 0.0, 0.0, 0.0, 10.0, 3.0)
+    none = np.zeros(1, np.uint8)
+    for varies in (False, True):
+        lines, _ = branches.segments(np.arange(1), window, Colouring("", ("#ffffff",), none, none, (), varies))
+        assert (lines[:, 3] - lines[:, 1]).tolist() == [1.0]

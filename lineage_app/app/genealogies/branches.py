@@ -100,8 +100,9 @@ class Branches:
         later = np.concatenate([self.lineage.members(int(c)) for c in cell])
         earlier, frame = self.lineage.link[later], self.lineage.detections.frame
         x = view.x(self.layout.x[self.layout.place[self.lineage.cell_of(later)]])
-        top = view.y(np.where(earlier >= 0, frame[earlier], frame[later]).astype(np.float64))
-        return np.stack([x, top, x, view.y(frame[later])], axis=1), colouring.of_detection[later]
+        is_linked, bottom = earlier >= 0, view.y(frame[later].astype(np.float64))
+        top = np.where(is_linked, view.y(frame[earlier].astype(np.float64)), bottom)
+        return np.stack([x, top, x, bottom + ~is_linked], axis=1), colouring.of_detection[later]
 
     def from_afar(
         self,
