@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 from engine.errors import InputError
 from engine.files import atomic
@@ -22,6 +24,7 @@ SAVE_EVERY, REPORT_EVERY = 250, 50  # steps
 EXCHANGED = 2  # steps after which one invented picture gives way to another
 CHECK_SEED, CHECK_EXAMPLES = 1_000_003, 24  # pictures never learned from
 WEIGHT_DECAY = 1e-4
+MEMORY = 0.999  # of the mean of the weights for those of the step before
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class SegmentationTraining:
     @classmethod
     def shipped(cls) -> "SegmentationTraining":
         """How the shipped weights were made, from nothing."""
-        return cls(steps=4500, learning_rate=3e-3)
+        return cls(steps=10_000, learning_rate=2e-3)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,8 @@ def train_segmentation(
     torch.manual_seed(parameters.seed)
     network = CellNet(NetworkConfig(parameters.widths)) if from_nothing else load_network(start)[0]
     asked = to_dict(parameters) | {"sources": [str(path) for path in sources], "start": str(start or "")}
-    run = _Run(network, parameters, truth, out.with_name(f".{out.name}.training"), asked | {"nothing": from_nothing})
+    asked |= {"nothing": from_nothing, "memory": MEMORY}
+    run = _Run(network, parameters, truth, out.with_name(f".{out.name}.training"), asked)
     losses = run.go(progress, report)
     card = {
         "parameters": to_dict(parameters),
@@ -87,7 +91,7 @@ def train_segmentation(
         "start": "nothing" if from_nothing else start.name if start else "shipped",
         "losses": losses,
     }
-    save_network(network, out, card, [seen for seen, _ in _kept_back() + truth[:CHECK_EXAMPLES]])
+    save_network(run.learned(), out, card, [seen for seen, _ in _kept_back() + truth[:CHECK_EXAMPLES]])
     run.path.unlink(missing_ok=True)
     return card
 
@@ -106,6 +110,7 @@ class _Run:
         self.network, self.parameters, self.truth, self.path, self.asked = network, parameters, truth, path, asked
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.AdamW(network.parameters(), parameters.learning_rate, weight_decay=WEIGHT_DECAY)
+        self.mean = AveragedModel(network, avg_fn=_mean_of, use_buffers=True)
         self.losses: list[tuple[int, float, float]] = []
         self.step = 0
         self._take_up()
@@ -129,6 +134,12 @@ class _Run:
                     self.losses.append((told.step, round(told.loss, 4), round(check, 4)))
                     self._save()
         return self.losses
+
+    def learned(self) -> CellNet:
+        """The network of the weights' mean."""
+        network = self.mean.module
+        assert isinstance(network, CellNet)
+        return network
 
     def _bank(self, progress: Progress) -> dict[int, Pair]:
         """Invented pictures at hand, by number modulo `kept`."""
@@ -154,6 +165,7 @@ class _Run:
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
+        self.mean.update_parameters(self.network)
         if bank and self.step % EXCHANGED == 0:
             index = self.step // EXCHANGED
             bank[index % p.kept] = _pair(p.seed, index + p.kept)
@@ -161,13 +173,18 @@ class _Run:
 
     def _check(self) -> float:
         """The loss on invented pictures that are never learned from."""
-        self.network.eval()
+        self.mean.eval()
         rng = np.random.default_rng(CHECK_SEED)
         with torch.no_grad():
-            return float(loss_of(self.network, *batch_of(_kept_back(), self.parameters.side, rng)))
+            return float(loss_of(self.learned(), *batch_of(_kept_back(), self.parameters.side, rng)))
 
     def _save(self) -> None:
-        values = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict(), "step": self.step}
+        values = {
+            "network": self.network.state_dict(),
+            "mean": self.mean.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+        }
         with atomic(self.path) as temporary:
             torch.save(values | {"losses": self.losses, "asked": self.asked}, temporary)
 
@@ -178,16 +195,20 @@ class _Run:
         values = torch.load(self.path, weights_only=True)
         if values["asked"] == self.asked:
             self.network.load_state_dict(values["network"])
+            self.mean.load_state_dict(values["mean"])
             self.optimiser.load_state_dict(values["optimiser"])
             self.step, self.losses = values["step"], values["losses"]
 
 
 def _pace(step: int, steps: int) -> float:
-    """The learning rate relative to the highest: a quick rise, then half a cosine down."""
-    rise = max(1, min(200, steps // 10))
-    if step < rise:
-        return (step + 1) / rise
-    return float(0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * (step - rise) / max(1, steps - rise))))
+    """The learning rate relative to the highest: a quick rise. It stays there, for the mean of the weights settles."""
+    return min(1.0, (step + 1) / max(1, min(200, steps // 10)))
+
+
+def _mean_of(mean: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
+    """The weights' mean over the last of `count` steps, a thousand at most: on pictures unlike those learned from it is
+    better than the last weights are (Izmailov et al. 2018, arXiv:1803.05407)."""
+    return mean + (1 - min(MEMORY, (1 + int(count)) / (10 + int(count)))) * (now - mean)
 
 
 def _kept_back() -> list[Pair]:

@@ -62,21 +62,40 @@ def grain(rng: Rng, side: int, diameter: float) -> Image:
 
 
 def add_walls(rng: Rng, image: Image, diameter: float) -> Image:
-    """With the wall of a well along one side, a broad soft band, or mottled ground."""
+    """With walls of a well, a broad soft band, or mottled ground."""
     side = len(image)
-    if rng.random() < 0.15:
-        angle, at = rng.uniform(0, 2 * np.pi), side * rng.uniform(0.2, 0.5)
-        y, x = np.indices(image.shape, np.float32) - side / 2
-        away = np.cos(angle) * x + np.sin(angle) * y - at + diameter * 0.3 * smooth_noise(rng, side, 6 * diameter)
-        steps = np.sort(rng.uniform(-0.3, 5, 6)) * diameter
-        values = np.concatenate([[1.0], np.exp(rng.normal(0, 0.5, 5))])
-        image = image * np.interp(away, steps, values).astype(np.float32)
+    if rng.random() < 0.2:
+        for _ in range(rng.integers(1, 4)):
+            image = image * _wall(rng, side, diameter)
     if rng.random() < 0.08:
         band = smooth_noise(rng, side, rng.uniform(4, 10) * diameter)
         image = image * (1 - rng.uniform(0.05, 0.3) / (1 + np.exp(-8 * (band - rng.uniform(0.5, 1.5)))))
     if rng.random() < 0.3:
         image = image * (1 + rng.uniform(0, 0.03) * smooth_noise(rng, side, rng.uniform(0.5, 4) * diameter))
     return np.asarray(image, np.float32)
+
+
+def _wall(rng: Rng, side: int, diameter: float) -> Image:
+    """(side, side) light about 1: a straight or round wall, steps or thin lines along it, with blotches on it."""
+    radius, angle = side * np.exp(rng.uniform(-1.0, 3.0)), rng.uniform(0, 2 * np.pi)
+    through = rng.uniform(0, side, 2)
+    y, x = np.indices((side, side), np.float32)
+    to_y, to_x = y - through[0] - radius * np.sin(angle), x - through[1] - radius * np.cos(angle)
+    away = np.hypot(to_y, to_x) - radius + diameter * rng.uniform(0, 0.4) * smooth_noise(rng, side, 4 * diameter)
+    if rng.random() < 0.5:
+        steps = np.sort(rng.uniform(-0.3, 5, 6)) * diameter
+        light = np.interp(away, steps, np.concatenate([[0.0], rng.normal(0, 0.5, 5)]))
+    else:
+        light = np.zeros_like(away)
+        for _ in range(rng.integers(1, 4)):
+            at, width = diameter * rng.normal(0, 0.4), diameter * rng.uniform(0.05, 0.3)
+            light += rng.normal(0, 0.5) * np.exp(-(((away - at) / width) ** 2) / 2)
+        light *= np.maximum(1 + rng.uniform(0, 0.6) * smooth_noise(rng, side, rng.uniform(0.3, 3) * diameter), 0)
+    if rng.random() < 0.5:
+        spots = smooth_noise(rng, side, rng.uniform(0.3, 1.2) * diameter) > rng.uniform(0.8, 2.0)
+        on_it = np.abs(away) < diameter * rng.uniform(0.2, 0.7)
+        light += rng.normal(-0.5, 0.8) * cv2.GaussianBlur((spots & on_it).astype(np.float32), (0, 0), 0.6)
+    return np.asarray(np.exp(light), np.float32)
 
 
 def add_camera(rng: Rng, image: Image) -> Image:

@@ -15,14 +15,15 @@ from engine.segmenting.contrast import DIAMETER, as_seen
 from models.segmenting.backgrounds import add_camera, add_dirt, add_walls, grain, slow_shade
 from models.segmenting.fields import fields_of
 from models.segmenting.rendered import rendered_cells
-from models.segmenting.shapes import draw_cells, edges_between, smooth_noise
+from models.segmenting.shapes import draw_cells, draw_processes, edges_between, smooth_noise
 
 Image = NDArray[np.float32]
+Floats = NDArray[np.float64]
 Labels = NDArray[np.int32]
 Rng = np.random.Generator
 
 LIGHTS = ("fluorescence", "brightfield", "phase", "shaded", "rendered")
-SHARES = (0.27, 0.29, 0.24, 0.15, 0.05)
+SHARES = (0.20, 0.30, 0.32, 0.13, 0.05)
 SIZE_SD, SIZES = 0.25, (0.5, 2.0)  # log sd and range of cell size relative to DIAMETER
 SIDE = 192  # px of a picture
 
@@ -145,25 +146,52 @@ def _slanted(light: Image, rng: Rng) -> Image:
 
 
 def _phase(rng: Rng, labels: Labels, diameter: float, kind: str) -> Image:
-    """Bodies of some thickness, seen without their low frequencies: halo around them, shade-off inside."""
+    """Bodies of some thickness as phase contrast shows them, on a chip that saturates."""
+    phase = _blur(_thickness(rng, labels, diameter, kind), rng.uniform(0.2, 0.8))
+    halo, shift = diameter * rng.uniform(0.3, 1.5), diameter * rng.normal(0, rng.choice([0.0, 0.15]), 2)
+    light = through_phase_ring(phase, halo, shift, rng.uniform(0.3, 1.0), bool(rng.random() < 0.7))
+    seen = 1 + rng.uniform(0.3, 1.0) * (np.minimum(light, rng.uniform(2.0, 8.0)) - 1) + _shine(rng, labels, diameter)
+    return _lit(rng, _blur(np.asarray(seen, np.float32), rng.uniform(0.2, 1.0)), diameter)
+
+
+def _shine(rng: Rng, labels: Labels, diameter: float) -> Image:
+    """Light that some cells, or all, gather as lenses do, and its glare around them."""
+    n, (depth, _) = int(labels.max(initial=0)), _depths(labels)
+    shines = (rng.random(n) < rng.choice([0.0, 0.1, 0.4, 1.0], p=[0.35, 0.25, 0.2, 0.2])) * rng.uniform(0.3, 2.5, n)
+    shine = _of_cells(labels, shines * rng.uniform(0.2, 1.0)) * np.clip(depth / (0.15 * diameter), 0, 1)
+    glare = _blur(shine, rng.uniform(0.2, 0.4) * diameter)
+    return np.asarray(shine + rng.uniform(0, 0.6) * (glare - shine) * (labels == 0), np.float32)
+
+
+def through_phase_ring(phase: Image, halo: float, shift: Floats, passes: float, is_positive: bool) -> Image:
+    """Light, background 1, that a phase ring makes of phases: halos, shade-off, thick bodies that shine.
+
+    phase : (Y, X) radians that a pixel's light is late. halo : px, how wide halos are. shift : (2,) y, x px that the
+    ring is off its place. passes : of the direct light's amplitude. is_positive : thin bodies are dark. What passes the
+    ring are the low frequencies; they come out dimmed and a quarter of a wave off (Zernike 1942,
+    doi 10.1016/S0031-8914(42)80035-X).
+    """
+    field = np.exp(1j * phase)
+    direct = _blur(field.real.astype(np.float32), halo) + 1j * _blur(field.imag.astype(np.float32), halo)
+    direct = np.roll(direct, np.round(shift).astype(int), (0, 1))
+    ringed = passes * (-1j if is_positive else 1j) * direct
+    return np.asarray(np.abs(field - direct + ringed) ** 2 / passes**2, np.float32)
+
+
+def _thickness(rng: Rng, labels: Labels, diameter: float, kind: str) -> Image:
+    """Of each pixel, in radians of the light that passes it later."""
     side, n = len(labels), int(labels.max(initial=0))
     depth, _ = _depths(labels)
-    height = np.exp(rng.normal(0, rng.uniform(0.05, 0.5), n))
-    round_up = rng.random(n) < rng.choice([0.0, 0.1, 0.4])  # rounded cells shine
-    curve = rng.uniform(0.15, 0.9)
-    body = _of_cells(labels, height) * (np.minimum(depth, 0.5 * diameter) / (0.5 * diameter)) ** curve
+    thick = np.exp(rng.normal(0, rng.uniform(0.05, 0.5), n)) * np.exp(rng.uniform(np.log(0.15), np.log(2.0)))
+    thick[rng.random(n) < rng.choice([0.0, 0.1, 0.4])] *= rng.uniform(1.5, 3)  # rounded up
+    body = (np.minimum(depth, 0.5 * diameter) / (0.5 * diameter)) ** rng.uniform(0.15, 0.9)
     body *= np.maximum(1 + rng.uniform(0, 0.5) * _texture(rng, side, diameter), 0)
     if rng.random() < 0.5:  # a nucleus
-        body += rng.uniform(-0.5, 0.8) * np.clip(depth / (0.2 * diameter) - 1, 0, 1)
-    soft = _blur(body.astype(np.float32), rng.uniform(0.2, 0.8))
-    shade = soft - rng.uniform(0.5, 1.1) * _blur(soft, rng.uniform(0.3, 1.3) * diameter)
-    light: NDArray[Any] = rng.choice([-1.0, 1.0], p=[0.7, 0.3]) * rng.uniform(0.1, 0.6) * shade
-    shine = _of_cells(labels, round_up * rng.uniform(0.5, 2.5, n)) * np.clip(depth / (0.15 * diameter), 0, 1)
-    shine = np.asarray(shine, np.float32)
-    light += shine + rng.uniform(0, 0.6) * (_blur(shine, rng.uniform(0.2, 0.4) * diameter) - shine) * (labels == 0)
-    if rng.random() < 0.4:  # bright or dark lines where cells meet
-        light += rng.normal(0, 0.2) * np.exp(-depth / (0.1 * diameter)) * (labels > 0)
-    return _lit(rng, (1 + _blur(light.astype(np.float32), rng.uniform(0.2, 1.0))).astype(np.float32), diameter)
+        body += rng.uniform(-0.4, 0.5) * np.clip(depth / (0.2 * diameter) - 1, 0, 1)
+    bodies: NDArray[Any] = _of_cells(labels, thick) * body
+    if n and kind not in ("sheet", "clusters") and rng.random() < 0.5:
+        bodies = np.maximum(bodies, draw_processes(rng, labels, diameter) * np.median(thick))
+    return np.asarray(bodies, np.float32)
 
 
 # ---- anything else

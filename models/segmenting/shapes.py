@@ -129,6 +129,25 @@ def _add(labels: Labels, label: int, outline: Outline) -> bool:
     return True
 
 
+def draw_processes(rng: np.random.Generator, labels: Labels, diameter: float) -> NDArray[np.float32]:
+    """(Y, X) thickness relative to a cell's of long thin tails of the cells, which are no part of what is a cell."""
+    tails = np.zeros(labels.shape, np.float32)
+    reach, thick, often = rng.uniform(0.7, 3.0), rng.uniform(0.1, 0.5), rng.uniform(0.5, 2.5)
+    steps = np.linspace(0, 1, 12)
+    for label in range(1, int(labels.max(initial=0)) + 1):
+        own = np.argwhere(labels == label)
+        for _ in range(rng.poisson(often)):
+            y, x = own.mean(axis=0)
+            angle = rng.uniform(0, 2 * np.pi) + rng.normal(0, 0.5) * steps
+            length = diameter * (0.5 + reach * rng.random()) / len(steps)
+            path = np.stack([x + np.cumsum(np.cos(angle)) * length, y + np.cumsum(np.sin(angle)) * length], axis=1)
+            broad = diameter * rng.uniform(0.04, 0.16) * (1 - 0.8 * steps)
+            for start, end, width in zip(path[:-1], path[1:], broad[1:], strict=True):
+                ends = [tuple(np.round(16 * point).astype(int).tolist()) for point in (start, end)]
+                cv2.line(tails, ends[0], ends[1], thick, max(1, round(width)), cv2.LINE_AA, 4)
+    return tails
+
+
 def _sheet(rng: np.random.Generator, side: int, diameter: float) -> Labels:
     """Cells side by side, on the whole picture or in islands, some missing."""
     apart = diameter * 0.9

@@ -16,7 +16,8 @@ from models.segmentation import SegmentationTraining, train_segmentation
 from models.segmenting.fields import fields_of
 from models.segmenting.files import folded, load_network, save_network
 from models.segmenting.network import CellNet, NetworkConfig
-from models.segmenting.pictures import LIGHTS, make_example
+from models.segmenting.pictures import LIGHTS, make_example, through_phase_ring
+from models.segmenting.shapes import draw_processes
 from models.segmenting.truth import read_truth
 
 TINY = SegmentationTraining(steps=8, batch=2, side=64, kept=3, widths=(4, 6, 8, 8), learning_rate=1e-2)
@@ -70,6 +71,47 @@ def test_pictures_show_every_light() -> None:
     for example in examples:
         assert np.array_equal(np.unique(example.labels), np.arange(example.labels.max() + 1))
         assert np.isfinite(example.seen).all()
+
+
+@pytest.mark.parametrize(
+    ("phase", "is_positive", "is_dark"), [(0.3, True, True), (3.0, True, False), (0.3, False, False)]
+)
+def test_a_phase_ring_shows_thin_bodies_dark_and_thick_ones_bright(
+    phase: float, is_positive: bool, is_dark: bool
+) -> None:
+    """Under positive phase contrast; negative contrast turns it round. Far away nothing is seen."""
+    light = through_phase_ring(disc(phase), 8.0, np.zeros(2), 0.5, is_positive)
+    assert (light[48, 48] < 0.9) if is_dark else (light[48, 48] > 1.1)
+    assert light[4, 4] == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("is_positive", [True, False])
+def test_a_phase_ring_makes_halos(is_positive: bool) -> None:
+    """Around a thin body it is brighter than the background, or darker under negative contrast."""
+    light = through_phase_ring(disc(0.3), 8.0, np.zeros(2), 0.5, is_positive)
+    assert (light[48, 64] > 1.02) if is_positive else (light[48, 64] < 0.98)
+
+
+def test_a_phase_ring_off_its_place_makes_lopsided_halos() -> None:
+    """The halo lies where the ring was moved to."""
+    light = through_phase_ring(disc(0.3), 6.0, np.array([0.0, 4.0]), 0.5, True)
+    assert light[48, 65] > light[48, 31] + 0.02
+
+
+def test_processes_leave_their_cell_and_are_thinner() -> None:
+    """Tails begin in a cell, reach out of it, and no pixel of them is as thick as a cell."""
+    cell = (disc(1.0) > 0).astype(np.int32)
+    thick = draw_processes(np.random.default_rng(1), cell, 20.0)
+    tails = thick > 0
+    assert (tails & (cell > 0)).any() and (tails & (cell == 0)).any()
+    assert cv2.connectedComponents((tails | (cell > 0)).astype(np.uint8))[0] == 2
+    assert thick.max() <= 0.5
+
+
+def disc(value: float) -> np.ndarray:
+    """(96, 96) float32: a disc of 24 px across in the middle."""
+    y, x = np.indices((96, 96)) - 48
+    return (value * (np.hypot(y, x) <= 12)).astype(np.float32)
 
 
 def test_each_cell_has_one_summit() -> None:
