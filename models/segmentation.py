@@ -110,7 +110,7 @@ class _Run:
         self.network, self.parameters, self.truth, self.path, self.asked = network, parameters, truth, path, asked
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.AdamW(network.parameters(), parameters.learning_rate, weight_decay=WEIGHT_DECAY)
-        self.mean = AveragedModel(network, avg_fn=_mean_of, use_buffers=True)
+        self.mean = AveragedModel(network, avg_fn=mean_of, use_buffers=True)
         self.losses: list[tuple[int, float, float]] = []
         self.step = 0
         self._take_up()
@@ -205,7 +205,7 @@ def _pace(step: int, steps: int) -> float:
     return min(1.0, (step + 1) / max(1, min(200, steps // 10)))
 
 
-def _mean_of(mean: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
+def mean_of(mean: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
     """The weights' mean over the last of `count` steps, a thousand at most: on pictures unlike those learned from it is
     better than the last weights are (Izmailov et al. 2018, arXiv:1803.05407)."""
     return mean + (1 - min(MEMORY, (1 + int(count)) / (10 + int(count)))) * (now - mean)

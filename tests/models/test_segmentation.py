@@ -12,7 +12,7 @@ import torch
 
 from engine.errors import InputError
 from engine.segmenting.network import SHIPPED, Net, load_net
-from models.segmentation import SegmentationTraining, train_segmentation
+from models.segmentation import SegmentationTraining, mean_of, train_segmentation
 from models.segmenting.fields import fields_of
 from models.segmenting.files import folded, load_network, save_network
 from models.segmenting.network import CellNet, NetworkConfig
@@ -178,6 +178,24 @@ def test_training_lowers_the_loss(tmp_path: Path) -> None:
     first, last = (card["losses"][-1] for card in cards)
     assert (first[0], last[0]) == (1, 40)
     assert last[2] < 0.8 * first[2]
+
+
+@pytest.mark.parametrize(("steps", "lags"), [(1, 0), (100, 10), (20_000, 1000)])
+def test_the_mean_of_the_weights_is_that_of_the_last_steps(steps: int, lags: int) -> None:
+    """Of a tenth of the steps, a thousand at most; the first step is not mixed with what was there before."""
+    mean = torch.tensor(0.0)
+    for step in range(1, steps):
+        mean = mean_of(mean, torch.tensor(float(step)), step)
+    assert steps - 1 - float(mean) == pytest.approx(lags, rel=0.1)
+
+
+def test_the_mean_of_the_weights_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the last weights."""
+    train_segmentation([], tmp_path / "mean.onnx", TINY, from_nothing=True)
+    monkeypatch.setattr("models.segmentation.MEMORY", 0.0)
+    train_segmentation([], tmp_path / "last.onnx", TINY, from_nothing=True)
+    mean, last = (load_network(tmp_path / f"{name}.onnx")[0].stem[0][0].weight.detach() for name in ("mean", "last"))
+    assert float((mean - last).abs().max()) > 1e-3
 
 
 def test_training_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
