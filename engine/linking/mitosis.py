@@ -85,17 +85,16 @@ def _gains(cells: Cells, model: Model, chosen: Hypotheses) -> Floats:
 def _sequences(looks: NDArray[np.float32], chosen: Hypotheses, n: int) -> tuple[Floats, Floats]:
     """What the mothers of the divisions chosen (D, FRAMES * L), and some cells of any kind (O, FRAMES * L), looked like
     in their last frames, the last one first, in units of its spread; 0 where not seen."""
-    spread = np.maximum(looks.std(axis=0), 1e-6)
-    known = np.concatenate([(looks - np.median(looks, axis=0)) / spread, np.zeros((1, looks.shape[1]), np.float32)])
     before = np.full(n + 1, -1)
     is_link = chosen.second < 0
     before[chosen.target[is_link]] = chosen.source[is_link]
     ordinary = np.flatnonzero(before[:-1] >= 0)[:: max(1, n // ORDINARY)]
+    middle, spread = np.median(looks[ordinary], axis=0), np.maximum(looks[ordinary].std(axis=0), 1e-6)
     found = []
     for cell in (chosen.source[~is_link], ordinary):
         frames = []
         for _ in range(FRAMES):
-            frames.append(known[cell])
+            frames.append(np.where(cell[:, None] < 0, 0.0, (looks[cell] - middle) / spread))
             cell = before[cell]
         found.append(np.concatenate(frames, axis=1).astype(np.float64))
     return found[0], found[1]
