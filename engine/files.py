@@ -30,6 +30,10 @@ def atomic(path: Path, over_folder: bool = False) -> Iterator[Path]:
         if temporary.is_dir() or path.is_dir():
             remove(path)
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename in (str(temporary), temporary):  # a name that means nothing to a person
+            error.filename = str(path)
+        raise
     finally:
         remove(temporary)
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import InputError
-from engine.files import write_json
+from engine.files import plain_disk_errors, write_json
 from engine.movie import Movie
 from engine.progress import Progress, no_progress
 from engine.project import UNFINISHED_IMPORT, Project
@@ -60,7 +60,7 @@ def import_movie(
             progress(1, 1)
             return _finished(path, plan)
         path.mkdir(parents=True, exist_ok=True)
-        with sole_worker(path):
+        with sole_worker(path), plain_disk_errors():
             done = _begin(path, plan, record)
             _copy(path, plan, record, done, progress)
             return _end(path, plan, record)

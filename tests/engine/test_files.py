@@ -68,3 +68,10 @@ def test_other_errors_stay_as_they_are() -> None:
     """A bug is no full disk."""
     with pytest.raises(RuntimeError, match="bug"), plain_disk_errors():
         raise RuntimeError("bug")
+
+
+def test_an_error_names_the_file_that_was_meant(tmp_path):
+    """Not the temporary one that could not be opened."""
+    with pytest.raises(OSError) as raised, atomic(tmp_path / "a" / "report.html") as temporary:
+        temporary.write_text("x")
+    assert raised.value.filename == str(tmp_path / "a" / "report.html")

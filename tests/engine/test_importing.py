@@ -275,3 +275,15 @@ def test_real_movie_with_its_masks(shared_data, tmp_path):
         original = masks.read(t, 0)
         assert movie.labels(t).max() == len(np.unique(original)) - 1
         np.testing.assert_array_equal(movie.labels(t) > 0, original > 0)
+
+
+def test_a_full_disk_is_said_with_the_project(tmp_path, monkeypatch):
+    """Also where the library that writes says it in its own way."""
+
+    def full(*_):
+        raise RuntimeError("No space left on device (os error 28)")
+
+    monkeypatch.setattr("engine.movie.Movie.write_frame", full)
+    folder = write_tiffs(tmp_path / "movie", frames())
+    with pytest.raises(InputError, match=r"p\.lineage: No space left on device; free space"):
+        import_movie(tmp_path / "p.lineage", folder, um_per_px=1, frame_interval_s=60)
