@@ -25,7 +25,7 @@ MARKER_PERCENTILES = (16.0, 50.0, 99.95)  # most of a marker's picture is empty,
 NOISE = 2.5  # and black up to so many standard deviations of its noise over the median
 SAMPLED_FRAMES = 5
 BOX = ("y0", "x0", "y1", "x1")  # measures: within these px are the outlines that are drawn
-UNCHANGED = ("patches", "signal_ranges", "fate_scores", "doubles", "_starts", "_long_steps")  # by edits
+UNCHANGED = ("patches", "signal_ranges", "area_range", "fate_scores", "doubles", "_starts", "_long_steps")  # by edits
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,11 @@ class Document:
     def signal_ranges(self) -> Mapping[str, tuple[float, float]]:
         """For each measured marker: the 2nd and 98th percentile of its signal over its background."""
         return {name: _spread(self.signal(name)) for name in self.markers if self.is_measured(name)}
+
+    @cached_property
+    def area_range(self) -> tuple[float, float]:
+        """The 2nd and 98th percentile of the areas, px."""
+        return _spread(self.lineage.detections["area"])
 
     def is_measured(self, channel: str) -> bool:
         """Whether the detections say how bright they are in a channel."""

@@ -8,10 +8,12 @@ import pytest
 
 pytest.importorskip("PySide6")
 
+from engine import edits
 from engine.editing.changes import FATE, LINK, ONSET, Change
 from engine.lineage import Lineage
 from engine.project import Position, Project
 from lineage_app.app.document import Document, open_document
+from lineage_app.app.look import colouring as colouring_module
 from lineage_app.app.look.colouring import BOTH, DIM, DOUBT_SHADES, FATES, SHADES, Colours, blend, colour_by, names
 from lineage_app.app.look.doubtful import Doubtful
 from lineage_app.app.look.fate_caller import fates_of
@@ -170,3 +172,38 @@ def test_scores_colour_from_mege_to_gm_and_unscored_cells_are_dim(tracked: Proje
     assert [of_cells(colouring)[cell] for cell in range(3)] == [MEGE, GM, DIM]
     assert [text for text, _ in colouring.legend if text] == ["MegE", "GM"]
     assert colouring.palette[colouring.of_detection[shown.lineage.members(1)[3]]] == GM
+
+
+def test_an_edit_does_not_shift_the_colours_of_other_cells(tracked: Project) -> None:
+    """What is small and large is said by the cells as they were found, so that a scale stays as it is."""
+    shown = open_document(tracked.path)
+    before, lineage = colour_by(shown, "area"), shown.lineage.copy()
+    for id in np.flatnonzero(lineage.detections["area"] < 80).tolist():
+        lineage.apply(edits.delete(lineage, id))
+    after = shown.edited(lineage)
+    others = np.flatnonzero(lineage.present)
+    assert colour_by(after, "area").legend == before.legend
+    assert np.array_equal(colour_by(after, "area").of_detection[others], before.of_detection[others])
+    area = lineage.detections["area"]
+    assert np.percentile(area[others], 2) > 1.1 * np.percentile(area, 2)  # of the cells that are left, it is another
+
+
+def test_a_marker_colours_until_it_is_imaged_again(tracked: Project) -> None:
+    """Of each frame what was measured last in that cell; the cell has the mean of that."""
+    shown = open_document(tracked.path)
+    colouring, bright = colour_by(shown, "GATA1"), shown.lineage.members(0)
+    signal = shown.signal("GATA1", bright)
+    assert np.flatnonzero(np.isfinite(signal)).tolist() == [0, 10, 20]
+    assert (
+        colouring.of_detection[bright].tolist() == np.repeat(colouring.of_detection[bright[[0, 10, 20]]], 10).tolist()
+    )
+    assert colouring.of_cell[0] == SHADES - 1 and colouring.of_cell[1] == 0
+
+
+def test_the_colours_of_cells_are_made_when_they_are_asked_for(tracked: Project, monkeypatch) -> None:
+    """From near, nobody asks: an edit of a large project is not held up by them."""
+    made = []
+    monkeypatch.setattr(colouring_module.OfCells, "made", property(lambda cells: made.append(1) or cells.make()))
+    colouring = colour_by(open_document(tracked.path), "area")
+    assert len(colouring.of_detection[np.arange(5)]) == 5 and not made
+    assert len(colouring.of_cell[np.arange(3)]) == 3 and made

@@ -5,7 +5,7 @@ One `Colouring` is shared by movie, genealogies, table and legend.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
 from engine.fates.words import NOT_KNOWN, with_said
-from engine.lineage import Lineage
 from lineage_app.app.document import Document
 from lineage_app.app.look.doubtful import Doubtful
 from lineage_app.app.look.fate_caller import Fates
@@ -29,47 +28,44 @@ FATES = {
     "GM": GM, "MegE": MEGE, "later GM": BEFORE_GM, "later MegE": BEFORE_MEGE, "both": BOTH, NOT_KNOWN: DIM,
 }  # fmt: skip
 FORESEEN = 2  # frames before a doubtful place in which its colour already shows
+FARTHEST = 64  # detections that a signal is carried on
 Indices = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class AsItsCell:
-    """(N,) of each detection what its cell has, looked up for those that are asked for."""
+class OfDetections:
+    """(n,) looked up for those detections that are asked for. of : from (m,) ids to (m,) indices."""
 
-    lineage: Lineage
-    of_cell: Indices
+    n: int
+    of: Callable[[NDArray[np.int64]], Indices]
 
     def __len__(self) -> int:
-        return len(self.lineage)
+        return self.n
 
     def __getitem__(self, ids: Any) -> Any:
-        cell = self.lineage.cell_of(ids)
-        return np.where(cell >= 0, self.of_cell[cell], np.uint8(0))[()]
+        return self.of(np.atleast_1d(ids)).reshape(np.shape(ids))[()]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self[np.arange(len(self))], dtype)
 
 
 @dataclass(frozen=True)
-class Few:
-    """(n,) 0 of each detection, but of some: ids ascending, indices what these have."""
+class OfCells:
+    """(n,) all made when one is first asked for: from near, nobody does."""
 
     n: int
-    ids: NDArray[np.int64]
-    indices: Indices
+    make: Callable[[], Indices]
+
+    @cached_property
+    def made(self) -> Indices:
+        return self.make()
 
     def __len__(self) -> int:
         return self.n
 
-    def __getitem__(self, ids: Any) -> Any:
-        if not len(self.ids):
-            return np.zeros(np.shape(ids), np.uint8)[()]
-        at = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
-        return np.where(self.ids[at] == ids, self.indices[at], np.uint8(0))[()]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.asarray(self[np.arange(len(self))], dtype)
+    def __getitem__(self, cells: Any) -> Any:
+        return self.made[cells]
 
 
 @dataclass(frozen=True)
@@ -81,8 +77,8 @@ class Colouring:
 
     name: str
     palette: tuple[str, ...]
-    of_detection: Indices | AsItsCell | Few
-    of_cell: Indices
+    of_detection: Indices | OfDetections
+    of_cell: Indices | OfCells
     legend: tuple[tuple[str, str], ...]
     varies: bool = False
     ramp: tuple[str, ...] = ()
@@ -208,22 +204,28 @@ def _by_doubt(document: Document, doubts: Doubtful) -> Colouring:
         ids, values = np.append(ids, before[before >= 0]), np.append(values, values[before >= 0])
     order = np.lexsort((values, ids))
     worst = order[np.diff(ids[order], append=len(lineage)) > 0]
-    few = Few(len(lineage), ids[worst], shades_of(values[worst]))
+    ids, shades = ids[worst], shades_of(values[worst])
+
+    def of(asked: NDArray[np.int64]) -> Indices:
+        at = np.searchsorted(ids, asked).clip(max=max(len(ids) - 1, 0))
+        return np.where(ids[at] == asked, shades[at], np.uint8(0)) if len(ids) else np.zeros(len(asked), np.uint8)
+
     ends = (("sure", DOUBT_SHADES[0]), ("", DOUBT_SHADES[1]), ("doubtful", DOUBT_SHADES[2]))
-    return _graded("doubt", DOUBT_SHADES, few, shades_of(of_cell), ends)
+    return _graded("doubt", DOUBT_SHADES, OfDetections(len(lineage), of), shades_of(of_cell), ends)
 
 
 def _by_area(document: Document) -> Colouring:
     project = document.project
     unit = "µm²" if project.scale_is_known else "px"
     scale = project.um_per_px**2 if project.scale_is_known else 1.0
-    return _measured(document, "area", AREA_SHADES, document.lineage.detections["area"] * scale, unit)
+    area, (low, high) = document.lineage.detections["area"], document.area_range
+    return _measured(document, "area", AREA_SHADES, lambda ids: area[ids] * scale, (low * scale, high * scale), unit)
 
 
 def _by_marker(document: Document, name: str) -> Colouring:
     """Where it was not imaged, what was measured last in that cell."""
-    values = _carried(document.signal(name), document.lineage.link)
-    return _measured(document, name, (DIM, document.marker_colour(name)), values, "")
+    shades, limits = (DIM, document.marker_colour(name)), document.signal_ranges[name]
+    return _measured(document, name, shades, lambda ids: _carried(document, name, ids), limits, "")
 
 
 def fates(document: Document, called: Fates | None = None) -> NDArray[np.str_]:
@@ -240,29 +242,48 @@ def fates(document: Document, called: Fates | None = None) -> NDArray[np.str_]:
     return with_said(lineage, words)
 
 
-def _spread(document: Document, of_cell: Indices) -> AsItsCell:
-    return AsItsCell(document.lineage, of_cell)
-
-
-def _measured(document: Document, name: str, shades: tuple[str, ...], values: NDArray[Any], unit: str) -> Colouring:
-    """Colours from the 2nd to the 98th percentile; that of a cell is the mean of its detections."""
+def _spread(document: Document, of_cell: Indices) -> OfDetections:
+    """Of each detection what its cell has."""
     lineage = document.lineage
-    values = np.where(lineage.present, np.asarray(values, np.float64), np.nan)
-    known = np.flatnonzero(np.isfinite(values))
-    low, high = np.percentile(values[known], (2, 98)) if len(known) else (0.0, 1.0)
-    share = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
-    n = len(lineage.cells)
-    count = np.bincount(lineage.cell[known], minlength=n)
-    mean = np.bincount(lineage.cell[known], share[known], n) / np.where(count > 0, count, np.nan)
+
+    def of(ids: NDArray[np.int64]) -> Indices:
+        cell = lineage.cell_of(ids)
+        return np.where(cell >= 0, of_cell[cell], np.uint8(0))
+
+    return OfDetections(len(lineage), of)
+
+
+def _measured(
+    document: Document,
+    name: str,
+    shades: tuple[str, ...],
+    values: Callable[[NDArray[np.int64]], NDArray[Any]],
+    limits: tuple[float, float],
+    unit: str,
+) -> Colouring:
+    """Colours from one limit to the other, the same after an edit; that of a cell is the mean of its detections."""
+    lineage, (low, high) = document.lineage, limits
+
+    def share(ids: NDArray[np.int64]) -> Floats:
+        known = np.where(lineage.present[ids], values(ids).astype(np.float64), np.nan)
+        return np.clip((known - low) / max(high - low, 1e-9), 0, 1)
+
+    def of_cells() -> Indices:
+        n, shares = len(lineage.cells), share(np.arange(len(lineage)))
+        known = np.flatnonzero(np.isfinite(shares))
+        count = np.bincount(lineage.cell[known], minlength=n)
+        return shades_of(np.bincount(lineage.cell[known], shares[known], n) / np.where(count > 0, count, np.nan))
+
     ends = ((f"{low:.3g}", shades[0]), ("", shades[len(shades) // 2]), (f"{high:.3g} {unit}".strip(), shades[-1]))
-    return _graded(name, shades, shades_of(share), shades_of(mean), ends)
+    of = OfDetections(len(lineage), lambda ids: shades_of(share(ids)))
+    return _graded(name, shades, of, OfCells(len(lineage.cells), of_cells), ends)
 
 
 def _graded(
     name: str,
     shades: tuple[str, ...],
-    of_detection: Indices | Few,
-    of_cell: Indices,
+    of_detection: Indices | OfDetections,
+    of_cell: Indices | OfCells,
     legend: tuple[tuple[str, str], ...],
 ) -> Colouring:
     """Colours along the shades, by `shades_of`."""
@@ -276,16 +297,16 @@ def shades_of(share: NDArray[Any]) -> Indices:
     return np.where(known, np.round(np.where(known, share, 0) * (SHADES - 1)), SHADES).astype(np.uint8)
 
 
-def _carried(values: NDArray[Any], link: NDArray[np.int64]) -> NDArray[Any]:
-    """Values with gaps filled from the predecessor, over as many frames as a marker may lie apart."""
-    filled = np.array(values, np.float64)
-    for _ in range(64):
-        holes = np.flatnonzero(~np.isfinite(filled) & (link >= 0))
-        found = np.isfinite(filled[link[holes]])
-        if not found.any():
-            break
-        filled[holes[found]] = filled[link[holes[found]]]
-    return filled
+def _carried(document: Document, name: str, ids: NDArray[np.int64]) -> Floats:
+    """(n,) signals, where there is none that of the detection before, over as many frames as a marker may lie apart."""
+    link, values, at = document.lineage.link, document.signal(name, ids).astype(np.float64), np.array(ids)
+    holes = np.flatnonzero(~np.isfinite(values))
+    for _ in range(FARTHEST):
+        holes = holes[link[at[holes]] >= 0]
+        at[holes] = link[at[holes]]
+        values[holes] = document.signal(name, at[holes])
+        holes = holes[~np.isfinite(values[holes])]
+    return values
 
 
 def blend(shades: tuple[str, ...], n: int) -> tuple[str, ...]:
