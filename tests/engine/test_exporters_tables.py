@@ -1,5 +1,6 @@
 """Exports to tables, read by pandas."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -65,3 +66,11 @@ def test_tables_are_written_block_by_block(named: Named, tmp_path: Path, monkeyp
     assert max(len(table) for table in asked) <= 3
     for name in ("tracks.csv", "cells.csv"):
         assert (parts / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_every_column_is_documented(tmp_path: Path) -> None:
+    """docs/formats.md names all columns of both files, those of channels as mean_c and so on."""
+    said = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    folder = exported(genealogies.late_division(), tmp_path, "csv")
+    columns = {name for file in ("tracks.csv", "cells.csv") for name in pd.read_csv(folder / file, nrows=1).columns}
+    assert [name for name in sorted(columns) if not re.search(rf"\b{re.escape(name)}\b", said)] == []
