@@ -5,7 +5,7 @@ One `Colouring` is shared by movie, genealogies, table and legend.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -195,23 +195,32 @@ def _by_score(document: Document) -> Colouring:
 
 def _by_doubt(document: Document, doubts: Doubtful) -> Colouring:
     """A doubt shows in its own and the few frames before; a cell is as doubtful as its worst detection."""
-    lineage, known = document.lineage, doubts.among(document.lineage.present)
-    of_cell = np.zeros(len(lineage.cells))
-    np.maximum.at(of_cell, lineage.cell_of(known.ids), known.scores)
-    ids, values = known.ids, known.scores
-    for _ in range(FORESEEN):
-        before = lineage.link[ids]
-        ids, values = np.append(ids, before[before >= 0]), np.append(values, values[before >= 0])
-    order = np.lexsort((values, ids))
-    worst = order[np.diff(ids[order], append=len(lineage)) > 0]
-    ids, shades = ids[worst], shades_of(values[worst])
+    lineage, n_cells = document.lineage, len(document.lineage.cells)
+
+    @cache
+    def worst() -> tuple[NDArray[np.int64], Indices]:
+        """The detections of which a colour tells, ascending, and their shades."""
+        known = doubts.among(lineage.present)
+        ids, values = known.ids, known.scores
+        for _ in range(FORESEEN):
+            before = lineage.link[ids]
+            ids, values = np.append(ids, before[before >= 0]), np.append(values, values[before >= 0])
+        order = np.lexsort((values, ids))
+        rows = order[np.diff(ids[order], append=len(lineage)) > 0]
+        return ids[rows], shades_of(values[rows])
 
     def of(asked: NDArray[np.int64]) -> Indices:
+        ids, shades = worst()
         at = np.searchsorted(ids, asked).clip(max=max(len(ids) - 1, 0))
         return np.where(ids[at] == asked, shades[at], np.uint8(0)) if len(ids) else np.zeros(len(asked), np.uint8)
 
+    def of_cells() -> Indices:
+        known, scores = doubts.among(lineage.present), np.zeros(n_cells)
+        np.maximum.at(scores, lineage.cell_of(known.ids), known.scores)
+        return shades_of(scores)
+
     ends = (("sure", DOUBT_SHADES[0]), ("", DOUBT_SHADES[1]), ("doubtful", DOUBT_SHADES[2]))
-    return _graded("doubt", DOUBT_SHADES, OfDetections(len(lineage), of), shades_of(of_cell), ends)
+    return _graded("doubt", DOUBT_SHADES, OfDetections(len(lineage), of), OfCells(n_cells, of_cells), ends)
 
 
 def _by_area(document: Document) -> Colouring:
