@@ -120,7 +120,7 @@ def _third_daughters(scene: Scene) -> Found:
         np.asarray(away) < scene.radius[daughters[nearest]] + scene.radius[born] + 2 * scene.long_step
     )
     mothers = cells.mother[scene.lineage.cell[daughters[nearest[found]]]] + 1
-    reason = [f"cell {mother} beside it divides as this appears: which two are the daughters?" for mother in mothers]
+    reason = [f"cell {mother} beside it divides as this appears, so which two are its daughters is not sure" for mother in mothers]
     return Found(THIRD, born[found], np.full(len(found), 0.6), reason, daughters[nearest[found]])
 
 
@@ -336,12 +336,12 @@ def _unsure_words(scene: Scene, id: int) -> str:
     assert scene.tracked is not None and scene.tracked.runner_up is not None
     lineage, other, before = scene.lineage, int(scene.tracked.runner_up[id]), int(scene.lineage.link[id])
     if before < 0:
-        what = "a new cell"
+        what = "new"
     elif lineage.cell[before] == lineage.cell[id]:
-        what = "the same cell as before"
+        what = "as before"
     else:
-        what = f"a daughter of cell {lineage.cell[before] + 1}"
-    said = f"{_percent(1 - scene.wrong[id])} sure to be {what}"
+        what = f"daughter of cell {lineage.cell[before] + 1}"
+    said = f"{what}: {_percent(1 - scene.wrong[id])} sure"
     if other >= 0:
         return f"{said}; it may come from cell {lineage.cell[other] + 1}"
     return said if other == UNKNOWN else f"{said}; it may be a new one"
