@@ -120,7 +120,9 @@ def _third_daughters(scene: Scene) -> Found:
         np.asarray(away) < scene.radius[daughters[nearest]] + scene.radius[born] + 2 * scene.long_step
     )
     mothers = cells.mother[scene.lineage.cell[daughters[nearest[found]]]] + 1
-    reason = [f"cell {mother} beside it divides as this appears, so which two are its daughters is not sure" for mother in mothers]
+    reason = [
+        f"cell {mother} beside it divides as this appears, so who its daughters are is not sure" for mother in mothers
+    ]
     return Found(THIRD, born[found], np.full(len(found), 0.6), reason, daughters[nearest[found]])
 
 

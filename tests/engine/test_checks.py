@@ -146,7 +146,7 @@ def test_a_third_cell_beside_newborn_sisters_is_doubtful():
     movie = Movie(tracks, mothers)
     kind, reason = found(movie.doubts(), movie.at("third", 6))
     assert kind == checks.THIRD
-    assert "which two are its daughters is not sure" in reason
+    assert "who its daughters are is not sure" in reason
     assert checks.THIRD not in Movie(*families()).doubts().kind
 
 
