@@ -36,8 +36,8 @@ DEPTH = 0.1  # of the dip between two summits
 LOWEST_SUMMIT = 0.3  # of a cell
 SMOOTH = 0.7  # px
 SURE = 0.65  # mean chance of a cell's pixels to lie in a cell
-LEAST_SUMMIT = 0.45  # below it more than half of what is found on invented pictures is none
-FALSE_SUMMIT, FALSE_SUMMIT_SD = 0.50, 0.125  # of false objects on invented pictures
+LEAST_SUMMIT = 0.45  # below it half of what is found on invented pictures is none
+FALSE_SUMMIT, FALSE_SUMMIT_SD = 0.56, 0.125  # of false objects on invented pictures
 
 
 @dataclass(frozen=True)
