@@ -7,7 +7,7 @@ from engine import checks, edits
 from engine.checking.repairs import CERTAIN, repairs
 from engine.checking.usual import CheckParameters, Scales, Scene
 from engine.lineage import Lineage, guess_end_reasons
-from tests.engine.test_checks import AREA, FRAMES, SIZE, Movie, calm, families
+from tests.doubtful_movies import AREA, FRAMES, SIZE, Movie, calm, families
 
 
 def scales_of(lineage: Lineage) -> Scales:

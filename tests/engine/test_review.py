@@ -7,7 +7,7 @@ from engine import edits
 from engine.checking import review
 from engine.editing.changes import EditError
 from engine.lineage import Lineage
-from tests.engine.test_checks import Movie, calm
+from tests.doubtful_movies import Movie, calm
 
 
 @pytest.fixture

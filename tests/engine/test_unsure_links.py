@@ -10,7 +10,7 @@ from engine.checks import Doubts, doubts
 from engine.lineage import Lineage, guess_end_reasons
 from engine.linking.runner_up import instead
 from engine.links import UNKNOWN, Links
-from tests.engine.test_checks import SIZE, Movie, calm, found
+from tests.doubtful_movies import SIZE, Movie, calm, found
 
 SURE = np.float32(0.9999)
 
