@@ -64,6 +64,9 @@ def test_the_reason_tells_the_next_best() -> None:
     alone = Tracked({("cell 3", 9): (0.995, -1)})
     _, reason = found(alone.doubts(), alone.movie.at("cell 3", 9))
     assert reason == "as before: 99.5 % sure; it may be a new one"
+    new = Tracked({("cell 3", 0): (0.6, ("cell 4", 8))})
+    _, reason = found(new.doubts(), new.movie.at("cell 3", 0))
+    assert reason.startswith("new: 60 % sure; it may come from cell")
 
 
 def test_two_that_may_be_exchanged_are_one_place() -> None:
