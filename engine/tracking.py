@@ -48,13 +48,13 @@ def track_weighed(
     detections: Detections,
     parameters: TrackingParameters = TrackingParameters(),
     progress: Progress = no_progress,
-    looks: NDArray[np.float32] | None = None,
+    profiles: NDArray[np.float32] | None = None,
 ) -> Links:
     """The predecessor of each detection of one position, as rows; from our linker, how sure that is, too.
 
     A detection has at most two successors, in later frames; a link that skips frames closes a gap. All that linking
-    needs stands in the table; looks (N, L): what our linker sees of patches besides, see `mitosis.profiles`. Raises
-    InputError for bad parameters.
+    needs stands in the table; profiles (N, L): what our linker sees of patches besides, see `mitosis.profiles_of`.
+    Raises InputError for bad parameters.
     """
     if parameters.max_gap < 0 or parameters.window < 1:
         raise InputError(
@@ -72,9 +72,9 @@ def track_weighed(
     frame = without_empty(detections.frame[order], parameters.max_gap)
     cells, population = describe(frame, detections.yx[order], columns)
     limits = Limits(parameters.max_gap, parameters.divides, parameters.window)
-    if looks is not None:
-        looks = looks[order]
-    return _in_rows(link_cells(cells, population, limits, progress, looks), order)
+    if profiles is not None:
+        profiles = profiles[order]
+    return _in_rows(link_cells(cells, population, limits, progress, profiles), order)
 
 
 def _in_rows(links: Links, order: Ids) -> Links:

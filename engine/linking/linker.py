@@ -46,13 +46,13 @@ def link_cells(
     population: Population,
     limits: Limits,
     progress: Progress = no_progress,
-    looks: NDArray[np.float32] | None = None,
+    profiles: NDArray[np.float32] | None = None,
 ) -> Links:
     """Which cell came from which. Memory: a few numbers per detection, and a window of frames.
 
-    looks (N, L): of each cell's patch, see `mitosis.profiles`, where there are patches.
+    profiles (N, L): of each cell's patch, see `mitosis.profiles_of`, where there are patches.
     """
-    link, found = decide(cells, population, limits, progress, looks)
+    link, found = decide(cells, population, limits, progress, profiles)
     return Links(link, probabilities(cells, link, found), found.other)
 
 
@@ -61,7 +61,7 @@ def decide(
     population: Population,
     limits: Limits,
     progress: Progress = no_progress,
-    looks: NDArray[np.float32] | None = None,
+    profiles: NDArray[np.float32] | None = None,
 ) -> tuple[Ids, Exchanges]:
     """(N,) predecessor of each cell or -1, and what else could be."""
     n = len(cells)
@@ -72,10 +72,10 @@ def decide(
     near = find_neighbours(cells) if len(windows) == 1 else None
     model = learn(cells, population, limits, near)
     chosen, others = _choose(cells, model, limits, windows, near, progress)
-    if looks is not None and (chosen.second >= 0).any():
+    if profiles is not None and (chosen.second >= 0).any():
         turned = cells.backwards()
         again, _ = _choose(turned, model, limits, list(_windows(turned.frame, limits.window)))
-        chosen = take_back_unlike(cells, model, chosen, again, looks)
+        chosen = take_back_unlike(cells, model, chosen, again, profiles)
     if limits.max_gap:
         chosen = part_fused(cells, model, chosen)
     chosen = take_back_hasty(cells, model, take_back_flashes(cells, model, chosen))

@@ -34,7 +34,7 @@ DOUBT = 3.0  # times likelier none, from which a division is taken back: that co
 MOST_ODDS = 50.0  # nats
 
 
-def profiles(patches: NDArray[np.uint8]) -> NDArray[np.float32]:
+def profiles_of(patches: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(N, 2 * RINGS) mean and standard deviation of square patches (N, P, P) in rings around the middle."""
     n, size, _ = patches.shape
     place = np.arange(size) - (size - 1) / 2
@@ -46,26 +46,19 @@ def profiles(patches: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.concatenate([mean, np.sqrt(np.maximum(square - mean * mean, 0))], axis=1).astype(np.float32)
 
 
-def gains(cells: Cells, model: Model, chosen: Hypotheses) -> Floats:
-    """(D,) by how much each division chosen outweighs the better link to one of its daughters."""
-    divided = chosen[chosen.second >= 0]
-    links = [link_score(cells, model, divided.source, heir) for heir in (divided.target, divided.second)]
-    return divided.score - np.maximum(*links)
-
-
 def take_back_unlike(
-    cells: Cells, model: Model, chosen: Hypotheses, again: Hypotheses, looks: NDArray[np.float32]
+    cells: Cells, model: Model, chosen: Hypotheses, again: Hypotheses, profiles: NDArray[np.float32]
 ) -> Hypotheses:
     """The hypotheses, with divisions that are likelier none turned into links.
 
-    again: those chosen in `cells.backwards()`; looks (N, L): of each cell.
+    again: those chosen in `cells.backwards()`; profiles (N, L): of each cell's patch, see `profiles_of`.
     """
     rows = np.flatnonzero(chosen.second >= 0)
     if len(rows) < LEAST or (again.second >= 0).sum() <= USUAL * len(rows) + MORE:
         return chosen
     found, back = _gains(cells, model, chosen), _gains(cells.backwards(), model, again)
-    mothers, others = _sequences(looks, chosen, len(cells))
-    partings, _ = _sequences(looks[::-1], again, len(cells))
+    mothers, others = _sequences(profiles, chosen, len(cells))
+    partings, _ = _sequences(profiles[::-1], again, len(cells))
     taken = rows[_odds(found, back, mothers, partings, others) < -np.log(DOUBT)]
     mother, first, second = chosen.source[taken], chosen.target[taken], chosen.second[taken]
     to_first, to_second = (link_score(cells, model, mother, heir) for heir in (first, second))
@@ -82,19 +75,19 @@ def _gains(cells: Cells, model: Model, chosen: Hypotheses) -> Floats:
     return divided.score - np.maximum(*links)
 
 
-def _sequences(looks: NDArray[np.float32], chosen: Hypotheses, n: int) -> tuple[Floats, Floats]:
+def _sequences(profiles: NDArray[np.float32], chosen: Hypotheses, n: int) -> tuple[Floats, Floats]:
     """What the mothers of the divisions chosen (D, FRAMES * L), and some cells of any kind (O, FRAMES * L), looked like
     in their last frames, the last one first, in units of its spread; 0 where not seen."""
     before = np.full(n + 1, -1)
     is_link = chosen.second < 0
     before[chosen.target[is_link]] = chosen.source[is_link]
     ordinary = np.flatnonzero(before[:-1] >= 0)[:: max(1, n // ORDINARY)]
-    middle, spread = np.median(looks[ordinary], axis=0), np.maximum(looks[ordinary].std(axis=0), 1e-6)
+    middle, spread = np.median(profiles[ordinary], axis=0), np.maximum(profiles[ordinary].std(axis=0), 1e-6)
     found = []
     for cell in (chosen.source[~is_link], ordinary):
         frames = []
         for _ in range(FRAMES):
-            frames.append(np.where(cell[:, None] < 0, 0.0, (looks[cell] - middle) / spread))
+            frames.append(np.where(cell[:, None] < 0, 0.0, (profiles[cell] - middle) / spread))
             cell = before[cell]
         found.append(np.concatenate(frames, axis=1).astype(np.float64))
     return found[0], found[1]

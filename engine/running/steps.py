@@ -21,7 +21,7 @@ from zarr.codecs import BloscCodec
 from engine.detections import Detections
 from engine.files import atomic
 from engine.illumination import Illumination, correct, estimate_illumination
-from engine.linking.mitosis import profiles
+from engine.linking.mitosis import profiles_of
 from engine.measure import MeasureParameters, cut_patches, measure_frame
 from engine.movie import Movie, open_array
 from engine.progress import Progress, no_progress
@@ -231,18 +231,18 @@ def track_position(block: Block, parameters: TrackingParameters, progress: Progr
     """Link the detections of a position; the part is a table as `Links` writes it, with rows of the position."""
     project = Project.open(block.project)
     detections = project.detections()
-    looks = _looks(project, detections.span(block.position))
-    track_weighed(detections.of_position(block.position), parameters, progress, looks).save(block.part)
+    profiles = _profiles(project, detections.span(block.position))
+    track_weighed(detections.of_position(block.position), parameters, progress, profiles).save(block.part)
 
 
-def _looks(project: Project, rows: slice) -> NDArray[np.float32] | None:
+def _profiles(project: Project, rows: slice) -> NDArray[np.float32] | None:
     """What the linker sees of the patches of these detections; None where there are none."""
     path = project.path / "patches.zarr"
     if not path.exists() or rows.start == rows.stop:
         return None
     patches = open_array(path)
     firsts = range(rows.start, rows.stop, PATCHES_PER_SHARD)
-    return np.concatenate([profiles(patches[at : min(at + PATCHES_PER_SHARD, rows.stop)]) for at in firsts])
+    return np.concatenate([profiles_of(patches[at : min(at + PATCHES_PER_SHARD, rows.stop)]) for at in firsts])
 
 
 def _movie(block: Block) -> Movie:

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.detections import Detections
-from engine.linking.mitosis import RINGS, profiles
+from engine.linking.mitosis import RINGS, profiles_of
 from engine.links import Links
 from engine.movie import open_array
 from engine.project import Project
@@ -67,7 +67,7 @@ def test_masks_that_part_are_no_divisions(crowd: tuple[Detections, NDArray[np.in
     half are seen to be no divisions."""
     detections, site = crowd
     assert dividing_sites(track(detections), site) == set(range(N_DIVIDING + N_FUSING))
-    found = dividing_sites(track_weighed(detections, looks=looks(crowd, but)).link, site)
+    found = dividing_sites(track_weighed(detections, profiles=looks(crowd, but)).link, site)
     assert found >= set(range(N_DIVIDING))
     assert len(found) <= N_DIVIDING + N_FUSING / 2
 
@@ -76,7 +76,7 @@ def test_looks_that_tell_nothing_take_back_few(crowd: tuple[Detections, NDArray[
     """Where mothers look like any cell, most divisions stay."""
     detections, site = crowd
     noise = np.random.default_rng(1).normal(0, 1, (len(site), 4)).astype(np.float32)
-    assert len(dividing_sites(track_weighed(detections, looks=noise).link, site)) > 0.9 * (N_DIVIDING + N_FUSING)
+    assert len(dividing_sites(track_weighed(detections, profiles=noise).link, site)) > 0.9 * (N_DIVIDING + N_FUSING)
 
 
 def test_where_no_masks_fuse_every_division_stays(crowd: tuple[Detections, NDArray[np.int64]]) -> None:
@@ -85,7 +85,7 @@ def test_where_no_masks_fuse_every_division_stays(crowd: tuple[Detections, NDArr
     some = site < N_DIVIDING
     odd = looks(crowd)
     odd[site < N_DIVIDING // 2] = 0
-    link = track_weighed(_rows(detections, some), looks=odd[some]).link
+    link = track_weighed(_rows(detections, some), profiles=odd[some]).link
     assert dividing_sites(link, site[some]) == set(range(N_DIVIDING))
 
 
@@ -93,7 +93,7 @@ def test_where_few_masks_fuse_nothing_is_taken_back(crowd: tuple[Detections, NDA
     """What a few divisions found backwards show may be chance."""
     detections, site = crowd
     some = site < N_DIVIDING + 10
-    link = track_weighed(_rows(detections, some), looks=looks(crowd)[some]).link
+    link = track_weighed(_rows(detections, some), profiles=looks(crowd)[some]).link
     assert dividing_sites(link, site[some]) == set(range(N_DIVIDING + 10))
 
 
@@ -107,7 +107,7 @@ def test_looks_go_with_their_rows(crowd: tuple[Detections, NDArray[np.int64]]) -
     """Detections in another order, with their looks, are linked all the same."""
     detections, site = crowd
     order = np.random.default_rng(2).permutation(len(site))
-    found = dividing_sites(track_weighed(_rows(detections, order), looks=looks(crowd)[order]).link, site[order])
+    found = dividing_sites(track_weighed(_rows(detections, order), profiles=looks(crowd)[order]).link, site[order])
     assert found >= set(range(N_DIVIDING))
     assert len(found) <= N_DIVIDING + N_FUSING / 2
 
@@ -117,22 +117,22 @@ def test_windows_change_nothing(crowd: tuple[Detections, NDArray[np.int64]], win
     """However many detections are looked at together, the links are the same."""
     detections, _ = crowd
     seen = looks(crowd)
-    whole = track_weighed(detections, looks=seen)
-    assert np.array_equal(track_weighed(detections, TrackingParameters(window=window), looks=seen).link, whole.link)
+    whole = track_weighed(detections, profiles=seen)
+    assert np.array_equal(track_weighed(detections, TrackingParameters(window=window), profiles=seen).link, whole.link)
 
 
 def test_looks_of_cells_that_never_divide_change_nothing() -> None:
     """Without divisions there is nothing to learn, nor to take back."""
     detections = table(movie(walkers()))
     seen = np.zeros((len(detections), 4), np.float32)
-    assert np.array_equal(track_weighed(detections, looks=seen).link, chains(25, 20))
+    assert np.array_equal(track_weighed(detections, profiles=seen).link, chains(25, 20))
 
 
 def test_profiles_are_the_brightness_of_rings() -> None:
     """A patch as bright as its pixels are far from the middle: rings brighten outwards, and vary little within."""
     place = np.arange(27) - 13
     patch = (10 * np.hypot(place[:, None], place)).astype(np.uint8)
-    mean, sd = np.split(profiles(np.stack([patch, patch.T]))[1], 2)
+    mean, sd = np.split(profiles_of(np.stack([patch, patch.T]))[1], 2)
     assert len(mean) == RINGS
     assert np.allclose(np.diff(mean), 15, atol=3)
     assert (sd < 8).all()
@@ -141,7 +141,7 @@ def test_profiles_are_the_brightness_of_rings() -> None:
 def test_profiles_know_no_direction() -> None:
     """A patch that is turned has the same profile, for patches of any size."""
     patches = np.random.default_rng(0).integers(0, 255, (3, 21, 21)).astype(np.uint8)
-    assert np.allclose(profiles(patches), profiles(np.rot90(patches, axes=(1, 2))), atol=1e-3)
+    assert np.allclose(profiles_of(patches), profiles_of(np.rot90(patches, axes=(1, 2))), atol=1e-3)
 
 
 def test_a_run_sees_the_patches(simulated: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,4 +155,4 @@ def test_a_run_sees_the_patches(simulated: Project, tmp_path: Path, monkeypatch:
     monkeypatch.setattr(steps, "track_weighed", tracked)
     monkeypatch.setattr(steps, "PATCHES_PER_SHARD", 50)
     track_position(Block(simulated.path, simulated.positions[0].name, 0, 1, tmp_path / "p"), TrackingParameters())
-    assert np.array_equal(seen[0], profiles(open_array(simulated.path / "patches.zarr")[...]))
+    assert np.array_equal(seen[0], profiles_of(open_array(simulated.path / "patches.zarr")[...]))
