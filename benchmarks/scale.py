@@ -29,10 +29,12 @@ from engine.edits import cut
 from engine.files import remove, write_json
 from engine.importing import import_movie
 from engine.movie import Movie
-from engine.pipeline import run
+from engine.parameters import from_dict
+from engine.pipeline import RunParameters, run
 from engine.progress import Progress
 from engine.project import Project
 from engine.running.blocks import Workers
+from engine.segmentation import SegmentationParameters
 from engine.simulate import SimulationParameters, picture_name, position_name, simulate
 from engine.simulator.parameters import CHANNELS
 
@@ -128,7 +130,9 @@ def _write(
             os.link(files / str(source) / place, files / str(t) / place)
 
 
-def measured(step: str, project: Path, images: Path, model: Path | None, kept: Path, pipe: Any) -> None:
+def measured(
+    step: str, project: Path, images: Path, parameters: RunParameters, model: Path | None, kept: Path, pipe: Any
+) -> None:
     """Do one step in this process and send what it cost, with what earlier tries cost that were interrupted.
 
     kept : the file in which the costs are while the step is under way.
@@ -145,13 +149,15 @@ def measured(step: str, project: Path, images: Path, model: Path | None, kept: P
             "peak_gb": max(before["peak_gb"], used.ru_maxrss / 2**20),
         }
 
-    more = _do(step, project, images, model, lambda done, total: write_json(kept, so_far()))
+    more = _do(step, project, images, parameters, model, lambda done, total: write_json(kept, so_far()))
     cost = so_far()
     mb = (_bytes(project) - cost.pop("bytes")) / 2**20
     pipe.send({name: round(value, 2) for name, value in cost.items()} | {"mb": round(mb, 1)} | more)
 
 
-def _do(step: str, project: Path, images: Path, model: Path | None, progress: Progress) -> dict[str, Any]:
+def _do(
+    step: str, project: Path, images: Path, parameters: RunParameters, model: Path | None, progress: Progress
+) -> dict[str, Any]:
     """Do one step; returns what there is to say of it beside its costs."""
     if step == "import":
         import_movie(project, images=images, reference=True)
@@ -169,7 +175,7 @@ def _do(step: str, project: Path, images: Path, model: Path | None, progress: Pr
     elif step == "open":
         return _opened(project)
     else:
-        run(Project.open(project), workers=Workers(2), until=UNTIL[step], progress=lambda name: progress)
+        run(Project.open(project), parameters, Workers(2), UNTIL[step], lambda name: progress)
     return {}
 
 
@@ -201,17 +207,19 @@ def _bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.exists() else 0
 
 
-def costs(folder: Path, size: Size, model: Path | None) -> dict[str, Any]:
-    """What each step of an experiment costs, summed over its movies; peak memory is the largest."""
-    file = folder / f"{size.name}.json"
+def costs(folder: Path, size: Size, method: str, model: Path | None) -> dict[str, Any]:
+    """What each step costs for each movie of an experiment whose cells `method` finds."""
+    name = f"{size.name}-{method}"
+    parameters = RunParameters(segment=from_dict(SegmentationParameters, {"method": method}))
+    file = folder / f"{name}.json"
     found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
     for movie in range(size.movies):
-        images, project = images_of(folder, size, movie), folder / f"{size.name}-{movie}.lineage"
+        images, project = images_of(folder, size, movie), folder / f"{name}-{movie}.lineage"
         for step in STEPS:
             if f"{step}-{movie}" in found or (step == "predict" and model is None):
                 continue
-            kept = folder / f"{size.name}-{movie}.{step}.json"
-            found[f"{step}-{movie}"] = in_a_process(measured, step, project, images, model, kept)
+            kept = folder / f"{name}-{movie}.{step}.json"
+            found[f"{step}-{movie}"] = in_a_process(measured, step, project, images, parameters, model, kept)
             found[f"cells-{movie}"] = (
                 len(Project.open(project).detections()) if step == "measure" else found.get(f"cells-{movie}", 0)
             )
@@ -243,6 +251,7 @@ def main() -> None:
     parser.add_argument("--whole", action="store_true", help="the paper's size; hours")
     parser.add_argument("--movies", type=int, default=WHOLE.movies, help="of the whole only so many")
     parser.add_argument("--positions", type=int, default=WHOLE.positions, help="of the whole only so many in each")
+    parser.add_argument("--method", default="joint", help="by which cells are found")
     parser.add_argument("--model", type=Path, help="a fate model to predict with; without it that step is left out")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
@@ -252,7 +261,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|")
     whole = replace(WHOLE, movies=given.movies, positions=given.positions)
     for size in (whole,) if given.whole else GROWTH:
-        print("\n".join(rows(size, costs(given.folder, size, given.model))), flush=True)
+        print("\n".join(rows(size, costs(given.folder, size, given.method, given.model))), flush=True)
 
 
 if __name__ == "__main__":

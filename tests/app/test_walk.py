@@ -46,7 +46,7 @@ PARAMETERS = SimulationParameters(
 )
 N_ERRORS, N_FUSED = 20, 2
 TOUCHING = 1.5  # px between the boxes of two cells that are found as one
-LONGEST_BLOCK_S = 0.05
+N_SORTED = 250_000  # random numbers, sorted in some 50 ms by a machine of 2 free cores
 SEEN = 2  # links around a place that a person sees at a glance
 
 
@@ -278,6 +278,14 @@ def person(qtbot, window, walk_once: Walk, tmp_path: Path) -> Person:
     return made
 
 
+def sorting_s() -> float:
+    """CPU seconds that this machine takes now for a fixed piece of work: what a moment is here."""
+    numbers = np.random.default_rng(0).random(N_SORTED).tolist()
+    start = time.thread_time()
+    sorted(numbers)
+    return time.thread_time() - start
+
+
 def test_the_walk(person: Person, capsys: pytest.CaptureFixture[str]) -> None:
     """From 20 planted errors to LNK 1.0 from the queue, with 2 gestures or fewer for a repair, never kept waiting."""
     walk = person.walk
@@ -285,17 +293,20 @@ def test_the_walk(person: Person, capsys: pytest.CaptureFixture[str]) -> None:
     project = Project.open(person.workspace.document.project.path)
     before = evaluate_tracks(project, walk.truth)["LNK"]
     n_places = person.queue.n_open
+    a_moment = sorting_s()
     person.watch()
     while person.wrong() and person.go_on():
-        pass
+        a_moment = max(a_moment, sorting_s())
+        person.watch()
     person.heart.stop()
     after = evaluate_tracks(project, walk.truth)
     gestures = np.mean([n for _, n in person.repairs])
     with capsys.disabled():
         print(f"\n{N_ERRORS} errors, {n_places} places, LNK {before:.4f} -> {after['LNK']:.4f}; "
               f"{len(person.repairs)} repairs, {gestures:.2f} gestures each; keys {dict(person.keys)}; "
-              f"longest call {1000 * person.longest:.0f} ms ({person.slowest})")  # fmt: skip
+              f"longest call {1000 * person.longest:.0f} ms ({person.slowest}), "
+              f"a moment {1000 * a_moment:.0f}")  # fmt: skip
     assert not person.wrong()
     assert after["LNK"] == 1.0 and after["TRA"] == 1.0
     assert gestures <= 2
-    assert person.longest < LONGEST_BLOCK_S
+    assert person.longest < a_moment
