@@ -31,7 +31,7 @@ def atomic(path: Path, over_folder: bool = False) -> Iterator[Path]:
             remove(path)
         os.replace(temporary, path)
     except OSError as error:
-        if error.filename in (str(temporary), temporary):  # a name that means nothing to a person
+        if error.errno and error.filename in (None, str(temporary), temporary):  # which mean nothing to a person
             error.filename = str(path)
         raise
     finally:
@@ -39,18 +39,22 @@ def atomic(path: Path, over_folder: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def plain_disk_errors() -> Iterator[None]:
+def plain_disk_errors(place: Path | None = None) -> Iterator[None]:
     """Raise as an OSError that says which what libraries raise otherwise where the disk is full or cannot be written.
 
-    zarrs: RuntimeError("... (os error 28)"); numpy: OSError("9 requested and 7 written").
+    zarrs: RuntimeError("... (os error 28)"); numpy: OSError("9 requested and 7 written"). place : where the error
+    happened, if it does not say so itself.
     """
     try:
         yield
     except (RuntimeError, OSError) as error:
+        named = getattr(error, "filename", None) or (str(place) if place else None)
         if found := re.search(r"(.*) \(os error (\d+)\)$", str(error)):
-            raise OSError(int(found[2]), found[1]) from error
+            raise OSError(int(found[2]), found[1], named) from error
         if re.fullmatch(r"\d+ requested and \d+ written", str(error)):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), named) from error
+        if isinstance(error, OSError) and error.errno:
+            error.filename = named
         raise
 
 

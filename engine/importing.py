@@ -60,7 +60,7 @@ def import_movie(
             progress(1, 1)
             return _finished(path, plan)
         path.mkdir(parents=True, exist_ok=True)
-        with sole_worker(path), plain_disk_errors():
+        with sole_worker(path), plain_disk_errors(path):
             done = _begin(path, plan, record)
             _copy(path, plan, record, done, progress)
             return _end(path, plan, record)

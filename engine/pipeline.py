@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from engine.curation import kept_curation
 from engine.detections import Detections
 from engine.errors import InputError
-from engine.files import remove
+from engine.files import plain_disk_errors, remove
 from engine.forest import DOUBLE
 from engine.lineage import save_links
 from engine.linking.crossings import fields_of, follow_crossings
@@ -98,7 +98,8 @@ def run(
     journal aside.
     """
     _check(project, parameters)
-    with kept_curation(project, _redone(project, parameters, until), discard_curation) as said:
+    redone = _redone(project, parameters, until)
+    with plain_disk_errors(project.path), kept_curation(project, redone, discard_curation) as said:
         project, outcome = _run(project, parameters, workers, until, progress)
     return project, outcome | said
 

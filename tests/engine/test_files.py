@@ -55,13 +55,25 @@ def test_names_that_are_no_utf8_come_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError("No space left on device (os error 28)"), OSError("231093 requested and 81792 written")]
+    "error",
+    [
+        RuntimeError("No space left on device (os error 28)"),
+        OSError("231093 requested and 81792 written"),
+        OSError(errno.ENOSPC, "No space left on device"),
+    ],
 )
-def test_a_full_disk_is_told_from_other_errors(error: Exception) -> None:
-    """What zarrs and numpy raise there becomes the error of the operating system."""
-    with pytest.raises(OSError) as raised, plain_disk_errors():
+def test_a_full_disk_is_told_from_other_errors(error: Exception, tmp_path: Path) -> None:
+    """What zarrs and numpy raise there becomes the error of the operating system, and says where it happened."""
+    with pytest.raises(OSError) as raised, plain_disk_errors(tmp_path):
         raise error
-    assert raised.value.errno == errno.ENOSPC
+    assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(tmp_path))
+
+
+def test_a_full_disk_is_said_with_the_file_that_was_written(tmp_path: Path) -> None:
+    """Where nothing else says which."""
+    with pytest.raises(OSError) as raised, plain_disk_errors(tmp_path), atomic(tmp_path / "a.parquet"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert raised.value.filename == str(tmp_path / "a.parquet")
 
 
 def test_other_errors_stay_as_they_are() -> None:
