@@ -32,7 +32,7 @@ def atomic(path: Path, over_folder: bool = False) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         if error.errno and error.filename in (None, str(temporary), temporary):  # which mean nothing to a person
-            error.filename = str(path)
+            error.filename, error.strerror = str(path), os.strerror(error.errno)
         raise
     finally:
         remove(temporary)

@@ -3,6 +3,7 @@
 https://btrack.readthedocs.io (Ulicna et al. 2021, doi 10.3389/fcomp.2021.734559)
 """
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,11 @@ def write_btrack(
     for done, (name, path) in enumerate(files.items(), start=1):
         path.parent.mkdir(parents=True, exist_ok=True)
         rows = rows_kept(lineage, keep, name)
-        with h5py.File(path, "w") as file:
+        held = BytesIO()  # written at once, for HDF5 leaves an open file behind where the disk is full
+        with h5py.File(held, "w") as file:
             _write_objects(file.create_group("objects/obj_type_1"), lineage, rows)
             _write_tracks(file.create_group("tracks/obj_type_1"), lineage, rows, ends)
+        path.write_bytes(held.getbuffer())
         progress(done, len(files))
 
 

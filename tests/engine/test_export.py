@@ -1,6 +1,10 @@
 """Exports: what is true of every format, and what each tells of facts and fate scores."""
 
+import errno
 import re
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
@@ -17,6 +21,7 @@ from engine.curation import curate
 from engine.detections import write_table
 from engine.errors import InputError
 from engine.export import FORMATS, export
+from engine.files import plain_disk_errors
 from engine.lineage import Lineage
 from engine.project import Project
 from tests import genealogies
@@ -51,6 +56,28 @@ def test_what_exists_is_overwritten_only_when_told(format: str, tmp_path: Path) 
     assert out.read_text() == "mine"
     export(project, out, format, overwrite=True)
     assert out.is_dir() or out.read_bytes() != b"mine"
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_nothing_is_left_of_an_export_that_found_no_room(format: str, tmp_path: Path) -> None:
+    """The error names the output, and its folder is as it was."""
+    project = project_of(genealogies.two_positions(), tmp_path / "p.lineage")
+    room = 2000 if format == "btrack" else 10  # HDF5 begins its files before it writes
+    with pytest.raises(OSError) as raised, plain_disk_errors(), no_file_larger_than(room):
+        export(project, tmp_path / "out", format)
+    assert (raised.value.errno, raised.value.filename) == (errno.EFBIG, str(tmp_path / "out"))
+    assert [path.name for path in tmp_path.iterdir()] == ["p.lineage"]
+
+
+@contextmanager
+def no_file_larger_than(size: int) -> Iterator[None]:
+    """What is written beyond so many bytes of a file fails, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_only_exports_are_overwritten(tmp_path: Path) -> None:

@@ -72,8 +72,8 @@ def test_a_full_disk_is_told_from_other_errors(error: Exception, tmp_path: Path)
 def test_a_full_disk_is_said_with_the_file_that_was_written(tmp_path: Path) -> None:
     """Where nothing else says which."""
     with pytest.raises(OSError) as raised, plain_disk_errors(tmp_path), atomic(tmp_path / "a.parquet"):
-        raise OSError(errno.ENOSPC, "No space left on device")
-    assert raised.value.filename == str(tmp_path / "a.parquet")
+        raise OSError(errno.ENOSPC, "Error writing bytes to file. Detail: [errno 28] No space left on device")
+    assert str(raised.value) == f"[Errno 28] No space left on device: '{tmp_path / 'a.parquet'}'"
 
 
 def test_other_errors_stay_as_they_are() -> None:
