@@ -242,21 +242,23 @@ def kept_curation(project: "Project", redone: Sequence[str], discard: bool) -> I
     """Guard the curation of a project while these steps are made again, and fit it to the new links afterwards.
 
     discard : put the journal aside as journal-TIME.sqlite instead. Raises InputError, before anything is touched, where
-    cells would be found anew under a journal, or it is open elsewhere. Gives what to say of it, filled in at the end.
+    cells would be found anew under a journal, or the project is open elsewhere. Gives what to say of it, filled in at
+    the end.
     """
     said: dict[str, str] = {}
-    if not has_entries(project.path):
+    if not redone and not discard:
         yield said
         return
     with sole_writer(project.path):
-        if discard:
+        is_curated = has_entries(project.path)
+        if is_curated and discard:
             said["curation"] = f"put aside as {put_aside(project.path).name}"
-        elif orphaning := [step for step in redone if step != "track"]:
+        elif is_curated and (orphaning := [step for step in redone if step != "track"]):
             raise InputError(
                 f"{project.path}: to {' and '.join(orphaning)} again would find other cells than those curated; "
                 f"keep the parameters as they were, or put the journal aside with --discard-curation"
             )
         yield said
-    if "track" in redone and not discard:
+    if is_curated and "track" in redone and not discard:
         with curate(project) as curation:
             said["curation"] = curation.journal.entries[-1].words

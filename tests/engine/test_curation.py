@@ -19,7 +19,7 @@ from engine.editing.resegment import resegment
 from engine.errors import InputError
 from engine.evaluate import evaluate_tracks
 from engine.export import export
-from engine.journal import FILE
+from engine.journal import FILE, sole_writer
 from engine.lineage import load_lineage, load_links, project_end_reasons
 from engine.pipeline import RunParameters, run
 from engine.project import Project
@@ -326,6 +326,17 @@ def test_finding_cells_anew_is_refused_while_there_is_curation(project: Project)
     run(project, other, discard_curation=True)
     assert not (project.path / FILE).exists()
     assert len(list(project.path.glob("journal-*.sqlite"))) == 1
+
+
+def test_a_project_open_for_editing_is_not_run_beneath(project: Project) -> None:
+    """Also where nothing was corrected yet; with nothing to do a run does not mind."""
+    before = project.lineage().link.tolist()
+    with sole_writer(project.path):
+        with pytest.raises(InputError, match="open for editing in another window"):
+            run(project, RunParameters(track=TrackingParameters(tracker="trackpy")))
+        _, outcome = run(project)
+    assert set(outcome.values()) == {"up to date"}
+    assert project.lineage().link.tolist() == before
 
 
 def test_running_again_with_nothing_to_do_leaves_the_journal_alone(project: Project) -> None:
