@@ -71,16 +71,16 @@ def judge(lineage: Lineage, detection: int, answer: str) -> Changes:
     """Say whether a drawn cell was right as it was found, by any of its detections."""
     if answer not in ANSWERS:
         raise EditError(f"answer {answer!r}: expected right or wrong")
-    fact = lineage.facts[SAMPLE].get(detection)
+    drawn, fact = detection, lineage.facts[SAMPLE].get(detection)
     if fact is None:
         known = 0 <= detection < len(lineage) and lineage.present[detection]
-        first = int(lineage.cells.first[lineage.cell_of(detection)]) if known else detection
-        detection, fact = first, lineage.facts[SAMPLE].get(first)
+        drawn = int(lineage.cells.first[lineage.cell_of(detection)]) if known else detection
+        fact = lineage.facts[SAMPLE].get(drawn)
     if fact is None:
-        raise EditError(f"detection {detection}: its cell was not drawn; `lineage review-sample` lists those")
+        raise EditError(f"detection {detection}: its cell is not in the sample, which `lineage review-sample` lists")
     if fact["answer"] == answer:
         raise EditError(f"detection {detection} is judged {answer} already")
-    return (Change(SAMPLE, detection, fact, {**fact, "answer": answer}),)
+    return (Change(SAMPLE, drawn, fact, {**fact, "answer": answer}),)
 
 
 def rate(lineage: Lineage) -> Rate:
