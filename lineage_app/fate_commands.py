@@ -144,7 +144,12 @@ def predict(
     project: ProjectPath,
     model: ModelFile,
     risk: Annotated[
-        float, typer.Option(min=0.01, max=0.5, help="Withhold calls so that at most this share is wrong.")
+        float,
+        typer.Option(
+            min=0.01,
+            max=0.5,
+            help="Withhold calls so that at most this share is wrong, in movies whose fates are mixed as in training.",
+        ),
     ] = 0.1,
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Threads; default: one per core.")] = None,
     as_json: AsJson = False,

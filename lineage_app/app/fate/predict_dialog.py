@@ -71,6 +71,7 @@ class PredictDialog(QDialog):
         for text, risk in RISKS.items():
             self.risk.addItem(f"at most {text} of the calls made may be wrong", risk)
         self.risk.setAccessibleName("Risk")
+        self.risk.setToolTip("Holds in movies whose fates are mixed about as in those that the model was trained on.")
         more, train = QPushButton("Another file…"), QPushButton("Train a model…")
         self.predict, close = QPushButton("Predict"), QPushButton("Close")
         more.clicked.connect(self._ask_file)
