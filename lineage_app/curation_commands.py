@@ -10,7 +10,7 @@ import typer
 
 from engine import edits
 from engine.checking import review
-from engine.checking.repairs import CUT, SPLIT, SWAP, Repair, repairs
+from engine.checking.repairs import CUT, DELETE, SPLIT, SWAP, Repair, repairs
 from engine.checks import WORTH, doubts_in, is_worth_a_look, project_doubts, project_scene
 from engine.ctc import read_mask
 from engine.curation import Curation, curate, curated_lineage
@@ -312,7 +312,7 @@ def _edits(lineage: Lineage, found: list[Repair]) -> list[str]:
     """A repair as edits of `lineage edit`."""
     ids = lineage.ids
     for repair in found:
-        if repair.name in (SWAP, CUT, SPLIT):
+        if repair.name in (SWAP, CUT, SPLIT, DELETE):
             return [" ".join((repair.name, *(str(ids[row]) for row in repair.ids)))]
         return [
             f"cut {ids[change.id]}" if change.new is None else f"relink {ids[change.new]} {ids[change.id]}"

@@ -21,7 +21,7 @@ from engine.linking.runner_up import CUT, LINK_UP, SWAP, instead
 if TYPE_CHECKING:
     from engine.project import Project
 
-INSERT, SPLIT = "insert", "split"
+INSERT, SPLIT, DELETE = "insert", "split", "delete"
 LEAST_GAIN, CERTAIN = 2.0, 16.0  # log likelihood below which an edit is not worth proposing, above which it is sure
 COMES, GOES, AT_BORDER = 8.0, 8.0, 2.5  # costs, in log likelihood, of a cell that appears, vanishes; less at the border
 DIVIDES, MISSED, TOO_EARLY, FUSED = (
@@ -30,6 +30,7 @@ DIVIDES, MISSED, TOO_EARLY, FUSED = (
     6.0,
     4.0,
 )  # of a division, a frame missed, a short life, cells found as one
+DEBRIS = 10.0  # of something found that is no cell
 CUT_AREA = 0.4  # how much the area of a cell tells that the border cuts
 TAIL = 3.0  # degrees of freedom of Student's t: steps and areas have outliers
 NEAREST = 4  # neighbours looked at
@@ -61,7 +62,8 @@ def changes_of(project: "Project", lineage: Lineage, repair: Repair) -> Changes:
 def repairs(lineage: Lineage, scales: Scales, detection: int, other: int = -1) -> list[Repair]:
     """The edits that would make a place likelier, the likeliest first; none where nothing is likelier than it stands.
 
-    Where the tracker was not sure of a link its next best comes first, though by its own measure that was less likely.
+    Where the tracker was not sure of a link its next best comes first, though by its own measure that was less likely;
+    where that would give a cell's track to what is seen in one frame alone, this is to be deleted instead.
     detection, other : as `engine.checks.Doubts` name them.
     """
     place = Place(lineage, scales)
@@ -71,11 +73,15 @@ def repairs(lineage: Lineage, scales: Scales, detection: int, other: int = -1) -
         for repair in place.candidates(here, partner):
             weighed.setdefault((repair.name, repair.ids), repair)
     likelier = [repair for repair in weighed.values() if repair.gain >= LEAST_GAIN]
-    next_best = [found for id in dict.fromkeys((detection, other)) if (found := place.next_best(id)) is not None]
-    next_best.sort(key=lambda repair: -repair.gain)
-    known = {(repair.name, repair.ids) for repair in next_best}
-    others = [repair for repair in likelier if (repair.name, repair.ids) not in known]
-    return [*next_best, *sorted(others, key=lambda repair: -repair.gain)]
+    next_best = [best for id in dict.fromkeys((detection, other)) if (best := place.next_best(id)) is not None]
+    found: dict[tuple[str, tuple[int, ...]], Repair] = {}
+    for repair in (*sorted(next_best, key=_by_gain), *sorted(likelier, key=_by_gain)):
+        found.setdefault((repair.name, repair.ids), repair)
+    return list(found.values())
+
+
+def _by_gain(repair: Repair) -> float:
+    return -repair.gain
 
 
 class Place:
@@ -97,6 +103,8 @@ class Place:
         if found is None:
             return None
         name, ids, changes = found
+        if (flash := self._flash_in(changes)) is not None:
+            return next(self._deletions(flash), None)
         return Repair(name, ids, self._words(name, ids), log((1 - right) / max(right, 1e-9)), changes)
 
     def _words(self, name: str, ids: tuple[int, ...]) -> str:
@@ -107,10 +115,32 @@ class Place:
             return f"swap with cell {other} from here on, the next likeliest"
         return f"link cell {one} to cell {other}, the next likeliest"
 
+    def _flash_in(self, changes: Changes) -> int | None:
+        """What is seen in one frame alone, and would take a cell's place by these changes, or become its sister."""
+        frame = self.detections.frame
+        new = [change for change in changes if change.kind == LINK and change.new is not None]
+        for id, before in ((change.id, change.new) for change in new if self._is_flash(change.id)):
+            if any(frame[heir] == frame[id] for heir in self._heirs(before)):
+                return id
+        return None
+
+    def _is_flash(self, id: int) -> bool:
+        """Whether it is seen in one frame alone, and not the last one, after which it may live on."""
+        is_last = self.detections.frame[id] >= self.scales.last[self.detections.position[id]]
+        return self.lineage.predecessor(id) is None and not self._heirs(id) and not is_last
+
+    def _deletions(self, id: int) -> Iterator[Repair]:
+        """A flash away from the border is likelier debris than a cell."""
+        gain = self._start_cost(id) + self._end_cost(id) - DEBRIS
+        if self._is_flash(id) and gain >= LEAST_GAIN:
+            words = f"delete cell {self._number(id)}, seen in one frame only"
+            yield Repair(DELETE, (id,), words, gain, edits.delete(self.lineage, id))
+
     def candidates(self, here: int, partner: int = -1) -> Iterator[Repair]:
         """All edits about a detection that can be done, weighed."""
         lineage, number = self.lineage, self._number
         before, heirs = lineage.predecessor(here), self._heirs(here)
+        yield from self._deletions(here)
         beside = self._near(here, 0)
         if partner >= 0 and partner not in beside and self.detections.frame[partner] == self.detections.frame[here]:
             beside.append(partner)
@@ -136,7 +166,8 @@ class Place:
             changes = self._changes(name, ids)
         except EditError:
             return
-        yield Repair(name, ids, words, self.gain(changes), changes)
+        if name != SWAP or self._flash_in(changes) is None:
+            yield Repair(name, ids, words, self.gain(changes), changes)
 
     def _changes(self, name: str, ids: tuple[int, ...]) -> Changes:
         if name == CUT:
@@ -161,12 +192,13 @@ class Place:
 
     def _insertions(self, here: int) -> Iterator[Repair]:
         """Pieces of track that fit into a gap before or after."""
+        frame, cells, cell = self.detections.frame, self.lineage.cells, self.lineage.cell
         before = self.lineage.predecessor(here)
         pairs = [] if before is None else [(before, here)]
         pairs += [(here, heir) for heir in self._heirs(here)]
-        if before is None and not self._heirs(here):
-            return
-        frame, cells, cell = self.detections.frame, self.lineage.cells, self.lineage.cell
+        if self._is_flash(here):
+            earlier = [id for back in range(1, LONGEST_GAP + 1) for id in self._near(here, -back)]
+            pairs = [(id, heir) for id in earlier for heir in self._heirs(id) if frame[heir] > frame[here]]
         for start, end in pairs:
             for on in range(1, int(frame[end]) - int(frame[start])):
                 for first in self._near(start, on):

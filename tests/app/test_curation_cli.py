@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from engine import checks
-from engine.curation import curated_lineage
+from engine import checks, edits
+from engine.curation import curate, curated_lineage
 from engine.editing.changes import ONSET, REVIEWED, SAMPLE
 from engine.fates.doubts import FATE_KINDS
 from engine.lineage import save_links
@@ -233,6 +233,22 @@ def test_check_names_the_edit_that_mends_a_place(tmp_path: Path, capsys: pytest.
     call(capsys, "edit", project.path, *row["edits"][0].split())
     assert curated_lineage(project).link[cut] == truth.link[cut]
     assert cut not in {row["detection"] for row in call(capsys, "check", project.path)[1]["doubts"]}
+
+
+def test_check_names_what_is_to_be_deleted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All that is left of a cell is one detection in the midst of the movie: the edit takes it away, and the place."""
+    lineage = disc_lineage()
+    alone, *others = np.roll(lineage.members(0), -10).tolist()
+    project = disc_project(tmp_path / "discs.lineage", N_FRAMES, labels=True)
+    lineage.detections.save(project.table("detections"))
+    save_links(project.table("links"), lineage.link)
+    with curate(project) as curation:
+        for other in others:
+            curation.do("delete", edits.delete(curation.lineage, other))
+    row = call(capsys, "check", project.path)[1]["doubts"][0]
+    assert (row["detection"], row["edits"]) == (alone, [f"delete {alone}"])
+    call(capsys, "edit", project.path, *row["edits"][0].split())
+    assert alone not in {row["detection"] for row in call(capsys, "check", project.path)[1]["doubts"]}
 
 
 def test_cells_without_doubt_are_accepted_in_one_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

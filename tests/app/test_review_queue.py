@@ -13,9 +13,11 @@ from PySide6.QtWidgets import QApplication
 
 from engine import edits
 from engine.checking import review
+from engine.checking.repairs import Repair
 from engine.editing.changes import ACCEPTED, REVIEWED, SAMPLE
 from engine.lineage import save_links
 from lineage_app.app.curation import queue_model
+from lineage_app.app.curation.place_links import PlaceLink, links_of
 from lineage_app.app.window import Window
 from lineage_app.app.work.apart import Apart
 from tests.app.conftest import disc_lineage
@@ -107,6 +109,13 @@ def test_space_goes_to_the_next_place_and_round_the_end(person):
     assert person.queue.place == person.places()[0]
     person.press(KEY.Key_Space, SHIFT)
     assert person.queue.place == person.places()[-1]
+
+
+def test_a_detection_that_would_go_is_marked_in_the_movie():
+    """As a link to itself that would go: a ring where it is."""
+    lineage = disc_lineage()
+    repair = Repair("delete", (5,), "delete cell 1", 6.0, edits.delete(lineage, 5))
+    assert PlaceLink(5, 5, is_new=False) in links_of(repair)
 
 
 def test_a_click_in_the_list_goes_there(person):

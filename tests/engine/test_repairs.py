@@ -83,6 +83,24 @@ def test_a_detection_left_out_is_put_into_the_gap():
     assert mended(gap, after) == movie.lineage.link.tolist()
 
 
+def test_a_detection_left_out_is_put_into_the_gap_from_where_it_lies_too():
+    """Alone in its frame it is no debris where a track has a gap."""
+    movie = beside()
+    missed, after = movie.at("left", 10), movie.at("left", 11)
+    gap = relinked(movie, **{f"d{missed}": -1, f"d{after}": movie.at("left", 9)})
+    assert mended(gap, missed) == movie.lineage.link.tolist()
+
+
+def test_what_is_seen_in_one_frame_only_is_to_be_deleted():
+    """Beside a track that goes on; not in the last frame, after which it may live on."""
+    for t, names in ((10, ["delete"]), (FRAMES - 1, [])):
+        tracks = calm()
+        _, y, x = tracks["cell 3"][t]
+        movie = Movie({**tracks, "debris": [(t, y + 12, x)]})
+        found = repairs(movie.lineage, scales_of(movie.lineage), movie.at("debris", t))
+        assert [repair.name for repair in found] == names
+
+
 def test_a_missed_daughter_is_linked_to_her_mother():
     """A cell that appears beside one that has just become smaller."""
     tracks, mothers = families()

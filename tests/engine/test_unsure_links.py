@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from engine import checks, edits
-from engine.checking.repairs import repairs
+from engine.checking.repairs import Repair, repairs
 from engine.checking.usual import CheckParameters, Scene
 from engine.checks import Doubts, doubts
 from engine.lineage import Lineage, guess_end_reasons
 from engine.linking.runner_up import instead
 from engine.links import UNKNOWN, Links
-from tests.doubtful_movies import SIZE, Movie, calm, found
+from tests.doubtful_movies import FRAMES, SIZE, Movie, calm, found
 
 SURE = np.float32(0.9999)
 
@@ -18,8 +18,10 @@ SURE = np.float32(0.9999)
 class Tracked:
     """The calm movie with links that a tracker was not sure of. unsure : (name, frame) -> probability, next best."""
 
-    def __init__(self, unsure: dict[tuple[str, int], tuple[float, tuple[str, int] | int]]) -> None:
-        self.movie = Movie(calm())
+    def __init__(
+        self, unsure: dict[tuple[str, int], tuple[float, tuple[str, int] | int]], movie: Movie | None = None
+    ) -> None:
+        self.movie = movie or Movie(calm())
         self.lineage = self.movie.lineage
         probability = np.full(len(self.lineage), SURE)
         runner_up = np.full(len(self.lineage), UNKNOWN)
@@ -32,12 +34,16 @@ class Tracked:
         lineage = lineage or self.lineage
         return doubts(lineage, 1.0, 3600.0, [(SIZE, SIZE)], tracked=self.links.standing(lineage))
 
+    def repairs(self, id: int, other: int = -1) -> list[Repair]:
+        """What is suggested, first to last."""
+        reasons, tracked = guess_end_reasons(self.lineage, [(SIZE, SIZE)]), self.links.standing(self.lineage)
+        scene = Scene(self.lineage, 1.0, 3600.0, [(SIZE, SIZE)], reasons, CheckParameters(), tracked)
+        return repairs(self.lineage, scene.scales, id, other)
+
     def mended(self, id: int, other: int = -1) -> list[int]:
         """The links after what is suggested."""
         lineage = self.lineage.copy()
-        reasons, tracked = guess_end_reasons(lineage, [(SIZE, SIZE)]), self.links.standing(lineage)
-        scene = Scene(lineage, 1.0, 3600.0, [(SIZE, SIZE)], reasons, CheckParameters(), tracked)
-        lineage.apply(repairs(lineage, scene.scales, id, other)[0].changes or ())
+        lineage.apply(self.repairs(id, other)[0].changes or ())
         return lineage.link.tolist()
 
 
@@ -110,6 +116,32 @@ def test_one_that_gives_its_place_to_a_new_one() -> None:
     tracked.lineage.apply(changes)
     assert name == "link"
     assert (tracked.lineage.link[three], tracked.lineage.link[four]) == (-1, tracked.movie.at("cell 3", 8))
+
+
+@pytest.mark.parametrize("place", ["debris", "cell 3"])
+def test_debris_beside_a_track_is_to_be_deleted(place: str) -> None:
+    """Though the tracker held it for the next best: the track stands, and no suggestion ends it there."""
+    tracks = calm()
+    frame, y, x = tracks["cell 3"][9]
+    tracks["debris"] = [(frame, y + 12, x)]
+    unsure = {("debris", 9): (0.6, ("cell 3", 8)), ("cell 3", 9): (0.6, -1)}
+    tracked = Tracked(unsure, Movie(tracks))
+    debris, other = tracked.movie.at("debris", 9), tracked.movie.at("cell 3", 9)
+    at = tracked.movie.at(place, 9)
+    found = tracked.repairs(at, debris + other - at)
+    assert [(repair.name, repair.ids) for repair in found] == [("delete", (debris,))]
+    links = tracked.lineage.link.tolist()
+    assert tracked.mended(at) == links and links[other] == tracked.movie.at("cell 3", 8)
+
+
+def test_debris_at_the_border_may_be_a_cell_that_looks_in() -> None:
+    """There nothing is suggested rather than the end of the track beside it."""
+    tracks = calm()
+    tracks["edge"] = [(t, 12.0, 300.0) for t in range(FRAMES)]
+    tracks["debris"] = [(9, 4.0, 304.0)]
+    unsure = {("debris", 9): (0.6, ("edge", 8)), ("edge", 9): (0.6, -1)}
+    tracked = Tracked(unsure, Movie(tracks))
+    assert tracked.repairs(tracked.movie.at("debris", 9), tracked.movie.at("edge", 9)) == []
 
 
 def test_what_a_person_linked_is_no_doubt() -> None:

@@ -6,7 +6,7 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from engine.checking.repairs import Repair
-from engine.editing.changes import LINK
+from engine.editing.changes import LINK, PRESENT
 from lineage_app.app.look.theme import Theme
 from lineage_app.app.movie.movie_drawing import Scene
 
@@ -23,10 +23,12 @@ class PlaceLink:
 
 
 def links_of(repair: Repair | None) -> tuple[PlaceLink, ...]:
-    """What a repair would take away, and what it would make instead."""
-    changes = [change for change in (repair.changes or () if repair else ()) if change.kind == LINK]
-    gone = [PlaceLink(change.old, change.id, False) for change in changes if change.old is not None]
-    new = [PlaceLink(change.new, change.id, True) for change in changes if change.new is not None]
+    """What a repair would take away, and what it would make instead; a detection that goes is a link to itself."""
+    changes = repair.changes or () if repair else ()
+    links = [change for change in changes if change.kind == LINK]
+    gone = [PlaceLink(change.old, change.id, False) for change in links if change.old is not None]
+    gone += [PlaceLink(change.id, change.id, False) for change in changes if change.kind == PRESENT]
+    new = [PlaceLink(change.new, change.id, True) for change in links if change.new is not None]
     return (*gone, *new)
 
 
