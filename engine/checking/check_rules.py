@@ -51,7 +51,7 @@ def _jumps(scene: Scene) -> Found:
     limit = np.maximum(limit, scene.parameters.jump_radii * scene.radius[scene.parent])
     found = np.flatnonzero(plain & (speed > limit))
     reason = [
-        f"{um:.3g} um jumped in {'one frame' if n == 1 else _frames(n)}{_times(v, u)}"
+        f"jumped {um:.3g} um in {'one frame' if n == 1 else _frames(n)}{_times(v, u)}"
         for um, n, v, u in zip(scene.step[found], scene.frames[found], speed[found], usual[found], strict=True)
     ]
     return Found(JUMP, scene.child[found], _graded(speed[found] / limit[found], 0.45, 0.9), reason, _none(found))
@@ -80,7 +80,7 @@ def _swaps(scene: Scene) -> Found:
         gain -= one * other / spread**2
     found = np.flatnonzero(nearer & (gain > scene.parameters.swap_gain))
     beside = scene.lineage.cell[child[pairs[found, 1]]] + 1
-    reason = [f"cell {cell} beside it: fits better the other way round" for cell in beside]
+    reason = [f"fits better exchanged with cell {cell} beside it" for cell in beside]
     score = _graded(gain[found] / scene.parameters.swap_gain, 0.5, 0.85)
     return Found(SWAP, child[pairs[found, 0]], score, reason, child[pairs[found, 1]])
 
@@ -121,7 +121,7 @@ def _third_daughters(scene: Scene) -> Found:
     )
     mothers = cells.mother[scene.lineage.cell[daughters[nearest[found]]]] + 1
     reason = [
-        f"cell {mother} beside it divides as this appears, so who its daughters are is not sure" for mother in mothers
+        f"appears as cell {mother} beside it divides: which two of the three are the daughters?" for mother in mothers
     ]
     return Found(THIRD, born[found], np.full(len(found), 0.6), reason, daughters[nearest[found]])
 
@@ -141,8 +141,8 @@ def _area_changes(scene: Scene) -> Found:
 
 def _area_words(fold: float) -> str:
     if fold < 1:
-        return f"{100 * fold:.2g} % of its area is left"
-    return f"{fold:.1f} times its area before"
+        return f"shrank to {100 * fold:.2g} % of its area"
+    return f"grew to {fold:.1f} times its area"
 
 
 def _fusions(scene: Scene) -> Found:
@@ -163,7 +163,7 @@ def _fusions(scene: Scene) -> Found:
     found = np.flatnonzero(fits & near)
     found = found[np.unique(nearest[found], return_index=True)[1]]
     reason = [
-        f"cell {cell} beside it vanished as it grew: two cells found as one?" for cell in lineage.cell[lost[found]] + 1
+        f"grew as cell {cell} beside it vanished: two cells found as one?" for cell in lineage.cell[lost[found]] + 1
     ]
     return Found(FUSED, after[nearest[found]], np.full(len(found), 0.7), reason, lost[found])
 
@@ -195,7 +195,7 @@ def _brightness_changes(scene: Scene) -> Found:
     limit = scene.parameters.brightness_sigmas * max(sigma, 1e-9)
     found = np.flatnonzero(plain & (np.abs(change - middle) > limit)) if sigma > 0 else np.zeros(0, np.int64)
     reason = [
-        f"{abs(by) / sigma:.0f} times the usual change: turned {'brighter' if by > 0 else 'darker'}"
+        f"turned {'brighter' if by > 0 else 'darker'} by {abs(by) / sigma:.0f} times the usual change"
         for by in change[found]
     ]
     return Found(
@@ -211,14 +211,14 @@ def _gaps(scene: Scene) -> Found:
 
 def _appearances(scene: Scene) -> Found:
     first = scene.lineage.cells.first[scene.appearing]
-    reason = [f"{um:.3g} um away from the border it appears" for um in scene.to_border[first]]
+    reason = [f"appears {um:.3g} um away from the border" for um in scene.to_border[first]]
     score = _graded(scene.to_border[first] / scene.margin[first], 0.4, 0.55)
     return Found(APPEARS, first, score, reason, _none(first))
 
 
 def _vanishings(scene: Scene) -> Found:
     last = scene.lineage.cells.last[scene.vanishing]
-    reason = [f"{um:.3g} um away from the border it vanishes" for um in scene.to_border[last]]
+    reason = [f"vanishes {um:.3g} um away from the border" for um in scene.to_border[last]]
     score = _graded(scene.to_border[last] / scene.margin[last], 0.4, 0.55)
     return Found(VANISHES, last, score, reason, _none(last))
 
@@ -257,7 +257,7 @@ def _places(scene: Scene, ids: Ids, in_frame: bool = False) -> Floats:
 def _short_tracks(scene: Scene) -> Found:
     cells = scene.lineage.cells
     found = np.flatnonzero(scene.is_isolated)
-    reason = [f"{_frames(n)} long: debris, or a piece of another cell" for n in cells.n_detections[found]]
+    reason = [f"seen for {_frames(n)} only: debris, or a piece of another cell" for n in cells.n_detections[found]]
     score = _graded(scene.short / cells.n_detections[found], 0.5, 0.75)
     return Found(SHORT, cells.first[found], score, reason, _none(found))
 
@@ -267,7 +267,7 @@ def _early_divisions(scene: Scene) -> Found:
     found = np.flatnonzero(cells.is_complete & (scene.life < limit))
     hours = scene.life[found] * scene.frame_interval_s / 3600
     usual = scene.usual_life * scene.frame_interval_s / 3600
-    reason = [f"{h:.2g} h after birth it divides, usual are {usual:.2g} h" for h in hours]
+    reason = [f"divides {h:.2g} h after its birth; {usual:.2g} h is usual" for h in hours]
     return Found(EARLY_DIVISION, cells.last[found], _graded(limit / scene.life[found], 0.5, 0.9), reason, _none(found))
 
 
@@ -312,7 +312,7 @@ def _far_daughters(scene: Scene) -> Found:
 def _better_links(scene: Scene) -> Found:
     """Cells that begin, by birth or not, and fit better to another cell before."""
     born, mother, clearly = better_mothers(scene)
-    reason = [f"cell {cell} before: fits better to it" for cell in scene.lineage.cell[mother] + 1]
+    reason = [f"fits better to cell {cell} in the frame before" for cell in scene.lineage.cell[mother] + 1]
     return Found(BETTER, born, 0.3 + 0.3 * clearly, reason, mother)
 
 
@@ -338,15 +338,15 @@ def _unsure_words(scene: Scene, id: int) -> str:
     assert scene.tracked is not None and scene.tracked.runner_up is not None
     lineage, other, before = scene.lineage, int(scene.tracked.runner_up[id]), int(scene.lineage.link[id])
     if before < 0:
-        what = "new"
+        what = "a new cell"
     elif lineage.cell[before] == lineage.cell[id]:
-        what = "as before"
+        what = "the same cell as before"
     else:
-        what = f"daughter of cell {lineage.cell[before] + 1}"
-    said = f"{what}: {_percent(1 - scene.wrong[id])} sure"
+        what = f"a daughter of cell {lineage.cell[before] + 1}"
+    said = f"{_percent(1 - scene.wrong[id])} sure that it is {what}"
     if other >= 0:
         return f"{said}; it may come from cell {lineage.cell[other] + 1}"
-    return said if other == UNKNOWN else f"{said}; it may be a new one"
+    return said if other == UNKNOWN else f"{said}; it may be a new cell"
 
 
 def _percent(share: float) -> str:

@@ -104,7 +104,8 @@ def _apart(lineage: Lineage, of_cell: CellScores, fates: NDArray[np.str_]) -> Fo
     one, other = np.where(swap, other, one), np.where(swap, one, other)  # the place is where it differs from the mother
     gap = np.abs(of_cell.score[one] - of_cell.score[other])
     reason = [
-        f"scores {a:.2f}, its sister {b:.2f}" for a, b in zip(of_cell.score[one], of_cell.score[other], strict=True)
+        f"scores {a:.2f} ({_fate(a)}), its sister {b:.2f} ({_fate(b)})"
+        for a, b in zip(of_cell.score[one], of_cell.score[other], strict=True)
     ]
     return Found(APART, cells.first[one], 0.1 + 0.7 * gap, reason, cells.first[other])
 
@@ -128,7 +129,7 @@ def _leaps(lineage: Lineage, scores: FateScores) -> Found:
     best = order[np.unique(cell[at][order], return_index=True)[1]]
     best = best[(leap[best] > limit) & crosses[best]]
     reason = [
-        f"from {a:.2f} to {b:.2f} leaps the score: still the same cell?"
+        f"fate score leaps from {a:.2f} ({_fate(a)}) to {b:.2f} ({_fate(b)}): still the same cell?"
         for a, b in zip(before[best], after[best], strict=True)
     ]
     return Found(LEAP, rows[at[best]], np.clip(0.2 + 0.7 * leap[best], 0, 0.9), reason, np.full(len(best), -1))

@@ -84,7 +84,7 @@ def test_sisters_that_score_apart_are_a_doubt():
     ((place, _, reason, other),) = doubts[APART]
     first = lineage.cells.first
     assert (place, other) == (first[2], first[1])
-    assert reason == "scores 0.10, its sister 0.90"
+    assert reason == "scores 0.10 (MegE), its sister 0.90 (GM)"
 
 
 def test_sisters_that_do_become_different_are_none():
@@ -104,7 +104,7 @@ def test_a_leap_within_a_cell_is_found_where_it_is():
     lineage, doubts = found(None, frame=leaping)
     ((place, _, reason, _),) = doubts[LEAP]
     assert (lineage.cell[place], lineage.detections.frame[place]) == (1, FRAMES + 6)
-    assert "from 0.20 to 0.90" in reason
+    assert reason == "fate score leaps from 0.20 (MegE) to 0.90 (GM): still the same cell?"
     assert not found(None, frame=lambda lineage: np.linspace(0.2, 0.8, len(lineage)))[1][LEAP]
 
 

@@ -163,5 +163,7 @@ def test_a_birth_that_fits_better_to_another_cell_is_doubtful_at_the_border_too(
     lineage = relinked(movie, **{f"d{stolen}": movie.at("left", 9)})
     result = checks.doubts(lineage, 1.0, 3600.0, [(SIZE, SIZE)])
     row = result.detection.tolist().index(stolen)
-    assert "before: fits better to it" in result.reason[row] and result.other[row] == movie.at("right", 9)
+    assert f"fits better to cell {lineage.cell[movie.at('right', 9)] + 1} in the frame before" in result.reason[
+        row
+    ] and result.other[row] == movie.at("right", 9)
     assert edits.link(lineage, movie.at("right", 9), stolen, True) == first(lineage, stolen).changes

@@ -66,13 +66,13 @@ def test_the_reason_tells_the_next_best() -> None:
     tracked = exchanged()
     _, reason = found(tracked.doubts(), tracked.movie.at("cell 3", 9))
     cell = tracked.lineage.cell[tracked.movie.at("cell 4", 8)] + 1
-    assert reason == f"as before: 70 % sure; it may come from cell {cell}"
+    assert reason == f"70 % sure that it is the same cell as before; it may come from cell {cell}"
     alone = Tracked({("cell 3", 9): (0.995, -1)})
     _, reason = found(alone.doubts(), alone.movie.at("cell 3", 9))
-    assert reason == "as before: 99.5 % sure; it may be a new one"
+    assert reason == "99.5 % sure that it is the same cell as before; it may be a new cell"
     new = Tracked({("cell 3", 0): (0.6, ("cell 4", 8))})
     _, reason = found(new.doubts(), new.movie.at("cell 3", 0))
-    assert reason.startswith("new: 60 % sure; it may come from cell")
+    assert reason.startswith("60 % sure that it is a new cell; it may come from cell")
 
 
 def test_two_that_may_be_exchanged_are_one_place() -> None:
