@@ -74,14 +74,10 @@ def repairs(lineage: Lineage, scales: Scales, detection: int, other: int = -1) -
             weighed.setdefault((repair.name, repair.ids), repair)
     likelier = [repair for repair in weighed.values() if repair.gain >= LEAST_GAIN]
     next_best = [best for id in dict.fromkeys((detection, other)) if (best := place.next_best(id)) is not None]
-    found: dict[tuple[str, tuple[int, ...]], Repair] = {}
-    for repair in (*sorted(next_best, key=_by_gain), *sorted(likelier, key=_by_gain)):
-        found.setdefault((repair.name, repair.ids), repair)
-    return list(found.values())
-
-
-def _by_gain(repair: Repair) -> float:
-    return -repair.gain
+    next_best = list({repair.words: repair for repair in sorted(next_best, key=lambda repair: -repair.gain)}.values())
+    known = {(repair.name, repair.ids) for repair in next_best}
+    others = [repair for repair in likelier if (repair.name, repair.ids) not in known]
+    return [*next_best, *sorted(others, key=lambda repair: -repair.gain)]
 
 
 class Place:
@@ -105,15 +101,28 @@ class Place:
         name, ids, changes = found
         if (flash := self._flash_in(changes)) is not None:
             return next(self._deletions(flash), None)
-        return Repair(name, ids, self._words(name, ids), log((1 - right) / max(right, 1e-9)), changes)
+        if name == SWAP and self.lineage.predecessor(id) is None:  # or a division that the tracker took back
+            mother = self.lineage.predecessor(ids[1])
+            if mother is not None and len(self._heirs(mother)) == 1:
+                born = edits.link(self.lineage, mother, id)
+                if self.gain(changes) < self.gain(born) + LEAST_GAIN:
+                    name, ids, changes = LINK_UP, (mother, id), born
+        return Repair(name, ids, self._words(name, ids, changes), log((1 - right) / max(right, 1e-9)), changes)
 
-    def _words(self, name: str, ids: tuple[int, ...]) -> str:
+    def _words(self, name: str, ids: tuple[int, ...], changes: Changes) -> str:
         one, other = self._number(ids[0]), self._number(ids[-1])
         if name == CUT:
             return f"cut cell {one} from the one before, the next likeliest"
         if name == SWAP:
             return f"swap with cell {other} from here on, the next likeliest"
-        return f"link cell {one} to cell {other}, the next likeliest"
+        return f"{self._link_words(ids[0], ids[1], changes)}, the next likeliest"
+
+    def _link_words(self, before: int, after: int, changes: Changes = ()) -> str:
+        """Of a link to an earlier detection, by which that goes on, or divides if it does already; changes : all."""
+        one, other, frame = self._number(after), self._number(before), self.detections.frame
+        heirs = set(self._heirs(before)) - {change.id for change in changes}
+        is_born = any(frame[heir] == frame[after] for heir in heirs)
+        return f"make cell {one} a daughter of cell {other}" if is_born else f"link cell {one} to cell {other} before"
 
     def _flash_in(self, changes: Changes) -> int | None:
         """What is seen in one frame alone, and would take a cell's place by these changes, or become its sister."""
@@ -154,7 +163,7 @@ class Place:
             for one in self._near(heir, 0):
                 yield from self._try(SWAP, (heir, one), f"swap with cell {number(one)} from the next frame on")
         for earlier in self._earlier(here):
-            yield from self._try(LINK_UP, (earlier, here), f"link to cell {number(earlier)} before")
+            yield from self._try(LINK_UP, (earlier, here), self._link_words(earlier, here))
         for later in self._later(here):
             yield from self._try(LINK_UP, (here, later), f"link to cell {number(later)} after")
         yield from self._insertions(here)

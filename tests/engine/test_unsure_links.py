@@ -10,7 +10,7 @@ from engine.checks import Doubts, doubts
 from engine.lineage import Lineage, guess_end_reasons
 from engine.linking.runner_up import instead
 from engine.links import UNKNOWN, Links
-from tests.doubtful_movies import FRAMES, SIZE, Movie, calm, found
+from tests.doubtful_movies import FRAMES, SIZE, Movie, calm, families, found
 
 SURE = np.float32(0.9999)
 
@@ -142,6 +142,31 @@ def test_debris_at_the_border_may_be_a_cell_that_looks_in() -> None:
     unsure = {("debris", 9): (0.6, ("edge", 8)), ("edge", 9): (0.6, -1)}
     tracked = Tracked(unsure, Movie(tracks))
     assert tracked.repairs(tracked.movie.at("debris", 9), tracked.movie.at("edge", 9)) == []
+
+
+@pytest.mark.parametrize("area", [100.0, 200.0])
+def test_a_division_that_was_taken_back_is_suggested_again(area: float) -> None:
+    """A daughter left as a new cell: that she is one is suggested, not that she and her sister change places."""
+    tracks, mothers = families()
+    areas = {(f"{i}", t): area for i in range(8) for t in range(6)}
+    born, sister, mother = ("3.1", 6), ("3.0", 6), ("3", 5)
+    tracked = Tracked({born: (0.1, mother), sister: (0.5, -1)}, Movie(tracks, mothers, areas=areas))
+    at, other = tracked.movie.at(*born), tracked.movie.at(*sister)
+    link = tracked.lineage.link.copy()
+    link[at] = -1
+    tracked.lineage = Lineage(tracked.lineage.detections, link)
+    tracked.links = Links(link, tracked.links.probability, tracked.links.runner_up)
+    cell, whose = (int(tracked.lineage.cell[id]) + 1 for id in (at, tracked.movie.at(*mother)))
+    assert tracked.repairs(at, other)[0].words == f"make cell {cell} a daughter of cell {whose}, the next likeliest"
+    assert tracked.mended(at, other) == tracked.movie.lineage.link.tolist()
+
+
+def test_a_third_that_may_come_from_a_mother_is_exchanged_with_a_daughter() -> None:
+    """She has two daughters already, so no third is suggested."""
+    tracks, mothers = families()
+    tracks["third"] = [(t, y, x + 9) for t, y, x in tracks["3.1"]]
+    tracked = Tracked({("third", 6): (0.1, ("3", 5)), ("3.1", 6): (0.5, -1)}, Movie(tracks, mothers))
+    assert tracked.repairs(tracked.movie.at("third", 6))[0].name == "swap"
 
 
 def test_what_a_person_linked_is_no_doubt() -> None:
