@@ -231,6 +231,7 @@ def trees_opened(document: Document, repeats: int) -> list[float]:
         view = GenealogyView(document, Navigation(document), theme.LIGHT)
         view.set_colouring(colouring)
         view.resize(700, 600)
+        view.fit()
         view.grab()
 
     return timed(act, min(repeats, 10))
@@ -241,6 +242,7 @@ def panned(document: Document, repeats: int) -> list[float]:
     view = GenealogyView(document, Navigation(document), theme.LIGHT)
     view.set_colouring(colour_by(document, "generation"))
     view.resize(700, 600)
+    view.fit()
 
     def act() -> None:
         view.zoom(1.02, QPointF(300, 300))

@@ -1,5 +1,7 @@
 """The genealogies by mouse: what dragging a branch does, what stays where it is over an edit, what is marked."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,10 +13,13 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from engine import edits
+from engine.lineage import Lineage
+from lineage_app.app.genealogies.genealogy_view import GenealogyView
 from lineage_app.app.genealogies.layout import founders_by_size, founders_kept
 from lineage_app.app.genealogies.relinking import offer_for
 from lineage_app.app.look.doubtful import Doubtful
 from lineage_app.app.movie.seekbar import MARKS, Marks, Seekbar
+from lineage_app.app.navigation import Navigation
 from tests.app.invented_scores import write_scores
 from tests.genealogies import forest, three_generations, two_positions
 
@@ -175,6 +180,62 @@ def test_an_offer_is_made_only_for_what_can_be_done() -> None:
     for held, over in ((early, late), (cell[4], cell[4]), (cell[4], early), (cell[5], cell[4])):
         offer = offer_for(lineage, held, over)
         assert not offer.is_link and not offer.is_cut
+
+
+@pytest.fixture
+def crowded(qtbot, workspace):
+    """300 genealogies in a view of 500 px: the last one divides, the others are seen for one, two, three frames..."""
+    ends, pairs, n = list(range(300)), [], 300
+    for frame in (1, 2):
+        for founder in range(299):
+            if founder % 3 >= frame:
+                pairs.append((ends[founder], n))
+                ends[founder], n = n, n + 1
+        if frame == 1:
+            pairs += [(299, n), (299, n + 1)]
+            n += 2
+    lineage, positions = forest(pairs), workspace.document.lineage.detections.positions
+    lineage = Lineage(replace(lineage.detections, positions=positions), lineage.link)
+    document = workspace.document.edited(lineage)
+    view = GenealogyView(document, Navigation(document), workspace.genealogies.theme)
+    qtbot.addWidget(view)
+    view.resize(500, 400)
+    view.show()
+    return view
+
+
+def test_many_genealogies_are_as_wide_as_can_be_read(crowded) -> None:
+    """Side by side below a bar, those with most cells first, then those seen longest; each branch can be hit."""
+    founders = crowded.branches.layout.founders
+    lineage = crowded.document.lineage
+    assert lineage.cells.is_divided[founders[0]]
+    assert lineage.cells.n_detections[founders[1::99]].tolist() == [3, 2, 2, 1]
+    assert crowded.bar.isVisible() and crowded.bar.value() == 0
+    for cell in founders[1:9].tolist():
+        middle = crowded.branch_of(cell).center()
+        assert crowded.rect().contains(middle.toPoint()) and crowded.cell_at(middle) == cell
+    assert crowded.branch_of(int(founders[2])).x1() - crowded.branch_of(int(founders[1])).x1() >= 10
+
+
+def test_the_bar_brings_the_other_genealogies_into_view(crowded) -> None:
+    """Up to the last one; a focused cell comes by itself, and the bar goes with it."""
+    founders = crowded.branches.layout.founders.tolist()
+    assert crowded.branch_of(founders[-1]).x1() > crowded.width()
+    crowded.bar.setValue(crowded.bar.maximum())
+    assert crowded.branch_of(founders[-1]).x1() < crowded.width()
+    assert crowded.branch_of(founders[0]).x1() < 0
+    crowded.navigation.focus_cell(founders[150])
+    assert 58 <= crowded.branch_of(founders[150]).x1() < crowded.width()
+    assert 0 < crowded.bar.value() < crowded.bar.maximum()
+
+
+def test_fit_shows_all_genealogies_and_once_more_those_that_can_be_read(crowded) -> None:
+    """The whole needs no bar."""
+    founders = crowded.branches.layout.founders.tolist()
+    crowded.fit()
+    assert crowded.bar.isHidden() and 58 <= crowded.branch_of(founders[-1]).x1() < crowded.width()
+    crowded.fit()
+    assert crowded.bar.isVisible() and crowded.branch_of(founders[-1]).x1() > crowded.width()
 
 
 def test_onsets_are_full_where_said_and_open_where_called(qtbot, workspace, tree) -> None:

@@ -40,13 +40,14 @@ from lineage_app.app.genealogies.genealogy_drawing import (
 )
 from lineage_app.app.genealogies.layout import founders_kept, lay_out
 from lineage_app.app.genealogies.relinking import Offer, offer_for
+from lineage_app.app.genealogies.sideways import MARGIN, SidewaysBar
 from lineage_app.app.genealogies.tree_pictures import TreePictures
 from lineage_app.app.look.colouring import Colouring
 from lineage_app.app.look.theme import Theme
 from lineage_app.app.navigation import NOTHING, Navigation
 
 WIDEST_LEAF = 46.0
-MARGIN = 0.35  # leaves
+NARROWEST_LEAF = 5.0  # px, in which a branch can be told from the next, and hit
 NEAR = 8.0
 HANDLE = 14.0  # px of a branch, from its start, by which it is dragged
 
@@ -72,7 +73,9 @@ class GenealogyView(QWidget):
         self.branches = self._lay_out()
         self.offer: Offer | None = None  # what letting go of the dragged branch would do
         self._window = Window(AXIS, HEAD, 0.0, 0.0, 1.0, 1.0)
-        self._is_fitted = True
+        self._is_fitted, self._is_whole = True, False
+        self.bar = SidewaysBar(self)
+        self.bar.moved.connect(self._scroll_to)
         self._line_at = 0.0
         self._focused_before = NOTHING
         self._drag: Drag[tuple[Window, int]] = Drag()
@@ -110,7 +113,7 @@ class GenealogyView(QWidget):
             moved = float(self.branches.layout.x[now] - before.layout.x[at])
             self._window = replace(self._window, leaf=self._window.leaf + moved)
         self._focused_before = self.navigation.focused_cell
-        self.update()
+        self._show_window()
 
     def set_colouring(self, colouring: Colouring | None) -> None:
         """What the branches' colours say."""
@@ -137,20 +140,20 @@ class GenealogyView(QWidget):
             self.rebuild()
 
     def rebuild(self, *_: object) -> None:
-        """Lay the trees out anew."""
-        self.branches, self._is_fitted = self._lay_out(), True
+        """Lay the trees out anew, the first ones in view, as wide as they have to be to be read."""
+        self.branches, self._is_fitted, self._is_whole = self._lay_out(), True, False
         self._pictures.forget()
-        self.update()
+        self._show_window()
 
     def fit(self) -> None:
-        """Show all that there is."""
+        """Show all that there is, however narrow; once more: as wide as can be read."""
+        self._is_whole = not (self._is_fitted and self._is_whole)
         self._is_fitted = True
-        self.update()
+        self._show_window()
 
     def zoom(self, factor: float, at: QPointF | None = None) -> None:
         """Nearer or farther in both directions."""
-        at = at or QPointF(self.width() / 2, self.height() / 2)
-        self._stretch(factor, factor, at)
+        self._stretch(factor, factor, at or QPointF(self.width() / 2, self.height() / 2))
 
     def cell_at(self, point: QPointF, near: float = NEAR) -> int:
         """The cell whose branch is under a point of the view, -1 where there is none."""
@@ -170,9 +173,7 @@ class GenealogyView(QWidget):
 
     def handle_at(self, point: QPointF) -> int:
         """The cell whose branch can be dragged by its start from this point, -1 where there is none."""
-        if self._fit_if_wanted().per_leaf < MARKS_FROM:
-            return NOTHING
-        if (cell := self.cell_at(point)) < 0:
+        if self._fit_if_wanted().per_leaf < MARKS_FROM or (cell := self.cell_at(point)) < 0:
             return NOTHING
         branch = self.branch_of(cell)
         return cell if point.y() <= branch.y1() + min(HANDLE, max(branch.length() / 2, 4.0)) else NOTHING
@@ -211,18 +212,27 @@ class GenealogyView(QWidget):
         self._focused_before = cell
         if cell >= 0 and not self.is_shown(cell):
             self.rebuild()
-        if cell >= 0 and not self._is_fitted:
+        if self.is_shown(cell):
             self._bring_into_view(detection)
         if cell != before:
             self.update()
 
     def _bring_into_view(self, detection: int) -> None:
         at, window = self.point_of(detection), self._window
-        if not AXIS <= at.x() < self.width() or not HEAD <= at.y() < self.height():
+        if not AXIS <= at.x() < self.width() or not (self._is_fitted or HEAD <= at.y() < self.bar.top):
             leaf = window.leaf + (at.x() - (AXIS + self.width()) / 2) / window.per_leaf
-            frame = window.frame + (at.y() - self.height() / 2) / window.per_frame
-            self._window = replace(window, leaf=leaf, frame=frame)
-            self.update()
+            frame = 0.0 if self._is_fitted else window.frame + (at.y() - self.bar.top / 2) / window.per_frame
+            self._window, self._is_fitted = replace(window, leaf=leaf, frame=frame), False
+            self._show_window()
+
+    def _scroll_to(self, leaf: float) -> None:
+        self._window, self._is_fitted = replace(self._fit_if_wanted(), leaf=leaf), False
+        self.update()
+
+    def _show_window(self) -> None:
+        """Another part is in view, or at another scale."""
+        self.bar.show_for(self._fit_if_wanted(), self.branches.layout.width, self.width() - AXIS - SIDE)
+        self.update()
 
     def _redraw(self, *_: object) -> None:
         self.update()
@@ -234,9 +244,9 @@ class GenealogyView(QWidget):
 
     def _fit_if_wanted(self) -> Window:
         if self._is_fitted:
-            wide, high = max(self.width() - AXIS - SIDE, 20), max(self.height() - HEAD - foot(self.font()), 20)
+            wide, high = max(self.width() - AXIS - SIDE, 20), max(self.bar.top - HEAD - foot(self.font()), 20)
             leaves = max(self.branches.layout.width, 1.0) + 2 * MARGIN
-            per_leaf = min(wide / leaves, WIDEST_LEAF)
+            per_leaf = min(max(wide / leaves, 0.0 if self._is_whole else NARROWEST_LEAF), WIDEST_LEAF)
             left = -MARGIN - max(0.0, wide / per_leaf - leaves) / 2
             self._window = Window(AXIS, HEAD, left, 0.0, per_leaf, high / max(self.navigation.n_frames - 1, 1))
         return self._window
@@ -248,7 +258,7 @@ class GenealogyView(QWidget):
         per_frame = min(max(window.per_frame * downwards, 1e-3), 200.0)
         left, top = leaf - (at.x() - AXIS) / per_leaf, frame - (at.y() - HEAD) / per_frame
         self._window, self._is_fitted = Window(AXIS, HEAD, left, top, per_leaf, per_frame), False
-        self.update()
+        self._show_window()
 
     # ---- drawing
 
@@ -279,7 +289,7 @@ class GenealogyView(QWidget):
 
     def _scene(self) -> Scene:
         return Scene(
-            self.document, self.branches, self._fit_if_wanted(), self.width(), self.height(),
+            self.document, self.branches, self._fit_if_wanted(), self.width(), self.bar.top,
             self.navigation.n_frames, self.theme, self.font(), self.colouring, self.onsets,
         )  # fmt: skip
 
@@ -338,7 +348,7 @@ class GenealogyView(QWidget):
             self._is_fitted = False
             leaf, frame = window.leaf - moved.x() / window.per_leaf, window.frame - moved.y() / window.per_frame
             self._window = replace(window, leaf=leaf, frame=frame)
-            self.update()
+            self._show_window()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         offer, was_held = self.offer, self._drag.is_held
@@ -367,7 +377,7 @@ class GenealogyView(QWidget):
         self._show_handle(NOTHING)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        self.update()
+        self._show_window()
 
     def _show_handle(self, cell: int) -> None:
         if cell != self._handle:

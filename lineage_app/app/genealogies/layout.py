@@ -64,11 +64,11 @@ def lay_out(lineage: Lineage, founders: NDArray[Any], before: tuple[Lineage, Lay
 
 
 def founders_by_size(lineage: Lineage, position: int) -> Indices:
-    """The founders of the genealogies that are seen in a position, those with most cells first."""
+    """The founders of the genealogies that are seen in a position: most cells first, of these those seen most."""
     cells = lineage.cells
-    size = np.bincount(cells.founder, minlength=len(cells))
+    size, seen = (np.bincount(cells.founder, weights, len(cells)) for weights in (None, cells.n_detections))
     founders = np.flatnonzero(_founders_in(lineage, position))
-    return founders[np.argsort(-size[founders], kind="stable")]
+    return founders[np.lexsort((-seen[founders], -size[founders]))]
 
 
 def _founders_in(lineage: Lineage, position: int) -> NDArray[np.bool_]:
