@@ -71,7 +71,7 @@ ACTIONS = (
     Action("train", "Train a model…", (), "Fate", "on cells of known fate, of this project and others"),
     Action("predict", "Predict with a model…", (), "Fate", "a score for every cell, frame by frame", CELLS),
     Action("why", "Why this score?", ("Shift+F",), "Fate", "what the model sees in the cell; again: hide it", FOCUS),
-    Action("fit", "Fit to the window", ("0",), "View", "movie and genealogies as a whole"),
+    Action("fit", "Fit to the window", ("0",), "View", "movie and genealogies as a whole; again: genealogies to read"),
     Action("zoom_in", "Nearer", ("+", "="), "View", "also the wheel"),
     Action("zoom_out", "Farther", ("-",), "View", "also the wheel"),
     Action("outlines", "Outlines", ("O",), "View", "the outlines of the cells", CELLS, is_switch=True),
