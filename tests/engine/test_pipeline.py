@@ -1,5 +1,6 @@
 """The steps from movie to genealogies: resumed, skipped, redone."""
 
+import errno
 import os
 import shutil
 import signal
@@ -26,6 +27,7 @@ from tests.movies import disc_labels, disc_project
 from tests.small_movies import write_tiffs
 
 TABLES = ("detections", "links")
+THRESHOLD = SegmentationParameters(method="threshold")
 
 
 def table_bytes(project: Project) -> dict[str, bytes]:
@@ -47,6 +49,22 @@ def test_a_run_finds_and_links_the_cells(undisturbed: Project) -> None:
     cells = undisturbed.lineage().cells
     assert len(cells) == 2 * 6
     assert cells.is_divided.sum() == 2
+
+
+def test_a_full_disk_is_said_with_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While cells are found; what was done stays, and run again it goes on."""
+
+    def full(*_: object) -> None:
+        raise RuntimeError("No space left on device (os error 28)")
+
+    project, parameters = disc_project(tmp_path / "a.lineage", 8), RunParameters(segment=THRESHOLD)
+    with monkeypatch.context() as patched:
+        patched.setattr("engine.movie.Movie.write_labels", full)
+        with pytest.raises(OSError) as raised:
+            run(project, parameters)
+    assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(project.path))
+    _, outcome = run(Project.open(project.path), parameters)
+    assert outcome == dict.fromkeys(STEPS, "done") | {"illumination": "up to date"}
 
 
 def test_sparse_markers_are_measured_where_they_were_imaged(undisturbed: Project) -> None:
