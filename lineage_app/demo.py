@@ -53,9 +53,9 @@ class Foretold:
 def experiments() -> dict[str, SimulationParameters]:
     """Three small experiments as of curated genealogies: 40 founders, 32 hours, a picture every 24 minutes.
 
-    Decisions come early and fates look less different than in the movie of the demo, so that they are foretold some
-    generations ahead, and not without errors; seeds are such that both fates are about equally frequent. Two of them
-    differ in light, focus, density and speed; the third, which the model is judged on, lies between them.
+    Fates look less different than in the movie of the demo, so that they are foretold some generations ahead, and not
+    without errors; seeds are such that both fates are about equally frequent. Two of them differ in light, focus,
+    density and speed; the third, which the model is judged on, lies between them.
     """
     small = SimulationParameters(
         frames=80,
@@ -92,13 +92,17 @@ def training() -> "TrainParameters":
 
 
 def tracked_movie(folder: Path, report: Report) -> Project:
-    """Simulate a small movie in folder/movie, import it as folder/demo.lineage, and track it; goes on where it was."""
+    """Simulate a small movie in folder/movie, import it as folder/demo.lineage, and track it; goes on where it was.
+
+    A demo of another version keeps its movie, for its genealogies may have been corrected.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder}: {error.strerror}; choose another folder") from error
     movie, place = folder / "movie", folder / "demo.lineage"
-    simulate(movie, SimulationParameters.demo(), report("simulate"))
+    if not (movie / "truth" / "parameters.json").is_file():
+        simulate(movie, SimulationParameters.demo(), report("simulate"))
     project = import_movie(place, images=movie / "images", markers=MARKERS, progress=report("import"))
     return pipeline.run(project, pipeline.recorded(project), progress=report)[0]
 
@@ -200,7 +204,7 @@ def _write_page(page: Path, project: Project, results: dict[str, Any]) -> None:
     words = (
         "<p>The movie of this demo, tracked by the program itself and corrected by nobody. The dots show when a marker "
         "came on, which the model does not see: where it foretold well, the branches above a dot have its colour "
-        "already. Cells decide later here than in the experiments above, so less can be foretold. "
+        "already. Fates look more different here than in the experiments above, so more is foretold. "
         '<a href="report.html">All else of this movie</a></p>'
     )
     write_fate_page(results, page, [("genealogies", "The demo's own cells", words + fates.foretold(find(project)))])

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from engine.errors import InputError
+from engine.progress import no_progress
 from engine.project import Project
 from engine.simulate import SimulationParameters
 from lineage_app import cli, demo
@@ -126,6 +127,15 @@ def test_a_model_that_cannot_be_read_any_more_is_trained_anew(answer, folder) ->
         load(model)
     cli.app(args=["demo", str(folder)], standalone_mode=False)
     assert load(model).networks
+
+
+def test_a_demo_of_another_version_keeps_its_movie(patched, tmp_path, monkeypatch) -> None:
+    """Its genealogies may have been corrected by hand: the demo goes on with the movie that is there."""
+    silent = lambda step: no_progress  # noqa: E731
+    before = demo.tracked_movie(tmp_path, silent).detections()
+    monkeypatch.setattr(SimulationParameters, "demo", classmethod(lambda cls: replace(TINY, founders=2, seed=9)))
+    after = demo.tracked_movie(tmp_path, silent).detections()
+    assert len(after) == len(before) > 0
 
 
 def test_the_real_experiments_differ_and_the_judged_one_is_none_of_the_others() -> None:

@@ -190,3 +190,13 @@ def test_demo_has_generations_and_onsets():
     cells = grow_genealogies(SimulationParameters.demo()).cells
     assert max(cell.generation for cell in cells) >= 2
     assert {cell.fate for cell in cells if cell.onset_frame >= 0} == {1, -1}
+
+
+def test_in_the_demo_fates_are_decided_a_generation_ahead():
+    """Of cells that divide into one whose marker comes on, most were decided when they were born: it can be foretold."""
+    cells = {cell.label: cell for cell in grow_genealogies(SimulationParameters.demo()).cells}
+    shown = [cell for cell in cells.values() if cell.birth <= cell.onset_frame]
+    mothers = {cells[cell.mother] for cell in shown if cell.mother}
+    early = [mother for mother in mothers if 0 <= mother.commitment_frame <= mother.birth]
+    assert len(mothers) >= 10 and len(early) > len(mothers) / 2
+    assert min(sum(cell.fate == fate for cell in shown) for fate in (1, -1)) >= len(shown) / 3
