@@ -15,6 +15,7 @@ from engine import edits
 from engine.checking import review
 from engine.checking.repairs import Repair
 from engine.editing.changes import ACCEPTED, REVIEWED, SAMPLE
+from engine.fates.doubts import APART
 from engine.lineage import save_links
 from lineage_app.app.curation import queue_model
 from lineage_app.app.curation.place_links import PlaceLink, links_of
@@ -371,3 +372,17 @@ def test_another_edit_can_be_offered(person, monkeypatch) -> None:
     person.press(KEY.Key_J, SHIFT)
     person.press(KEY.Key_J)
     assert person.entries[-1].words.endswith("cut it")
+
+
+def test_no_edit_is_offered_where_scores_disagree_and_the_tracking_is_sure(person) -> None:
+    """Unless the tracking is worth a look there, too."""
+    queue = person.queue
+    person.press(KEY.Key_Space)
+    row = queue.doubt
+    assert queue.suggestions
+    kind = np.where(np.arange(len(queue.doubts)) == row, APART, queue.doubts.kind.astype(object)).astype(np.str_)
+    queue.doubts = replace(queue.doubts, kind=kind)
+    assert queue.suggestions
+    score = np.where(queue._of_tracking.detection == queue.place, 0.049, queue._of_tracking.score)
+    queue._of_tracking = replace(queue._of_tracking, score=score)
+    assert queue.suggestion is None

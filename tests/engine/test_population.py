@@ -193,7 +193,7 @@ def test_demo_has_generations_and_onsets():
 
 
 def test_in_the_demo_fates_are_decided_a_generation_ahead():
-    """Of cells that divide into one whose marker comes on, most were decided when they were born: it can be foretold."""
+    """Of cells that divide into one whose marker comes on, most were decided at birth: it can be foretold."""
     cells = {cell.label: cell for cell in grow_genealogies(SimulationParameters.demo()).cells}
     shown = [cell for cell in cells.values() if cell.birth <= cell.onset_frame]
     mothers = {cells[cell.mother] for cell in shown if cell.mother}

@@ -15,7 +15,7 @@ from engine.checking.usual import Scales
 from engine.checks import Doubts, is_worth_a_look, merged
 from engine.editing.changes import FATE, ONSET, REVIEWED
 from engine.edits import Changes
-from engine.fates.doubts import AGAINST, FATE_KINDS, UNLIKE, fate_doubts, with_found
+from engine.fates.doubts import FATE_KINDS, LEAP, fate_doubts, with_found
 from engine.journal import Entry
 from engine.lineage import Lineage
 from lineage_app.app.curation.looking import looked_through, names_any, touched
@@ -27,6 +27,7 @@ from lineage_app.app.work.apart import Apart
 from lineage_app.app.work.jobs import REST, Latest
 
 NOTHING = -1
+OF_THE_MODEL = set(FATE_KINDS) - {LEAP}  # a leap of the score may tell of two cells that were exchanged
 APART_FROM = 50_000  # detections
 
 
@@ -188,8 +189,9 @@ class Queue(QObject):
         row = self.doubt
         if row < 0 or self._scales is None:
             return []
-        if self.doubts.kind[row] in (AGAINST, UNLIKE) and self.place not in self._of_tracking.detection:
-            return []  # no edit makes that right
+        tracking = self._of_tracking
+        if self.doubts.kind[row] in OF_THE_MODEL and self.place not in tracking.detection[is_worth_a_look(tracking)]:
+            return []  # the model may be wrong, the tracking hardly
         lineage, other = self.lineage, int(self.doubts.other[row])
         if self._suggested[0] != (id(lineage), self.place):
             self._suggested = ((id(lineage), self.place), repairs(lineage, self._scales, self.place, other))
