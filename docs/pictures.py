@@ -136,14 +136,15 @@ def review_picture(project: Path, settings: QSettings) -> QImage:
     """A doubtful place with what is suggested."""
     with shown(project, settings) as (window, workspace):
         wait_until(lambda: workspace.queue.is_ready)
-        window.actions_["next_place"].trigger()
+        while workspace.queue.suggestion is None:
+            window.actions_["next_place"].trigger()
         return taken(window, workspace)
 
 
 def fate_picture(project: Path, settings: QSettings) -> QImage:
     """Cells coloured by fate score, and why the focused one scores so."""
     with shown(project, settings) as (window, workspace):
-        at_a_telling_cell(workspace, 0.8)
+        at_a_telling_cell(workspace, 0.6)
         workspace.colours.setCurrentText("fate score")
         window.actions_["why"].trigger()
         wait_until(lambda: workspace.strip.is_explaining)
