@@ -45,7 +45,7 @@ WRITTEN = 60  # frames that have a picture
 USUAL = 350_000  # detections
 BIRTH, ALONE = 1 / 17, 1 / 13  # of so many, the share born in a division, and of those without a mother
 MORE_COLUMNS = 24  # float32, beside area and place
-REST = 1.0  # s between two edits, as a person makes them
+REST, PAUSE = 1.0, 0.3  # s between two edits, two clicks, as a person makes them
 WARM = 10  # frames looked at again and again, all of them read before
 
 
@@ -173,7 +173,7 @@ def measure(opened: Opened, repeats: int) -> dict[str, object]:
     from_disk, cpu_a_frame = played(workspace, frames)
     navigation.go(frames[0])
     ids = np.concatenate([document.ids(0, t) for t in frames[:WARM]])
-    clicks = timed(lambda: navigation.focus(int(rng.choice(ids))), repeats)
+    clicks = timed(lambda: navigation.focus(int(rng.choice(ids))), repeats, rest_s=PAUSE)
     clicks_cpu = timed(lambda: navigation.focus(int(rng.choice(ids))), repeats, time.thread_time)
     hovers = timed(lambda: navigation.highlight(int(rng.integers(len(lineage)))), repeats)
     edited = edit_to_redrawn(workspace, frames[WARM // 2], repeats)

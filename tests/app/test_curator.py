@@ -138,7 +138,7 @@ def test_a_frame_forgotten_while_it_is_read_is_read_again(qtbot, curator: Curato
     """What was read of the old masks is dropped."""
     read, begun, goes_on = frames.read_frame, threading.Event(), threading.Event()
 
-    def slowly(document, position, number):
+    def slowly(document, position, number, near):
         frame = read(document, position, number)
         if document is first:
             begun.set()

@@ -1,4 +1,4 @@
-"""What is to be seen of a curve with next to nothing in it."""
+"""What is to be seen of a curve with next to nothing in it, and of one of a whole movie."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor, QImage, QPainter
 
 from lineage_app.app.cells.cell_curves import way_to
-from lineage_app.app.cells.curve_drawing import Sheet, _span_in_words, draw_curve
+from lineage_app.app.cells.curve_drawing import APART, COLUMN, Sheet, _span_in_words, draw_curve, extremes, thinned
 from lineage_app.app.look.theme import LIGHT
 
 
@@ -46,3 +46,22 @@ def test_equal_values_are_a_line_in_the_middle(workspace) -> None:
 def test_a_range_of_one_value_is_one_number() -> None:
     """Not from it to itself."""
     assert (_span_in_words(146.0, 146.0), _span_in_words(1.0, 2.0)) == ("146", "1.0–2.0")
+
+
+def test_a_curve_of_thousands_of_frames_is_drawn_by_few_points() -> None:
+    """From and to the same places, and as high and low in every column of pixels."""
+    x, y = np.linspace(90, 1450, 5000), np.random.default_rng(0).normal(size=5000)
+    kept = extremes(x, y)
+    assert len(kept) <= 4 * (1360 / COLUMN + 1) and kept[0] == 0 and kept[-1] == 4999
+    column = np.floor(x / COLUMN)
+    for at in np.unique(column):
+        here, few = column == at, column[kept] == at
+        assert (y[kept][few].min(), y[kept][few].max()) == (y[here].min(), y[here].max())
+    assert extremes(x[::20], y[::20]).tolist() == list(range(250))
+
+
+def test_so_many_dots_as_can_be_told_apart() -> None:
+    """One for each few pixels, in the frames of a short life all."""
+    x = np.linspace(90, 1450, 5000)
+    assert np.all(np.diff(np.floor(x[thinned(x)] / APART)) == 1)
+    assert thinned(np.array([10.0, 20.0, 30.0])).tolist() == [0, 1, 2]

@@ -8,6 +8,7 @@ pytest.importorskip("PySide6")
 from PySide6.QtCore import QPointF
 from PySide6.QtTest import QTest
 
+from engine.movie import Movie
 from lineage_app.app.movie import frames
 from tests.app.hand import ALT, CTRL, KEY, LEFT, MOTHER, SHIFT
 
@@ -178,7 +179,7 @@ def test_a_frame_that_cannot_be_read_is_said_and_the_others_are_shown(hand, qtbo
     """Play stops there; the app goes on."""
     read, said = frames.read_frame, []
 
-    def damaged(document, position, number):
+    def damaged(document, position, number, near):
         if number == 20:
             raise RuntimeError("damaged chunk")
         return read(document, position, number)
@@ -189,3 +190,20 @@ def test_a_frame_that_cannot_be_read_is_said_and_the_others_are_shown(hand, qtbo
     qtbot.waitUntil(lambda: not workspace.transport.is_playing, timeout=20_000)
     assert "frame 20: damaged chunk" in said
     hand.go(25)
+
+
+def test_a_marker_shown_in_many_frames_is_read_once(qtbot, workspace, monkeypatch) -> None:
+    """It is imaged every tenth frame only; the picture on the disk is asked for when another is due."""
+    document, asked = workspace.document, []
+    read = Movie.frame
+    monkeypatch.setattr(Movie, "frame", lambda movie, t, channel: asked.append((t, channel)) or read(movie, t, channel))
+    loader = frames.FrameLoader(document)
+    for number in range(8, 13):
+        loader.want(0, [number])
+        qtbot.waitUntil(lambda number=number: loader.get(0, number) is not None)
+    loader.close()
+    marker = document.markers[0]
+    assert [t for t, channel in asked if channel == marker] == [0, 10]
+    assert len([t for t, channel in asked if channel != marker]) == 5
+    again = frames.read_frame(document, 0, 12)
+    assert all(np.array_equal(loader.get(0, 12).images[name], image) for name, image in again.images.items())

@@ -36,6 +36,7 @@ from lineage_app.app.work.jobs import Latest
 
 RIGHT, PATCH, GAP = 14, 58, 6
 BAND_SHARE = 1.6  # height of a curve with bands, in that of others
+AFTERWARDS = 0.05  # s: pictures are read when all views have been drawn
 RIGHTWARDS = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -57,7 +58,7 @@ class CellStrip(QWidget):
         self._patches: dict[int, QImage] = {}
         self._still: QPixmap | None = None  # all but the line of the clock
         self._line_at = 0.0
-        self._latest = Latest(self)
+        self._latest = Latest(self, rest=AFTERWARDS)
         self._latest.answered.connect(self._patches_came)
         self.setMouseTracking(True)
         self.setAccessibleName("Life of the cell")

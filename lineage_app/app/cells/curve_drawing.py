@@ -18,6 +18,7 @@ RIGHTWARDS = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 UNSURE = 0.12  # a score this near to one half is drawn grey
 BAND_OPACITY = 60
 DOT = 6.0  # px, of a curve with one value
+APART, COLUMN = 5.0, 3.0  # px from dot to dot at least, and of what is drawn as one where a curve has many values
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,14 @@ def draw_curve(painter: QPainter, sheet: Sheet, curve: Curve, box: QRectF) -> No
         _draw_unlike(painter, sheet, curve.is_doubtful, box)
     if curve.band is not None:
         _draw_bands(painter, sheet, curve.band, y_of)
-    x, y = sheet.x_of(frames).tolist(), y_of(values.astype(np.float64)).tolist()
-    points = [QPointF(*point) for point in zip(x, y, strict=True)]
+    x, y = np.asarray(sheet.x_of(frames), np.float64), y_of(values.astype(np.float64))
     if curve.band is not None:
-        _draw_dots(painter, sheet, points, values, None if curve.is_doubtful is None else curve.is_doubtful[is_known])
+        one = thinned(x)
+        doubtful = np.zeros(len(one), bool) if curve.is_doubtful is None else curve.is_doubtful[is_known][one]
+        _draw_dots(painter, sheet, x[one], y[one], values[one], doubtful)
         return
+    few = extremes(x, y)
+    points = [QPointF(*point) for point in zip(x[few].tolist(), y[few].tolist(), strict=True)]
     colour = sheet.theme.on_panel(curve.colour) if curve.colour else QColor(sheet.theme.accent)
     if len(points) == 1:
         painter.setPen(QPen(colour, DOT, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
@@ -73,19 +77,38 @@ def draw_curve(painter: QPainter, sheet: Sheet, curve: Curve, box: QRectF) -> No
     painter.drawPolyline(QPolygonF(points))
 
 
+def thinned(x: NDArray[np.float64]) -> NDArray[np.intp]:
+    """The points to draw a dot for, of (N,) px from left to right: the first of each APART."""
+    return np.flatnonzero(np.diff(np.floor(x / APART), prepend=-np.inf))
+
+
+def extremes(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.intp]:
+    """The points that a curve through all of (N,) px needs to look the same: the ends of each column, as seen."""
+    column = np.floor(x / COLUMN)
+    start = np.flatnonzero(np.diff(column, prepend=-np.inf))
+    if 2 * len(start) >= len(x):
+        return np.arange(len(x))
+    size = np.diff(start, append=len(x))
+    group = np.repeat(np.arange(len(start)), size)
+    order = np.lexsort((y, group))
+    return np.unique(np.concatenate([start, start + size - 1, order[start], order[start + size - 1]]))
+
+
 def _draw_dots(
     painter: QPainter,
     sheet: Sheet,
-    points: list[QPointF],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
     values: NDArray[Any],
-    is_doubtful: NDArray[np.bool_] | None,
+    is_doubtful: NDArray[np.bool_],
 ) -> None:
-    """Each image's score in the colour of its fate; grey where it is not to be relied on."""
-    for number, point in enumerate(points):
-        is_grey = is_doubtful is not None and is_doubtful[number]
-        colour = QColor(sheet.theme.quiet) if is_grey else score_colour(float(values[number]), sheet.theme)
-        painter.setPen(QPen(colour, 3))
-        painter.drawPoint(point)
+    """Scores of images in the colour of their fate, grey where they are not to be relied on; a call for each colour."""
+    sure = np.abs(values - EITHER) > UNSURE
+    kind = np.where(sure & ~is_doubtful, np.sign(values - EITHER), 0)
+    for sign in (-1, 0, 1):
+        painter.setPen(QPen(score_colour(EITHER + sign * EITHER, sheet.theme), 3))
+        here = kind == sign
+        painter.drawPoints([QPointF(*at) for at in zip(x[here].tolist(), y[here].tolist(), strict=True)])
 
 
 def _draw_words(

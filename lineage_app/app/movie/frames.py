@@ -17,6 +17,7 @@ from lineage_app.app.document import Document
 KEPT_BYTES = 400_000_000
 FEWEST_KEPT = 12
 READERS = 2  # threads; the decoder uses one core each
+BESIDE = (-1, 1, -2, 2)  # frames that may show the same image of a marker, where it is not imaged in every frame
 Key = tuple[int, int]  # position, frame
 Points = NDArray[np.float32]
 Labels = NDArray[np.int32] | NDArray[np.uint16]
@@ -58,9 +59,10 @@ class Frame:
         return found
 
 
-def read_frame(document: Document, position: int, number: int) -> Frame:
+def read_frame(document: Document, position: int, number: int, near: Sequence[Frame] = ()) -> Frame:
     """Read a frame: a channel not imaged then is shown as last imaged before.
 
+    near : frames of the position that were read; where they show the same image of a marker, it is not read again.
     Raises InputError where the project is gone: its frame is not one without images and cells.
     """
     movie = document.movies[position]
@@ -72,7 +74,9 @@ def read_frame(document: Document, position: int, number: int) -> Frame:
         before = int(np.searchsorted(frames, number, side="right")) - 1
         if before >= 0:
             imaged[channel] = int(frames[before])
-            images[channel] = movie.frame(imaged[channel], channel)
+            same = (frame.images[channel] for frame in near if frame.imaged.get(channel) == imaged[channel])
+            found = next(same, None)
+            images[channel] = movie.frame(imaged[channel], channel) if found is None else found
     labels = compact(document.labels(position, number))
     edge, edge_label = outlines(labels)
     return Frame(position, number, images, imaged, labels, edge, edge_label)
@@ -175,8 +179,9 @@ class FrameLoader(QObject):
                     return
                 key, document = self._wanted.pop(0), self._document
                 self._reading[key] = document
+                near = [frame for by in BESIDE if (frame := self._kept.get((key[0], key[1] + by))) is not None]
             try:
-                if self._keep(key, read_frame(document, *key), document):
+                if self._keep(key, read_frame(document, *key, near), document):
                     self._say(self.loaded, *key)
             except (OSError, ValueError, RuntimeError) as error:  # a damaged file: say so, show the other frames
                 self._say(self.failed, f"frame {key[1]}: {error}")
