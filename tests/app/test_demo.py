@@ -131,7 +131,10 @@ def test_a_model_that_cannot_be_read_any_more_is_trained_anew(answer, folder) ->
 
 def test_a_demo_of_another_version_keeps_its_movie(patched, tmp_path, monkeypatch) -> None:
     """Its genealogies may have been corrected by hand: the demo goes on with the movie that is there."""
-    silent = lambda step: no_progress  # noqa: E731
+
+    def silent(step):
+        return no_progress
+
     before = demo.tracked_movie(tmp_path, silent).detections()
     monkeypatch.setattr(SimulationParameters, "demo", classmethod(lambda cls: replace(TINY, founders=2, seed=9)))
     after = demo.tracked_movie(tmp_path, silent).detections()
