@@ -27,9 +27,9 @@ def start(project: Path | None) -> int:
     window = Window(QSettings("Lineage", "Lineage"))
     window.show()
     sys.excepthook = partial(tell, window)
-    if project is not None:
-        window.open_project(project)
     with garbage_in_this_thread():
+        if project is not None:
+            window.open_project(project)
         code = int(application.exec())
     signal.signal(signal.SIGINT, before)
     sys.excepthook = sys.__excepthook__
@@ -38,11 +38,16 @@ def start(project: Path | None) -> int:
 
 @contextmanager
 def garbage_in_this_thread() -> Iterator[None]:
-    """Collect garbage by a timer of this thread alone: windows that another thread lets go of can stop the app."""
+    """Collect garbage by a timer of this thread alone: windows that another thread lets go of can stop the app.
+
+    What is there before is not looked through: of all modules that would stop the window for a tenth of a second.
+    """
     collector = GarbageCollector()
+    gc.freeze()
     try:
         yield
     finally:
+        gc.unfreeze()
         collector.timer.stop()
         gc.enable()
 
