@@ -4,8 +4,10 @@ A part of a movie of 1388 x 1040 px is simulated; a longer one shows it forwards
 positions are mirrored. Repeated frames are second names of the same file (hard links), so images take no more room than
 the part; all that is made of them is made anew. Each step runs in a process of its own; CPU seconds and peak memory are
 what the operating system saw. Without options: one position of 20, 40, 80 and 160 frames. --whole: 3 movies of
-2 positions of 5,000 frames, some 2.4 million cell images. Interrupted and run again it goes on; what a step had cost
-before counts too. Results stay in --folder. `open` is how the app opens a project, with some edits taken back.
+2 positions of 5,000 frames, some 2.4 million cell images. --week: one position of 5,000 frames, none repeated, in which
+three founders divide for a week, and how right its cells and links are. Interrupted and run again it goes on; what a
+step had cost before counts too. Results stay in --folder. `open` is how the app opens a project, with some edits taken
+back.
 """
 
 import argparse
@@ -26,6 +28,7 @@ from numpy.typing import NDArray
 
 from benchmarks.memory import in_a_process
 from engine.edits import cut
+from engine.evaluate import evaluate_tracks
 from engine.files import remove, write_json
 from engine.importing import import_movie
 from engine.movie import Movie
@@ -39,7 +42,8 @@ from engine.simulate import SimulationParameters, picture_name, position_name, s
 from engine.simulator.parameters import CHANNELS
 
 UNTIL = {"segment": "segment", "measure": "measure", "track": "track"}
-STEPS = ("import", *UNTIL, "predict", "info", "check", "open")
+STEPS = ("import", *UNTIL, "predict", "info", "check", "open", "evaluate")
+ACCURACY = ("DET", "SEG", "TRA", "LNK", "division_f1_0", "division_f1_1", "complete_tracks")
 COSTS = ("wall_s", "cpu_s", "peak_gb")
 EDITS = 20
 FLIPS: tuple[Callable[[NDArray[Any]], NDArray[Any]], ...] = (
@@ -52,13 +56,17 @@ FLIPS: tuple[Callable[[NDArray[Any]], NDArray[Any]], ...] = (
 
 @dataclass(frozen=True)
 class Size:
-    """Movies of some positions of some frames, of which `part` are simulated; founders : cells in the first frame."""
+    """Movies of some positions of some frames, of which `part` are simulated; founders : cells in the first frame.
+
+    repeated : the part is shown forwards, backwards ...; else it is the movie, a frame every other minute for a week.
+    """
 
     movies: int
     positions: int
     frames: int
     part: int
     founders: int
+    repeated: bool = True
 
     @property
     def name(self) -> str:
@@ -72,20 +80,22 @@ class Size:
 
 GROWTH = tuple(Size(1, 1, frames, 40, 200) for frames in (20, 40, 80, 160))
 WHOLE = Size(3, 2, 5000, 250, 60)
+WEEK = Size(1, 1, 5000, 5000, 3, repeated=False)
 
 
 def parameters_of(size: Size, movie: int) -> SimulationParameters:
     """Of the part of a movie."""
-    return replace(
-        SimulationParameters(), frames=size.part, founders=size.founders, seed=300 + movie, frame_interval_s=300.0
-    )
+    part = replace(SimulationParameters(), frames=size.part, founders=size.founders, seed=300 + movie)
+    return replace(part, frame_interval_s=300.0) if size.repeated else replace(part, cycle_h=(20.0,))
 
 
 def images_of(folder: Path, size: Size, movie: int) -> Path:
-    """The OME-Zarr images of a movie, made where they are not there."""
+    """The images of a movie, made where they are not there: OME-Zarr where frames are repeated."""
     parameters = parameters_of(size, movie)
     part = folder / f"part-{size.part}-{size.founders}-{movie}"
     simulate(part, parameters)
+    if not size.repeated:
+        return part / "images"
     store = folder / f"movie-{size.name}-{movie}.zarr"
     for position in range(size.positions):
         frames = {name: [t for t in range(size.frames) if _is_imaged(size, parameters, t)] for name in CHANNELS[1:]}
@@ -160,7 +170,7 @@ def _do(
 ) -> dict[str, Any]:
     """Do one step; returns what there is to say of it beside its costs."""
     if step == "import":
-        import_movie(project, images=images, reference=True)
+        import_movie(project, images=images, reference=images.suffix == ".zarr")
     elif step == "predict":
         from models import load
         from models.predict import predict_project
@@ -174,6 +184,9 @@ def _do(
             app([step, str(project)], standalone_mode=False)
     elif step == "open":
         return _opened(project)
+    elif step == "evaluate":
+        found = evaluate_tracks(Project.open(project), images.parent / "truth")
+        return {name: round(found[name], 4) for name in ACCURACY}
     else:
         run(Project.open(project), parameters, Workers(2), UNTIL[step], lambda name: progress)
     return {}
@@ -216,7 +229,8 @@ def costs(folder: Path, size: Size, method: str, model: Path | None) -> dict[str
     for movie in range(size.movies):
         images, project = images_of(folder, size, movie), folder / f"{name}-{movie}.lineage"
         for step in STEPS:
-            if f"{step}-{movie}" in found or (step == "predict" and model is None):
+            skipped = (step == "predict" and model is None) or (step == "evaluate" and size.repeated)
+            if skipped or f"{step}-{movie}" in found:
                 continue
             kept = folder / f"{name}-{movie}.{step}.json"
             found[f"{step}-{movie}"] = in_a_process(measured, step, project, images, parameters, model, kept)
@@ -241,6 +255,7 @@ def rows(size: Size, found: dict[str, Any]) -> list[str]:
             lines.append(
                 f"| {size.name} | {cells:,} | {step} | {wall:,.0f} | {cpu:,.1f} | {per} | {peak:.2f} | {mb:,.1f} |"
             )
+    lines += [f"{name} {found['evaluate-0'][name]}" for name in ACCURACY if "evaluate-0" in found]
     return lines
 
 
@@ -249,6 +264,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("build/benchmarks/scale"))
     parser.add_argument("--whole", action="store_true", help="the paper's size; hours")
+    parser.add_argument("--week", action="store_true", help="a week of one position, simulated whole; hours")
     parser.add_argument("--movies", type=int, default=WHOLE.movies, help="of the whole only so many")
     parser.add_argument("--positions", type=int, default=WHOLE.positions, help="of the whole only so many in each")
     parser.add_argument("--method", default="joint", help="by which cells are found")
@@ -260,7 +276,7 @@ def main() -> None:
     )
     print("|---|---|---|---|---|---|---|---|---|")
     whole = replace(WHOLE, movies=given.movies, positions=given.positions)
-    for size in (whole,) if given.whole else GROWTH:
+    for size in (whole,) if given.whole else (WEEK,) if given.week else GROWTH:
         print("\n".join(rows(size, costs(given.folder, size, given.method, given.model))), flush=True)
 
 
