@@ -34,7 +34,7 @@ from lineage_app.app.workspace import Workspace
 from lineage_app.demo import TRAINED_ON
 
 IMAGES = Path(__file__).resolve().parent / "images"
-PATIENCE_S = 180.0
+PATIENCE_S = 900.0
 
 
 def wait_until(claim: Callable[[], bool]) -> None:
