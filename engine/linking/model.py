@@ -188,5 +188,13 @@ class Model:
 def ellipse_square(cov: Floats, step: Floats) -> tuple[Floats, Floats]:
     """(E,) squared length of steps (2, E) in units of ellipses of second moments (3, E); the log of their areas."""
     (yy, yx, xx), (y, x) = cov, step
-    area = yy * xx - yx * yx
-    return (xx * y * y - 2 * yx * y * x + yy * x * x) / area, 0.5 * np.log(area)
+    area = yy * xx
+    area -= yx * yx
+    square = xx * y
+    square -= 2 * yx * x
+    square *= y
+    square += yy * x * x
+    square /= area
+    log_area = np.log(area)
+    log_area *= 0.5
+    return square, log_area

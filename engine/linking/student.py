@@ -16,7 +16,11 @@ _PRIOR_WEIGHT = 10.0  # events that what is known beforehand counts for
 def log_density(square: Floats, dimensions: int, tail: float, log_scale: Floats | float) -> Floats:
     """Log density at squared scaled distances (N,) of a t distribution; log_scale: summed over the dimensions."""
     at_zero = lgamma((tail + dimensions) / 2) - lgamma(tail / 2) - dimensions / 2 * log(tail * pi)
-    density: Floats = at_zero - log_scale - (tail + dimensions) / 2 * np.log1p(square / tail)
+    density: Floats = square / tail
+    density += 1
+    np.log(density, out=density)
+    density *= -(tail + dimensions) / 2
+    density += at_zero - log_scale
     return density
 
 
