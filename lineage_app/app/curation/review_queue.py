@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QLabel,
-    QProgressBar,
     QPushButton,
     QSizePolicy,
     QTableView,
@@ -25,6 +24,7 @@ from engine.checks import CLEAR, KINDS, WORTH
 from engine.fates.doubts import FATE_KINDS
 from lineage_app.app.curation.queue_model import NOTHING, Queue
 from lineage_app.app.curation.sample_box import SampleBox
+from lineage_app.app.look.progress_bar import ProgressBar
 
 COLUMNS = ("score", "what", "cell", "when", "why")
 ALL = "all kinds"
@@ -82,7 +82,7 @@ class ReviewQueue(QWidget):
         self.queue = queue
         self.model = PlaceModel(queue)
         self.model.setParent(self)
-        self.kinds, self.progress, self.count = QComboBox(), QProgressBar(), QLabel()
+        self.kinds, self.progress, self.count = QComboBox(), ProgressBar(), QLabel()
         self.view, self.about = QTableView(), QLabel()
         self.mend, self.right, self.other, self.next = QPushButton(), QPushButton(), QPushButton(), QPushButton()
         self.limit, self.surely, self.yes, self.no = QDoubleSpinBox(), QPushButton(), QPushButton(), QPushButton("No")

@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QLabel,
-    QProgressBar,
     QPushButton,
     QSpinBox,
     QTreeWidget,
@@ -27,6 +26,7 @@ from lineage_app.app.fate.fate_projects import Offer, look_at, trees_of
 from lineage_app.app.fate.fate_tasks import OURS, PUBLISHED, Trained, TrainRequest
 from lineage_app.app.fate.training import Training
 from lineage_app.app.fate.training_views import SplitView, TrainingCurves
+from lineage_app.app.look.progress_bar import ProgressBar
 from lineage_app.app.look.theme import Theme
 from lineage_app.app.work.jobs import Latest
 from lineage_app.app.work.path_field import Complaint, PathField
@@ -105,7 +105,7 @@ class TrainDialog(QDialog):
         self.seed.valueChanged.connect(self._choice_changed)
         self.out, self.problem = PathField("Model file", "a new file, NAME.pt", new=True), Complaint()
         self.out.line.textChanged.connect(self._show_state)
-        self.state, self.progress, self.outcome = QLabel(), QProgressBar(), QLabel()
+        self.state, self.progress, self.outcome = QLabel(), ProgressBar(), QLabel()
         self.progress.setTextVisible(False)
         self.progress.setMaximumHeight(6)
         for label in (self.explained, self.state, self.outcome):

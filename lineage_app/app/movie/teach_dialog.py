@@ -8,7 +8,6 @@ from PySide6.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QPushButton,
     QSpinBox,
     QVBoxLayout,
@@ -18,6 +17,7 @@ from PySide6.QtWidgets import (
 from engine.editing.changes import REVIEWED
 from engine.lineage import Lineage
 from lineage_app.app.fate.train_dialog import free_name
+from lineage_app.app.look.progress_bar import ProgressBar
 from lineage_app.app.movie.teaching import Teaching
 from lineage_app.app.work.path_field import Complaint, PathField
 
@@ -43,7 +43,7 @@ class TeachDialog(QDialog):
         self.teaching: Teaching | None = None
         self.sure = sure_masks(lineage)
         self.explained, self.state, self.problem = QLabel(EXPLAINED), QLabel(), Complaint()
-        self.steps, self.progress = QSpinBox(), QProgressBar()
+        self.steps, self.progress = QSpinBox(), ProgressBar()
         self.steps.setRange(10, 5000)
         self.steps.setValue(STEPS)
         self.steps.setSingleStep(50)

@@ -9,8 +9,9 @@ from typing import Any
 
 from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 
+from lineage_app.app.look.progress_bar import ProgressBar
 from lineage_app.app.work.jobs import Job, Work
 
 STOPPING = "stopping…"
@@ -31,7 +32,7 @@ class JobBar(QWidget):
         super().__init__()
         self.job: Job | None = None
         self._began = ("", 0.0, 0)  # step under way, when its first progress came, and how far it was
-        self.step, self.progress, self.cancel = QLabel(), QProgressBar(), QToolButton()
+        self.step, self.progress, self.cancel = QLabel(), ProgressBar(), QToolButton()
         self.progress.setFixedWidth(200)
         self.cancel.setText("Cancel")
         self.cancel.clicked.connect(self.cancel_job)
