@@ -11,14 +11,23 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor, QImage, QPainter
 
 from lineage_app.app.cells.cell_curves import way_to
-from lineage_app.app.cells.curve_drawing import APART, COLUMN, Sheet, _span_in_words, draw_curve, extremes, thinned
+from lineage_app.app.cells.curve_drawing import (
+    APART,
+    COLUMN,
+    Sheet,
+    _span_in_words,
+    draw_curve,
+    extremes,
+    joined,
+    thinned,
+)
 from lineage_app.app.look.theme import LIGHT
 
 
-def drawn(workspace, values: list[float]) -> np.ndarray:
-    """(Y, X) where a curve of these values has its colour; 200 px from its first frame to its last."""
+def picture(workspace, values: list[float], is_doubtful: np.ndarray | None = None) -> np.ndarray:
+    """(Y, X, 4) of a curve of these values; 200 px wide, half of it from the first frame to the last."""
     way = way_to(workspace.document, 0)
-    curve = replace(way.curves[0], values=np.array(values), colour="", is_doubtful=None, band=None)
+    curve = replace(way.curves[0], values=np.array(values), colour="", is_doubtful=is_doubtful, band=None)
     way = replace(way, frames=np.arange(len(values)))
     image = QImage(200, 40, QImage.Format.Format_RGB32)
     image.fill(QColor("white"))
@@ -26,9 +35,19 @@ def drawn(workspace, values: list[float]) -> np.ndarray:
     sheet = Sheet(way, workspace.document.lineage.cells, lambda t: 100.0 * t / wide + 90, 0, LIGHT, font)
     with QPainter(image) as painter:
         draw_curve(painter, sheet, curve, QRectF(0, 0, 200, 40))
-    grey = np.frombuffer(image.constBits(), np.uint8).reshape(40, 200, 4)
-    blue, _, red, _ = np.moveaxis(grey.astype(int), 2, 0)
+    return np.frombuffer(image.constBits(), np.uint8).reshape(40, 200, 4).astype(int)
+
+
+def drawn(workspace, values: list[float]) -> np.ndarray:
+    """(Y, X) where a curve of these values has its colour."""
+    blue, _, red, _ = np.moveaxis(picture(workspace, values), 2, 0)
     return (blue - red) > 100
+
+
+def test_the_shade_behind_unlike_images_is_as_deep_over_thousands_of_frames(workspace) -> None:
+    """As over three, so that the curve can be read."""
+    few, many = (picture(workspace, [146.0] * n, np.ones(n, bool))[5, 100:180] for n in (3, 5000))
+    assert (many == few).all() and (few[:, :3] < 255).all()
 
 
 def test_a_single_value_is_a_dot_that_can_be_seen(workspace) -> None:
@@ -46,6 +65,15 @@ def test_equal_values_are_a_line_in_the_middle(workspace) -> None:
 def test_a_range_of_one_value_is_one_number() -> None:
     """Not from it to itself."""
     assert (_span_in_words(146.0, 146.0), _span_in_words(1.0, 2.0)) == ("146", "1.0–2.0")
+
+
+def test_spans_less_than_a_pixel_apart_are_one() -> None:
+    """So that a shade is as deep over the thousands of images of a movie as over a few, and each gap can be seen."""
+    left = np.array([0.0, 0.3, 0.6, 5.0, 6.5, 6.8])
+    assert np.array(joined(left, left + 0.3)) == pytest.approx(np.array([(0.0, 0.9), (5.0, 5.3), (6.5, 7.1)]))
+    frames = np.arange(5000) * 0.27
+    assert joined(frames - 0.135, frames + 0.135) == [(frames[0] - 0.135, frames[-1] + 0.135)]
+    assert joined(frames[:0], frames[:0]) == []
 
 
 def test_a_curve_of_thousands_of_frames_is_drawn_by_few_points() -> None:

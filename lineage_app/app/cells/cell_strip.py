@@ -157,7 +157,8 @@ class CellStrip(QWidget):
         share = (frame - first) / (last - first) if last > first else 0.5 + 0 * frame
         return self._left + share * self._wide
 
-    def _frame_at(self, x: float) -> float:
+    def _frame_at(self, x: Any) -> Any:
+        """Where in time one or (n,) px are."""
         first, last = self._span()
         return first + (x - self._left) / max(self._wide, 1) * max(last - first, 1)
 
@@ -187,7 +188,7 @@ class CellStrip(QWidget):
         assert self.way is not None
         n = max(1, min(self._wide // PATCH, len(self.way.ids)))  # a short life is not shown over and over
         edges = self._left + np.arange(n + 1) * self._wide / n
-        spans = [(self._frame_at(a), self._frame_at(b)) for a, b in pairwise(edges.tolist())]
+        spans = list(pairwise(self._frame_at(edges).tolist()))
         middles = [self.way.nearest((first + last) / 2) for first, last in spans]
         if not self.is_explaining or self.explained is None:
             return np.array(middles, np.int64)

@@ -152,9 +152,16 @@ def _draw_unlike(painter: QPainter, sheet: Sheet, is_doubtful: NDArray[np.bool_]
     """Grey behind the images that are unlike what the model has learned from."""
     grey = QColor(sheet.theme.quiet)
     grey.setAlpha(BAND_OPACITY)
-    for frame in sheet.way.frames[is_doubtful].tolist():
-        left, right = sheet.x_of(frame - 0.5), sheet.x_of(frame + 0.5)
+    frames = sheet.way.frames[is_doubtful]
+    for left, right in joined(sheet.x_of(frames - 0.5), sheet.x_of(frames + 0.5)):
         painter.fillRect(QRectF(left, box.top(), max(right - left, 1), box.height()), grey)
+
+
+def joined(left: NDArray[np.float64], right: NDArray[np.float64]) -> list[tuple[float, float]]:
+    """Spans (N,) of px, in order, as few: less than a px apart they are one, lest shades lie upon each other."""
+    first = np.flatnonzero(left - np.append(-np.inf, right)[:-1] >= 1)
+    last = np.append(first, len(left))[1:] - 1
+    return list(zip(left[first].tolist(), right[last].tolist(), strict=True))
 
 
 def _span_in_words(low: float, high: float) -> str:
