@@ -97,8 +97,8 @@ def cell_scores(scores: FateScores, lineage: Lineage, line: Sequence[int] | None
     count = np.bincount(of, minlength=size)
 
     def mean(values: NDArray[Any]) -> NDArray[np.float64]:
-        total = np.bincount(of, values[scored].astype(np.float64), size)
+        total = np.bincount(of, values.astype(np.float64), size)
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
-    is_uncertain = mean(scores.abstained | ~scores.in_distribution) > MOST
-    return CellScores(mean(scores.cell), mean(scores.low), mean(scores.high), is_uncertain)
+    is_uncertain = mean(scores.abstained[scored] | ~scores.in_distribution[scored]) > MOST
+    return CellScores(mean(scores.cell[scored]), mean(scores.low[scored]), mean(scores.high[scored]), is_uncertain)

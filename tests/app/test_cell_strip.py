@@ -88,6 +88,18 @@ def test_pictures_are_kept_over_an_edit_unless_their_mask_changed(qtbot, workspa
     assert workspace.strip._patches.get(one) is not kept[one]
 
 
+def test_the_names_of_the_curves_have_room_in_a_larger_font(workspace) -> None:
+    """The curves begin further to the right, and end where they did."""
+    workspace.navigation.focus_cell(DAUGHTER, 25)
+    strip = workspace.strip
+    first, last = float(strip.x_of(0)), float(strip.x_of(29))
+    font = strip.font()
+    font.setPointSizeF(2 * font.pointSizeF())
+    strip.setFont(font)
+    assert strip.x_of(0) > first + 50
+    assert strip.x_of(29) == pytest.approx(last)
+
+
 def test_an_onset_is_a_line_in_the_colour_of_its_marker(workspace) -> None:
     """Dashed where it was called, whole where a person said so."""
     strip = workspace.strip

@@ -1,6 +1,7 @@
 """The life of the focused cell: pictures from its founder on, curves below them, its generations above."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -79,7 +80,7 @@ class CellStrip(QWidget):
         patches += self.fontMetrics().height() if self.is_explaining else 0
         return round(self._band + patches + 2 * GAP + n_curves * (lines * self.fontMetrics().height() + GAP))
 
-    @property
+    @cached_property
     def _left(self) -> int:
         """px of the names of the curves, left of them."""
         return self.fontMetrics().horizontalAdvance("0 MegE – GM 1 ") + 20
@@ -132,6 +133,7 @@ class CellStrip(QWidget):
 
     def changeEvent(self, event: QEvent) -> None:
         """Another font."""
+        self.__dict__.pop("_left", None)
         self._redraw()
         super().changeEvent(event)
 
@@ -299,8 +301,9 @@ class CellStrip(QWidget):
     def _draw_onsets(self, painter: QPainter, way: Way) -> None:
         """A line where a marker comes on: whole where people said so, dashed where the program called it."""
         said, document = self.document.lineage.facts[ONSET], self.document
-        here = {int(i): marker for i in way.ids for marker in [said.get(int(i), self.onsets.get(int(i)))] if marker}
-        for detection, marker in here.items():
+        known = {**self.onsets, **said}
+        for detection in np.intersect1d(way.ids, list(known)).astype(int).tolist():
+            marker = known[detection]
             if marker in document.markers:
                 x = self.x_of(float(document.lineage.detections.frame[detection]))
                 style = Qt.PenStyle.SolidLine if detection in said else Qt.PenStyle.DashLine
