@@ -60,6 +60,26 @@ def test_a_row_of_the_table_focuses_its_cell(qtbot, workspace) -> None:
     assert workspace.navigation.focused_cell == 3
 
 
+def test_the_row_of_the_focused_cell_is_marked(qtbot, workspace) -> None:
+    """When the table comes up, when the focus moves, after an edit, and when nothing is selected any more."""
+
+    def marked() -> list[int]:
+        table = workspace.table
+        return [int(table.model.shown[row.row()]) for row in table.view.selectionModel().selectedRows()]
+
+    workspace.navigation.focus_cell(MOTHER, 10)
+    show_table(qtbot, workspace)
+    assert marked() == [MOTHER]
+    workspace.navigation.focus_cell(5, 10)
+    assert marked() == [5]
+    edited(workspace, qtbot, "fate", lambda lineage: edits.set_fate(lineage, int(lineage.members(1)[0]), "GM"))
+    assert marked() == [5]
+    workspace.navigation.select(workspace.document.lineage.members(2)[:1])
+    assert marked() == [2]
+    workspace.navigation.select(np.zeros(0, np.int64))
+    assert marked() == [5]
+
+
 def test_escape_empties_the_filter_and_keeps_the_focus(qtbot, workspace, window) -> None:
     """Pressed again, it takes the focus away, as it does everywhere."""
     table = show_table(qtbot, workspace)

@@ -268,11 +268,11 @@ class CellTable(QWidget):
             self.view.viewport().update()
 
     def show_selection(self) -> None:
-        """Mark the rows of the selected cells."""
+        """Mark the rows of the selected cells, or of the focused one where none is selected."""
         if self._shown is not self._document:
             return
         chosen = QItemSelection()
-        for cell in self.navigation.selected_cells[:MOST_SELECTED].tolist():
+        for cell in self.navigation.selected_cells[:MOST_SELECTED].tolist() or [self.navigation.focused_cell]:
             row = self.model.row_of(cell)
             if row >= 0:
                 chosen.select(self.model.index(row, 0), self.model.index(row, len(self.model.columns) - 1))
