@@ -98,7 +98,7 @@ class Lineage:
         before, self._state = self._state, after(self._state, changes)
         if any(change.kind not in FACTS for change in changes):
             known = self.__dict__.pop("_forest", None)
-            for name in ("lbep", "overlay", "_added"):
+            for name in ("ids", "lbep", "overlay", "_added"):
                 self.__dict__.pop(name, None)
             if known is not None and len(known.cells):
                 self._edited = known, frozenset()
@@ -174,14 +174,12 @@ class Lineage:
         added = np.array(self._added.get((position, frame), []), np.int64)
         return np.concatenate([np.arange(rows.start, rows.stop), added])
 
-    @property
+    @cached_property
     def ids(self) -> Ids:
         """(N,) the id of each row: its own number, but for a settled lineage those in the one it was made from."""
-        return np.arange(len(self)) if self._settled_from is None else self._settled_from[0]
-
-    def id_of(self, row: int) -> int:
-        """The id of one row."""
-        return row if self._settled_from is None else int(self._settled_from[0][row])
+        ids = np.arange(len(self)) if self._settled_from is None else self._settled_from[0]
+        ids.flags.writeable = False
+        return ids
 
     @cached_property
     def overlay(self) -> Overlay:

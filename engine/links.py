@@ -87,13 +87,19 @@ def project_links(project: "Project", lineage: "Lineage") -> Links | None:
     return None if found is None or found.probability is None else found.standing(lineage)
 
 
+def accepted(lineage: "Lineage") -> list[int]:
+    """The detections whose place was accepted, with the links that they still have."""
+    ids, link, heirs = lineage.ids, lineage.link, lineage.successors
+    return [
+        row
+        for row, links in lineage.facts[ACCEPTED].items()
+        if links == [-1 if at < 0 else int(ids[at]) for at in (link[row], *heirs[row])]
+    ]
+
+
 def _found_right(lineage: "Lineage") -> list[int]:
     """The detections whose place was accepted as it stands, and those of cells that were reviewed as right."""
-    right = [
-        id
-        for id, links in lineage.facts[ACCEPTED].items()
-        if links == [-1 if at < 0 else int(lineage.ids[at]) for at in (lineage.link[id], *lineage.successors[id])]
-    ]
+    right = accepted(lineage)
     for id, answer in lineage.facts[REVIEWED].items():
         if answer == "right":
             cell = int(lineage.cell_of(id))

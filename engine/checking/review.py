@@ -12,6 +12,7 @@ from engine.editing.changes import ACCEPTED, REVIEWED, SAMPLE, Change, EditError
 from engine.edits import ANSWERS, Changes, check_known, review
 from engine.forest import Ids
 from engine.lineage import Lineage
+from engine.links import accepted
 
 SAMPLE_SIZE = 50
 Z_95 = 1.959963984540054  # standard normal, two-sided 95 %
@@ -128,16 +129,11 @@ def is_open(lineage: Lineage, detections: Ids, of_fate: NDArray[np.bool_] | None
     of_fate : (D,) which are about fates, that a review of the tracking has not settled.
     """
     open = np.asarray(lineage.present[detections])
-    accepted = [
-        row
-        for row, links in lineage.facts[ACCEPTED].items()
-        if links == [lineage.id_of(link) if link >= 0 else -1 for link in _links(lineage, row)]
-    ]
     reviewed = lineage.start_of(np.array(list(lineage.facts[REVIEWED]), np.int64))
     is_reviewed = np.isin(lineage.start_of(detections), reviewed)
     if of_fate is not None:
         is_reviewed &= ~of_fate
-    return open & ~np.isin(detections, accepted) & ~is_reviewed
+    return open & ~np.isin(detections, accepted(lineage)) & ~is_reviewed
 
 
 def _links(lineage: Lineage, detection: int) -> list[int]:

@@ -138,7 +138,9 @@ def _outline(labels: NDArray[np.int32], label: int, box: tuple[slice, slice] | N
     """(n, 2) x, y of the corners of a label's longest outline, to a third of a pixel; none where it is not there."""
     if box is None:
         return np.zeros((0, 2))
-    mask = np.pad(labels[box] == label, 1)
+    height, width = (side.stop - side.start for side in box)
+    mask = np.zeros((height + 2, width + 2))
+    mask[1:-1, 1:-1] = labels[box] == label
     longest = max(find_contours(mask, 0.5), key=len)[:-1, ::-1]
     corners = cv2.approxPolyDP(longest.astype(np.float32), 0.3, True)[:, 0]
     found: NDArray[np.float64] = corners.astype(np.float64) + (box[1].start - 1, box[0].start - 1)

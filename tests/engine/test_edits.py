@@ -148,6 +148,17 @@ def test_deleting_where_too_many_would_follow_cuts_them_loose() -> None:
     assert [lineage.predecessor(id) for id in (2, 3, 4)] == [0, None, None]
 
 
+def test_ids_are_made_once_for_all_who_ask() -> None:
+    """Whoever asks for them row by row is not given a new array each time; one added by hand has the next."""
+    lineage = genealogies.two_founders()
+    ids = lineage.ids
+    assert lineage.ids is ids
+    before = lineage.copy()
+    lineage.apply(edits.add(lineage, 0, 1, mask(7.0, 8.0)))
+    assert lineage.ids.tolist() == [*ids.tolist(), len(ids)]
+    assert before.ids is ids
+
+
 def test_an_added_detection_gets_a_new_id_and_label() -> None:
     """It stands in its frame, with its measures, and can be linked."""
     lineage = genealogies.two_founders()

@@ -151,7 +151,7 @@ def test_all_arrays_are_read_only() -> None:
     """Nothing derived can be changed under the views that show it."""
     lineage = genealogies.three_generations()
     arrays = [getattr(lineage.cells, field.name) for field in fields(lineage.cells)]
-    arrays += [lineage.link, lineage.successors, lineage.cell, lineage.lbep, lineage.members(1)]
+    arrays += [lineage.link, lineage.successors, lineage.cell, lineage.lbep, lineage.ids, lineage.members(1)]
     assert [array.flags.writeable for array in arrays] == [False] * len(arrays)
 
 
