@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from skimage.draw import disk
+from skimage.measure import regionprops
 
 from engine.ctc import mask_files, read_mask, read_table
 from engine.detections import Detections
@@ -55,6 +57,17 @@ def read_truth(data: Path, movie: Movie) -> list[NDArray[Any]]:
     return [read_mask(files[frame]) for frame in sorted(files)]
 
 
+def marked(truth: list[NDArray[Any]], radius: float) -> list[NDArray[Any]]:
+    """The label images with a disc about the centroid of each cell in place of its mask, as markers of tracks are."""
+    images = [np.zeros_like(image) for image in truth]
+    for image, cells in zip(images, truth, strict=True):
+        found = regionprops(cells.astype(np.int32))
+        for reach in (radius, 0.5):  # a later disc covers a part of one before, but not its middle
+            for cell in found:
+                image[disk(cell.centroid, reach + 0.5, shape=image.shape)] = cell.label
+    return images
+
+
 def shuffled(truth: list[NDArray[Any]], seed: int = 0) -> list[NDArray[np.int32]]:
     """The label images with labels 1..n in each frame, in an order that tells nothing."""
     rng = np.random.default_rng(seed)
@@ -88,13 +101,14 @@ def warm_up() -> Detections:
     return detect([image] * n_frames)
 
 
-def run(data: Path, movies: tuple[Movie, ...], repeats: int) -> list[dict[str, Any]]:
-    """One row for each movie and tracker."""
+def run(data: Path, movies: tuple[Movie, ...], repeats: int, markers: float | None = None) -> list[dict[str, Any]]:
+    """One row for each movie and tracker; markers : radius, px, of discs in place of the masks."""
     rows = []
     for tracker in TRACKERS:
         track(warm_up(), TrackingParameters(tracker=tracker))
     for movie in movies:
         truth = read_truth(data, movie)
+        truth = truth if markers is None else marked(truth, markers)
         images = shuffled(truth)
         detections = detect(images)
         matched = match(images.__getitem__, truth.__getitem__, range(len(truth)))
@@ -133,12 +147,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=shared / "data", help="folder of the movies")
     parser.add_argument("--sets", nargs="+", metavar="NAME", help="some of " + ", ".join(m.name for m in MOVIES))
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--markers", type=float, metavar="PX", help="discs of this radius in place of the masks")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     movies = tuple(movie for movie in MOVIES if args.sets is None or movie.name in args.sets)
     if not movies or not args.data.is_dir():
         parser.error(f"no such sets, or no folder {args.data}; give --data, or set LINEAGE_SHARED")
-    rows = run(args.data, movies, args.repeats)
+    rows = run(args.data, movies, args.repeats, args.markers)
     print(json.dumps({"linking": rows}) if args.json else markdown(rows))
 
 

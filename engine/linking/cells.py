@@ -18,6 +18,7 @@ MOSTLY = 0.95  # of the cells must have a brightness for it to count
 POPULATION_TAIL = 4.0  # of what varies between cells
 BORDER = 2.0  # cell radii from the edge of the field in which cells come and go
 _PIXEL_NOISE = 0.3  # of a mask's size and shape, over the root of its area
+_OF_DISCS = 0.5  # spread that areas of like discs have at most, being drawn on pixels, over the root of their area
 _UNIT_RADIUS = 0.4  # of the spacing of cells, where sizes are not known
 
 
@@ -82,7 +83,7 @@ def describe(frame: NDArray[Any], yx: NDArray[Any], columns: Mapping[str, NDArra
     place = yx.astype(np.float64)
     area = np.maximum(columns["area"].astype(np.float64), 1.0)
     still = remove_motion(frame, place)
-    is_alike = np.ptp(area) == 0
+    is_alike = bool(robust_scale(np.log(area))[1] < _OF_DISCS / np.sqrt(quantile(area, 0.5)))
     if is_alike:
         area = np.full(len(area), np.pi * (_UNIT_RADIUS * _spacing(frame, still)) ** 2)
     if is_alike or "cov_yy" not in columns:

@@ -124,6 +124,21 @@ def test_points_without_size_are_followed() -> None:
     assert (link >= 0).sum() == len(detections) - 25
 
 
+@pytest.mark.parametrize("radius", [1.5, 2.0, 2.5, 3.5, 6.0, 9.0, 15.0])
+def test_discs_in_place_of_masks_are_points(radius: float) -> None:
+    """Markers of one size tell nothing of cells, though pixels, the border and other discs make their areas unlike."""
+    detections, mother, daughters = dividing()
+    rng = np.random.default_rng(0)
+    pixels = np.stack(np.mgrid[:41, :41], axis=-1)
+    centres = 20 + rng.random((len(detections), 2))
+    area = np.array([np.sum(((pixels - centre) ** 2).sum(axis=-1) < radius**2) for centre in centres], np.float32)
+    area[rng.random(len(area)) < 0.1] *= 0.5
+    discs, points = (replace(detections, columns={"area": one}) for one in (area, np.ones_like(area)))
+    known, expected = (describe(one.frame, one.yx, one.columns) for one in (discs, points))
+    assert np.array_equal(known[0].log_area, expected[0].log_area) and known[1].radius == expected[1].radius
+    assert successors(track(discs), mother) == daughters
+
+
 def test_area_alone_is_enough() -> None:
     """A table without the moments of the masks is linked as of round cells."""
     detections, mother, daughters = dividing()
