@@ -77,13 +77,13 @@ def describe(frame: NDArray[Any], yx: NDArray[Any], columns: Mapping[str, NDArra
     """The cells of detections in order of frame, and what they have in common.
 
     columns : measures as in the detections table; only `area` is needed (cells are round then). Where all areas are
-    alike (points were marked, not cells) the spacing of cells stands for their size.
+    alike (points were marked, not cells; see `_are_discs`) the spacing of cells stands for their size.
     """
     frame = frame.astype(np.int64)
     place = yx.astype(np.float64)
     area = np.maximum(columns["area"].astype(np.float64), 1.0)
     still = remove_motion(frame, place)
-    is_alike = bool(robust_scale(np.log(area))[1] < _OF_DISCS / np.sqrt(quantile(area, 0.5)))
+    is_alike = _are_discs(area)
     if is_alike:
         area = np.full(len(area), np.pi * (_UNIT_RADIUS * _spacing(frame, still)) ** 2)
     if is_alike or "cov_yy" not in columns:
@@ -143,6 +143,13 @@ def _frame_medians(values: Floats, frame: Ids) -> Floats:
     ordered = values[np.lexsort((values, index))]
     middle: Floats = ordered[np.cumsum(count) - count + count // 2][index]
     return middle
+
+
+def _are_discs(area: Floats) -> bool:
+    """Whether areas (N,) are those of discs of one size, of which others may hide a part: next to none are larger."""
+    log_area, noise = np.log(area), _OF_DISCS / np.sqrt(quantile(area, 0.5))
+    middle, spread = robust_scale(log_area)
+    return bool(spread < noise and quantile(log_area, 0.95) - middle < 2 * noise)
 
 
 def _spacing(frame: Ids, yx: Floats) -> float:
