@@ -123,6 +123,7 @@ class Lineage:
         other, names = self.copy(), list(names)
         found = Found(self._state.base.only(names))
         other._state = replace(self._state, found=found, detections=self.detections.only(names))
+        other.__dict__.pop("ids", None)  # made anew there in less time than sent
         return other
 
     @cached_property

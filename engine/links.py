@@ -89,11 +89,11 @@ def project_links(project: "Project", lineage: "Lineage") -> Links | None:
 
 def accepted(lineage: "Lineage") -> list[int]:
     """The detections whose place was accepted, with the links that they still have."""
-    ids, link, heirs = lineage.ids, lineage.link, lineage.successors
+    link, heirs = lineage.link, lineage.successors
     return [
         row
         for row, links in lineage.facts[ACCEPTED].items()
-        if links == [-1 if at < 0 else int(ids[at]) for at in (link[row], *heirs[row])]
+        if links == [-1 if at < 0 else int(lineage.ids[at]) for at in (link[row], *heirs[row])]
     ]
 
 
